@@ -1,0 +1,1 @@
+//! second judge of plans; shares no code with the planner.

@@ -1,0 +1,211 @@
+//! The nouns of a plan, its hash and its order per host; no deciding.
+//!
+//! Here: what was decided, frozen. Deliberately not here: how it was decided (`planner`), whether it is right
+//! (`plan-check`), how far it came (`rollout`).
+//! Called by: planner, plan-check, rollout, server, agent, documents.
+//!
+//! Invariants:
+//! 1. A plan never changes: another plan is another hash, with this one as its parent.
+//! 2. The hash covers every field: what was approved is what is carried out.
+//! 3. An order leaves the host nothing to choose.
+
+use jiff::Timestamp;
+use refit_names::{
+    BuildId, ByteSize, Digest, Generation, HostName, ParameterName, Percent, PersonName,
+    ProductName, RoleName, RolloutName, SiteName, TargetName, WaveName,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The value of `format` in a plan that this code understands.
+pub const PLAN_FORMAT: &str = "refit.plan/1";
+
+/// An immutable plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// Always [`PLAN_FORMAT`].
+    pub format: String,
+    /// The campaign.
+    pub rollout: RolloutName,
+    /// Raised with each plan of the campaign.
+    pub generation: Generation,
+    /// The hash of the plan that this one replaces.
+    pub parent: Option<Digest>,
+    /// When it was made.
+    pub made_at: Timestamp,
+    /// Who asked for it.
+    pub author: PersonName,
+    /// What is upgraded.
+    pub product: ProductName,
+    /// Where to.
+    pub target: BuildId,
+    /// The packs that its legs use, without duplicates.
+    pub packs: Vec<PackPin>,
+    /// In this order.
+    pub waves: Vec<PlannedWave>,
+    /// Failures, over all waves, that halt the rollout when exceeded.
+    pub failure_budget: u32,
+    /// Hosts that were asked for and are not in it, with the reason.
+    pub excluded: Vec<Excluded>,
+    /// How many people other than the author must agree.
+    pub approvals_needed: u32,
+}
+
+/// A pack by its exact content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PackPin {
+    /// The build that it leads to.
+    pub to: BuildId,
+    /// The target that holds its record.
+    pub record: TargetName,
+    /// SHA-256 of the record: pins every file, step and command.
+    pub digest: Digest,
+    /// Bytes of its whole content, compressed.
+    pub size: ByteSize,
+}
+
+/// Servers that are changed together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedWave {
+    /// Its name.
+    pub name: WaveName,
+    /// Its hosts, lowest risk first.
+    pub hosts: Vec<PlannedHost>,
+    /// The share that must succeed before the next wave starts.
+    pub goal: Percent,
+    /// Failures in this wave that halt the rollout when exceeded.
+    pub failure_budget: u32,
+    /// How long it is watched after its last host, in milliseconds.
+    pub soak_ms: u64,
+    /// When it stops waiting, in milliseconds after its start.
+    pub timeout_ms: u64,
+    /// How many hosts may be down at the same time.
+    pub parallel: u32,
+    /// How the next wave starts.
+    pub advance: Advance,
+}
+
+/// How the next wave starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Advance {
+    /// By itself, when goal and soak are reached.
+    Automatic,
+    /// When a person says so.
+    Manual,
+}
+
+/// One host of a wave.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlannedHost {
+    /// Its name.
+    pub host: HostName,
+    /// Where it stands.
+    pub site: SiteName,
+    /// What it does.
+    pub role: RoleName,
+    /// Its score when the plan was made.
+    pub risk: u32,
+    /// Why it stands where it stands.
+    pub because: String,
+    /// The packs that it takes, one after the other.
+    pub legs: Vec<Leg>,
+    /// Values of runbook parameters.
+    pub parameters: BTreeMap<ParameterName, String>,
+    /// Nineteen of twenty such hosts are done after this many milliseconds.
+    pub p95_ms: u64,
+    /// Nineteen of twenty such hosts are back after this many milliseconds.
+    pub undo_p95_ms: u64,
+}
+
+/// One pack on one host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Leg {
+    /// The build before.
+    pub from: BuildId,
+    /// The pack, pinned; its `to` is the build after.
+    pub pack: PackPin,
+}
+
+/// A host that was asked for and is not in the plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Excluded {
+    /// Its name.
+    pub host: HostName,
+    /// Why.
+    pub because: String,
+}
+
+/// The part of an authorised plan that one host carries out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Order {
+    /// Which campaign and which generation of its plan.
+    pub key: OrderKey,
+    /// The approved plan.
+    pub plan: Digest,
+    /// The host that it is for: any other refuses it.
+    pub host: HostName,
+    /// What is upgraded.
+    pub product: ProductName,
+    /// One after the other.
+    pub legs: Vec<Leg>,
+    /// Values of runbook parameters.
+    pub parameters: BTreeMap<ParameterName, String>,
+}
+
+/// Identifies an order on its host.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrderKey {
+    /// The campaign.
+    pub rollout: RolloutName,
+    /// The generation of its plan.
+    pub generation: Generation,
+}
+
+/// Why a plan has no hash.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to write the plan as JSON")]
+pub struct HashError(#[from] serde_json::Error);
+
+impl Plan {
+    /// The hash that approvals and orders are bound to: SHA-256 of the compact JSON text.
+    ///
+    /// The text is canonical because fields stand in declaration order, maps are sorted, and there are no floats.
+    ///
+    /// # Errors
+    /// [`HashError`] never in practice: all keys are texts.
+    pub fn hash(&self) -> Result<Digest, HashError> {
+        Ok(Digest::of(&serde_json::to_vec(self)?))
+    }
+
+    /// All hosts with the wave that they are in.
+    pub fn hosts(&self) -> impl Iterator<Item = (&PlannedWave, &PlannedHost)> {
+        self.waves.iter().flat_map(|wave| wave.hosts.iter().map(move |host| (wave, host)))
+    }
+
+    /// The order for `host`, or none when the plan does not have it.
+    ///
+    /// # Errors
+    /// As [`Plan::hash`].
+    pub fn order_for(&self, host: &HostName) -> Result<Option<Order>, HashError> {
+        let Some((_, planned)) = self.hosts().find(|(_, planned)| planned.host == *host) else {
+            return Ok(None);
+        };
+        Ok(Some(Order {
+            key: OrderKey { rollout: self.rollout.clone(), generation: self.generation },
+            plan: self.hash()?,
+            host: host.clone(),
+            product: self.product.clone(),
+            legs: planned.legs.clone(),
+            parameters: planned.parameters.clone(),
+        }))
+    }
+}

@@ -1,0 +1,1 @@
+//! PlanInput to Plan and PlanReport: seeded, deterministic.

@@ -1,0 +1,1 @@
+//! files and databases as one snapshot; verify, restore.

@@ -1,0 +1,1 @@
+//! content-addressed bytes: chunks, resumable verified fetch.

@@ -1,0 +1,1 @@
+//! certificates and reports as PDF and signed JSON.

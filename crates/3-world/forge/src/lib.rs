@@ -1,0 +1,1 @@
+//! builds and signs packs and repositories.

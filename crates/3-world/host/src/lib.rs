@@ -1,0 +1,1 @@
+//! all that touches a managed machine; journal on disk.

@@ -1,0 +1,1 @@
+//! host agent: sync, journal, run steps, report.

@@ -1,0 +1,1 @@
+//! the program refit: commands, printing, exit codes.

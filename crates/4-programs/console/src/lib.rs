@@ -1,0 +1,1 @@
+//! web console over the same services as the API.

@@ -1,0 +1,1 @@
+//! the main job on one machine, and its own check.

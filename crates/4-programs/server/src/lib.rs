@@ -1,0 +1,1 @@
+//! control server: api, tasks, wiring.

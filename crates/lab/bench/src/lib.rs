@@ -1,0 +1,1 @@
+//! benchmarks against peers, ratios in one run.

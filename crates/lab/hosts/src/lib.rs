@@ -1,0 +1,1 @@
+//! the lab of real Debian hosts.

@@ -1,0 +1,1 @@
+//! builders and fakes for tests.

@@ -1,0 +1,1 @@
+//! house rules as tests.
