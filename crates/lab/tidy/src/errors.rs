@@ -1,0 +1,79 @@
+//! Error codes and their pages belong together.
+
+use crate::{files, workspace};
+use std::collections::BTreeSet;
+
+/// Codes that stand in the source: text literals `area.what` inside functions named `code`, and constants named `CODE…`.
+#[must_use]
+pub fn codes() -> BTreeSet<String> {
+    let crates = workspace().join("crates");
+    let texts =
+        files(&crates, ".rs").into_iter().filter(|path| !path.starts_with(crates.join("lab")));
+    texts
+        .filter_map(|path| std::fs::read_to_string(path).ok())
+        .flat_map(|text| codes_of(&text))
+        .collect()
+}
+
+/// Codes that have a page.
+#[must_use]
+pub fn pages() -> BTreeSet<String> {
+    let folder = workspace().join("docs/errors");
+    files(&folder, ".md")
+        .iter()
+        .filter_map(|path| path.file_stem().map(|stem| stem.to_string_lossy().into_owned()))
+        .filter(|stem| stem != "README")
+        .collect()
+}
+
+fn codes_of(text: &str) -> BTreeSet<String> {
+    let mut codes = BTreeSet::new();
+    let mut depth_of_code_fn: Option<usize> = None;
+    let mut depth = 0_usize;
+    for line in text.lines() {
+        let starts = line.contains("fn code(") && line.contains("&'static str");
+        let constant = line
+            .trim_start()
+            .trim_start_matches("pub ")
+            .trim_start_matches("pub(crate) ")
+            .starts_with("const CODE");
+        if starts {
+            depth_of_code_fn = Some(depth);
+        }
+        if depth_of_code_fn.is_some() || constant {
+            codes.extend(literals(line).filter(|literal| is_code(literal)).map(str::to_owned));
+        }
+        depth += line.matches('{').count();
+        depth = depth.saturating_sub(line.matches('}').count());
+        if !starts && depth_of_code_fn.is_some_and(|at| depth <= at) {
+            depth_of_code_fn = None;
+        }
+    }
+    codes
+}
+
+fn literals(line: &str) -> impl Iterator<Item = &str> {
+    line.split('"').skip(1).step_by(2)
+}
+
+fn is_code(literal: &str) -> bool {
+    let plain = |part: &str| {
+        !part.is_empty()
+            && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+    };
+    literal.split_once('.').is_some_and(|(area, what)| plain(area) && plain(what))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_found_in_code_functions_only() {
+        let text = "fn code(&self) -> &'static str {\n match self {\n A => \"pack.wrong-build\",\n }\n}\nfn other() { \"file.txt\" }\nconst CODE_X: &str = \"a.b\";";
+        assert_eq!(
+            codes_of(text),
+            BTreeSet::from(["pack.wrong-build".to_owned(), "a.b".to_owned()])
+        );
+    }
+}
