@@ -1,0 +1,79 @@
+//! The certificate's pages, set by typst.
+
+mod pages;
+mod world;
+
+use crate::certificate::{CertificateError, CertificateInput};
+use pages::Pages;
+use refit_names::{Coded, ErrorClass};
+use typst::diag::SourceDiagnostic;
+use typst::foundations::Smart;
+use typst_layout::PagedDocument;
+use typst_pdf::{PdfOptions, PdfStandard, PdfStandards};
+use world::CertificateWorld;
+
+/// Compilations after which an unused part of typst's cache is dropped: shared parts of the certificates of one rollout
+/// stay warm, and memory does not grow with every certificate.
+const CACHE_AGE_MAX: usize = 5;
+
+/// Why there are no pages.
+#[derive(Debug, thiserror::Error)]
+pub enum PdfError {
+    /// The certificate itself cannot be written.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// The typesetter refused.
+    #[error("failed to {what} the pages of `{name}`: {found}")]
+    Typeset {
+        /// Set, or export.
+        what: &'static str,
+        /// The certificate.
+        name: String,
+        /// What typst says.
+        found: String,
+    },
+}
+
+impl Coded for PdfError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Certificate(error) => error.code(),
+            Self::Typeset { .. } => "certificate.not-printable",
+        }
+    }
+    fn class(&self) -> ErrorClass {
+        ErrorClass::Permanent
+    }
+}
+
+/// Sets the certificate as PDF/A-2b; drafts say that they are drafts.
+///
+/// Text with letters that the embedded fonts lack cannot be PDF/A: such a certificate becomes a plain PDF.
+///
+/// # Errors
+/// [`PdfError`] when the typesetter refuses.
+pub fn pdf(input: &CertificateInput) -> Result<Vec<u8>, PdfError> {
+    let name = input.name();
+    let pages = serde_json::to_vec(&Pages::of(input)?).map_err(CertificateError::Json)?;
+    let world = CertificateWorld::new(pages);
+    let wrong = |what| {
+        let name = name.clone();
+        move |errors: Vec<SourceDiagnostic>| {
+            let lines: Vec<&str> = errors.iter().map(|error| error.message.as_str()).collect();
+            PdfError::Typeset { what, name, found: lines.join("; ") }
+        }
+    };
+    let compiled = typst::compile::<PagedDocument>(&world).output;
+    typst::comemo::evict(CACHE_AGE_MAX);
+    let document = compiled.map_err(|errors| wrong("set")(errors.into_iter().collect()))?;
+    let options = |standards| PdfOptions {
+        ident: Smart::Custom(name.clone()),
+        creator: Smart::Custom(Some("Refit".to_owned())),
+        standards,
+        ..PdfOptions::default()
+    };
+    let archival = PdfStandards::new(&[PdfStandard::A_2b]).unwrap_or_default();
+    typst_pdf::pdf(&document, &options(archival))
+        .or_else(|_| typst_pdf::pdf(&document, &options(PdfStandards::default())))
+        .map_err(|errors| wrong("export")(errors.into_iter().collect()))
+}

@@ -1,0 +1,241 @@
+//! What stands on the pages, as texts that are ready to be set.
+
+use crate::certificate::{CertificateError, CertificateEvidence, CertificateInput};
+use crate::verify::party_name;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use refit_journal::OrderOutcome;
+use refit_names::Digest;
+use refit_protocol::agent::{RunEvidence, TestPair, TestResult};
+use refit_protocol::v1::CertificateState;
+use serde::Serialize;
+
+/// Longest text of one cell; the signed JSON has all of it.
+const CELL_CHARS_MAX: usize = 160;
+
+/// All texts of the pages.
+#[derive(Serialize)]
+pub(super) struct Pages {
+    name: String,
+    state: &'static str,
+    year: i16,
+    month: i8,
+    day: i8,
+    outcome: Outcome,
+    facts: Vec<(&'static str, String)>,
+    figures: Vec<(&'static str, String)>,
+    risk: Vec<(String, String, String)>,
+    tests: Vec<(String, Seen, Seen)>,
+    preflight: Vec<(String, String, String, bool)>,
+    steps: Vec<StepLine>,
+    people: Vec<(&'static str, String)>,
+    signatures: Vec<[String; 4]>,
+    missing: Vec<String>,
+    digests: Vec<(String, String)>,
+    evidence: String,
+}
+
+#[derive(Serialize)]
+struct Outcome {
+    kind: &'static str,
+    title: &'static str,
+    before: String,
+    after: String,
+    text: String,
+}
+
+#[derive(Serialize)]
+struct Seen {
+    /// `passed`, `failed` or `not run`.
+    result: &'static str,
+    note: String,
+}
+
+#[derive(Serialize)]
+struct StepLine {
+    leg: u32,
+    phase: String,
+    step: String,
+    kind: String,
+    result: String,
+    note: String,
+    took: String,
+}
+
+impl Pages {
+    /// Makes the texts of a certificate.
+    pub(super) fn of(input: &CertificateInput) -> Result<Self, CertificateError> {
+        let evidence = &input.evidence;
+        let run = &evidence.run;
+        let date = run.finished_at.to_zoned(TimeZone::UTC).date();
+        let digest = input.evidence_digest()?;
+        Ok(Self {
+            name: input.name(),
+            state: match input.state() {
+                CertificateState::Draft => "draft",
+                CertificateState::PartlySigned => "partly signed",
+                CertificateState::Final => "final",
+            },
+            year: date.year(),
+            month: date.month(),
+            day: date.day(),
+            outcome: outcome(evidence),
+            facts: facts(evidence),
+            figures: figures(evidence),
+            risk: evidence
+                .risk
+                .reasons
+                .iter()
+                .map(|reason| (format!("+{}", reason.points), cell(&reason.text), cell(&reason.mitigation)))
+                .collect(),
+            tests: run.tests.iter().map(test).collect(),
+            preflight: run
+                .prepare
+                .preflight
+                .iter()
+                .map(|seen| (cell(&seen.what), cell(&seen.found), cell(&seen.expected), seen.ok))
+                .collect(),
+            steps: steps(run),
+            people: people(evidence),
+            signatures: input
+                .signatures
+                .iter()
+                .map(|signed| {
+                    let party = party_name(signed.party).replace('-', " ");
+                    [party, signed.person.to_string(), moment(signed.at), cell(&signed.remark)]
+                })
+                .collect(),
+            missing: input.missing().into_iter().map(|party| party_name(party).replace('-', " ")).collect(),
+            digests: digests(evidence),
+            evidence: digest.to_string(),
+        })
+    }
+}
+
+fn outcome(evidence: &CertificateEvidence) -> Outcome {
+    let run = &evidence.run;
+    let (kind, title, text) = match &evidence.outcome {
+        OrderOutcome::Succeeded { build } => (
+            "succeeded",
+            "Upgraded",
+            format!("Build {build} of {} runs and was verified.", evidence.product),
+        ),
+        OrderOutcome::RolledBack { build, refused, cause } => (
+            "rolled-back",
+            "Rolled back",
+            format!(
+                "Build {refused} was taken back; files and databases are those of build {build}, of one moment. Cause: {} ({}).",
+                cell(&cause.text),
+                cell(&cause.code),
+            ),
+        ),
+        OrderOutcome::NeedsPerson { cause } => (
+            "needs-person",
+            "Needs a person",
+            format!("Neither forward nor back by itself. Cause: {} ({}).", cell(&cause.text), cell(&cause.code)),
+        ),
+    };
+    Outcome { kind, title, before: run.build_before.to_string(), after: run.build_after.to_string(), text }
+}
+
+fn facts(evidence: &CertificateEvidence) -> Vec<(&'static str, String)> {
+    vec![
+        ("Server", evidence.host.to_string()),
+        ("Site", evidence.site.to_string()),
+        ("Role", evidence.role.to_string()),
+        ("Product", evidence.product.to_string()),
+        ("Rollout", format!("{}, plan generation {}", evidence.rollout, evidence.generation)),
+        ("Began", moment(evidence.run.started_at)),
+        ("Ended", moment(evidence.run.finished_at)),
+    ]
+}
+
+fn figures(evidence: &CertificateEvidence) -> Vec<(&'static str, String)> {
+    let run = &evidence.run;
+    let whole = run.finished_at.duration_since(run.started_at).as_millis();
+    let passed = |pair: &&TestPair| pair.after.as_ref().is_some_and(|after| after.passed);
+    vec![
+        ("downtime", duration(run.downtime_ms)),
+        ("from begin to end", duration(u64::try_from(whole).unwrap_or_default())),
+        ("fetched", format!("{} of {}", run.prepare.bytes_fetched, run.prepare.bytes_full)),
+        ("tests passed", format!("{} of {}", run.tests.iter().filter(passed).count(), run.tests.len())),
+        ("risk", format!("{} of 100", evidence.risk.score)),
+    ]
+}
+
+fn test(pair: &TestPair) -> (String, Seen, Seen) {
+    let seen = |result: &Option<TestResult>| match result {
+        None => Seen { result: "not run", note: String::new() },
+        Some(found) => Seen {
+            result: if found.passed { "passed" } else { "failed" },
+            note: format!("{} · {}", cell(&found.note), duration(found.took_ms)),
+        },
+    };
+    (cell(&pair.name), seen(&pair.before), seen(&pair.after))
+}
+
+fn steps(run: &RunEvidence) -> Vec<StepLine> {
+    let phase = |value| match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(text)) => text,
+        _ => String::new(),
+    };
+    run.steps
+        .iter()
+        .map(|step| StepLine {
+            leg: step.leg.saturating_add(1),
+            phase: phase(step.phase),
+            step: step.step.to_string(),
+            kind: cell(&step.kind),
+            result: cell(&step.result),
+            note: cell(&step.note),
+            took: duration(step.took_ms),
+        })
+        .collect()
+}
+
+fn people(evidence: &CertificateEvidence) -> Vec<(&'static str, String)> {
+    let people = &evidence.people;
+    let nobody = || "nobody".to_owned();
+    let approvers: Vec<String> = people.approvers.iter().map(ToString::to_string).collect();
+    vec![
+        ("Author of the plan", people.author.to_string()),
+        ("Agreed to the plan", if approvers.is_empty() { nobody() } else { approvers.join(", ") }),
+        ("Authorised", people.authoriser.as_ref().map_or_else(nobody, ToString::to_string)),
+        ("Deployed", people.deployer.as_ref().map_or_else(nobody, ToString::to_string)),
+    ]
+}
+
+fn digests(evidence: &CertificateEvidence) -> Vec<(String, String)> {
+    let mut lines = vec![("Plan".to_owned(), evidence.plan.to_string())];
+    for pack in &evidence.packs {
+        lines.push((format!("Pack to {}", pack.to), pack.digest.to_string()));
+    }
+    for (leg, backup) in evidence.run.backups.iter().enumerate() {
+        lines.push((format!("Backup, leg {}", leg + 1), backup.to_string()));
+    }
+    let journal: Digest = evidence.journal.head;
+    lines.push((format!("Journal, {} entries", evidence.journal.entries), journal.to_string()));
+    lines
+}
+
+/// Text of people or programs for one cell: no control characters, not endless.
+fn cell(text: &str) -> String {
+    let mut line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(CELL_CHARS_MAX).collect();
+    if text.chars().nth(CELL_CHARS_MAX).is_some() {
+        line.push('…');
+    }
+    line.trim().to_owned()
+}
+
+fn moment(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+fn duration(ms: u64) -> String {
+    match ms {
+        0..1_000 => format!("{ms} ms"),
+        1_000..60_000 => format!("{}.{:02} s", ms / 1_000, ms % 1_000 / 10),
+        60_000..3_600_000 => format!("{} min {} s", ms / 60_000, ms % 60_000 / 1_000),
+        _ => format!("{} h {} min", ms / 3_600_000, ms % 3_600_000 / 60_000),
+    }
+}
