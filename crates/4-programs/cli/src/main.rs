@@ -1,2 +1,7 @@
-//! Entry point.
-fn main() {}
+//! Entry point of `refit`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    refit_cli::main()
+}
