@@ -22,4 +22,4 @@ pub use certificate::{CertificateError, CertificateInput, Statement, statement};
 pub use envelope::sign;
 pub use key::{KeyError, PublicKey, SigningKey};
 pub use pdf::{PdfError, pdf};
-pub use verify::{Verified, VerifyError, verify};
+pub use verify::{ENVELOPE_BYTES_MAX, Verified, VerifyError, verify};

@@ -95,7 +95,7 @@ fn run() -> RunEvidence {
 }
 
 /// A certificate that all parties signed.
-pub fn signed() -> CertificateInput {
+pub(crate) fn signed() -> CertificateInput {
     let signature = |party, person: &str, second, remark: &str| PartySignature {
         party,
         person: person.parse().unwrap(),
@@ -140,7 +140,7 @@ pub fn signed() -> CertificateInput {
 }
 
 /// The same host, taken back to the build of the first leg, signed by one party only.
-pub fn rolled_back() -> CertificateInput {
+pub(crate) fn rolled_back() -> CertificateInput {
     let mut input = signed();
     input.evidence.host = "db-02".parse().unwrap();
     input.evidence.outcome = OrderOutcome::RolledBack {
