@@ -1,0 +1,81 @@
+//! Children that are measured: started, watched through `/proc`, ended by id.
+
+use anyhow::{Context, Result, bail};
+use std::path::PathBuf;
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+/// A process that ends when this value goes.
+pub struct Measured {
+    child: Child,
+}
+
+impl Measured {
+    /// Starts it.
+    pub fn start(command: &mut Command) -> Result<Self> {
+        let child = command.spawn().with_context(|| format!("failed to start {command:?}"))?;
+        Ok(Self { child })
+    }
+
+    /// CPU seconds that it used so far.
+    pub fn cpu_seconds(&self) -> Result<f64> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        let fields: Vec<&str> =
+            stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+        let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok());
+        // Fields 14 and 15 of proc(5); the first two stand before the closing bracket.
+        let used = ticks(11).zip(ticks(12)).context("stat has no CPU fields")?;
+        Ok((used.0 + used.1) / rustix::param::clock_ticks_per_second() as f64)
+    }
+
+    /// Its resident memory in bytes.
+    pub fn resident_bytes(&self) -> Result<f64> {
+        let statm = std::fs::read_to_string(format!("/proc/{}/statm", self.child.id()))?;
+        let pages: f64 =
+            statm.split_whitespace().nth(1).context("statm has no resident field")?.parse()?;
+        Ok(pages * rustix::param::page_size() as f64)
+    }
+
+    /// Whether it still runs.
+    pub fn runs(&mut self) -> Result<()> {
+        match self.child.try_wait()? {
+            Some(status) => bail!("the measured process ended early: {status}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Measured {
+    fn drop(&mut self) {
+        // It may be gone already; there is nothing else to do about it here.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The folder that this program stands in: where `refit` and `refit-agent` are too.
+pub fn programs() -> Result<PathBuf> {
+    let here = std::env::current_exe()?;
+    Ok(here.parent().context("the program has no folder")?.to_path_buf())
+}
+
+/// A port on loopback that was free a moment ago.
+pub fn free_port() -> Result<u16> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
+
+/// Waits until `ready` says so.
+pub async fn until<F: AsyncFnMut() -> bool>(
+    what: &str,
+    limit: Duration,
+    mut ready: F,
+) -> Result<()> {
+    let started = Instant::now();
+    while !ready().await {
+        if started.elapsed() > limit {
+            bail!("{what} did not happen within {} s", limit.as_secs());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
