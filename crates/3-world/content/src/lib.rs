@@ -1,1 +1,3 @@
-//! content-addressed bytes: chunks, resumable verified fetch.
+//! Content-addressed bytes: what a host must fetch, resumable and verified, and the trees that are built from it.
+
+pub mod chunking;

@@ -1,0 +1,217 @@
+//! Why something could not be built, read or published.
+
+use refit_names::{BuildId, ByteSize, Coded, Digest, ErrorClass, ProductName};
+use refit_packs::{manifest::ManifestError, record::RecordError, runbook::RunbookError};
+use std::{io, path::PathBuf};
+
+/// Why something could not be built, read or published.
+#[derive(Debug, thiserror::Error)]
+pub enum ForgeError {
+    /// The file system refused.
+    #[error("failed to {action} {}", path.display())]
+    Io {
+        /// What was tried: `read`, `write`.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The manifest says something that it must not, or not enough.
+    #[error("{} is not a valid manifest", path.display())]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ManifestError,
+    },
+    /// The runbook says something that it must not, or not enough.
+    #[error("{} is not a valid runbook", path.display())]
+    Runbook {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: RunbookError,
+    },
+    /// Something in the folder cannot become part of a tree.
+    #[error("{} cannot be packed: {why}", path.display())]
+    UnfitTree {
+        /// The file, link or folder.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// A file that is read whole is too large.
+    #[error("{} has {found}, expected at most {limit}", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        found: ByteSize,
+        /// The largest size.
+        limit: ByteSize,
+    },
+    /// The record contradicts itself.
+    #[error("record of {} is not valid", path.display())]
+    Record {
+        /// The pack or the folder.
+        path: PathBuf,
+        /// What is wrong.
+        source: RecordError,
+    },
+    /// The file was never a pack.
+    #[error("{} is not a pack: {why}", path.display())]
+    NotAPack {
+        /// The file.
+        path: PathBuf,
+        /// How it can be seen.
+        why: String,
+    },
+    /// The pack is not what was built.
+    #[error("pack {} is damaged: {what}: expected {expected}, found {found}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Which part.
+        what: String,
+        /// What the record says.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+    /// The pack has no signature, and one was asked for.
+    #[error("pack {} is not signed, expected a signature by {expected}", path.display())]
+    Unsigned {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        expected: String,
+    },
+    /// The pack has a signature that does not fit its record.
+    #[error("signature of pack {} does not fit: signed by {signer}", path.display())]
+    BadSignature {
+        /// The file.
+        path: PathBuf,
+        /// The key that the signature names.
+        signer: String,
+    },
+    /// The pack is signed by somebody else.
+    #[error("pack {} is signed by {found}, expected {expected}", path.display())]
+    WrongSigner {
+        /// The file.
+        path: PathBuf,
+        /// The key that was asked for.
+        expected: String,
+        /// The key that signed.
+        found: String,
+    },
+    /// A key file cannot be used.
+    #[error("key {} cannot be used: {why}", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// There is a repository, or a key, already.
+    #[error("{} exists already; nothing was changed", path.display())]
+    Exists {
+        /// The folder or file.
+        path: PathBuf,
+    },
+    /// The repository's own metadata cannot be read or does not verify.
+    #[error("repository {} cannot be edited: {why}", path.display())]
+    BrokenRepository {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        why: String,
+    },
+    /// The same build of the same product is published with other content.
+    #[error("{product} {build} is already published with other content: expected record {expected}, found {found}")]
+    AlreadyPublished {
+        /// The product.
+        product: ProductName,
+        /// The build that the pack leads to.
+        build: BuildId,
+        /// The record in the repository.
+        expected: Digest,
+        /// The record of the pack that was to be published.
+        found: Digest,
+    },
+    /// A threshold that no set of signatures can reach, or that nobody needs to reach.
+    #[error("threshold of {role} is {threshold}, expected 1 to {keys}")]
+    Threshold {
+        /// The role.
+        role: &'static str,
+        /// What was asked for.
+        threshold: u64,
+        /// How many keys there are.
+        keys: u64,
+    },
+    /// Signing failed.
+    #[error("failed to sign the repository's metadata")]
+    Sign(#[source] Box<tough::error::Error>),
+}
+
+impl ForgeError {
+    pub(crate) fn read(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action: "read", path, source }
+    }
+
+    pub(crate) fn write(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action: "write", path, source }
+    }
+
+    pub(crate) fn sign(source: tough::error::Error) -> Self {
+        Self::Sign(Box::new(source))
+    }
+
+    /// Whether a signature or a digest was wrong or missing, as opposed to anything else.
+    #[must_use]
+    pub const fn is_verification(&self) -> bool {
+        matches!(
+            self,
+            Self::NotAPack { .. }
+                | Self::Damaged { .. }
+                | Self::Record { .. }
+                | Self::Unsigned { .. }
+                | Self::BadSignature { .. }
+                | Self::WrongSigner { .. }
+                | Self::BrokenRepository { .. }
+        )
+    }
+}
+
+impl Coded for ForgeError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Io { .. } => "pack.file-system",
+            Self::Manifest { .. } => "pack.invalid-manifest",
+            Self::Runbook { .. } => "pack.invalid-runbook",
+            Self::UnfitTree { .. } => "pack.unfit-tree",
+            Self::TooLarge { .. } => "pack.too-large",
+            Self::Record { .. } => "pack.invalid-record",
+            Self::NotAPack { .. } => "pack.not-a-pack",
+            Self::Damaged { .. } => "pack.damaged",
+            Self::Unsigned { .. } => "pack.unsigned",
+            Self::BadSignature { .. } => "pack.bad-signature",
+            Self::WrongSigner { .. } => "pack.wrong-signer",
+            Self::Key { .. } => "pack.unusable-key",
+            Self::Exists { .. } => "repo.exists",
+            Self::BrokenRepository { .. } => "repo.broken",
+            Self::AlreadyPublished { .. } => "repo.already-published",
+            Self::Threshold { .. } => "repo.threshold",
+            Self::Sign(_) => "repo.signing-failed",
+        }
+    }
+
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Damaged { .. } | Self::NotAPack { .. } | Self::Record { .. } | Self::BadSignature { .. } => ErrorClass::Permanent,
+            _ => ErrorClass::NeedsOperator,
+        }
+    }
+}

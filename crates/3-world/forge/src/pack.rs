@@ -1,0 +1,119 @@
+//! From a folder with a `pack.yaml` to a built pack.
+
+use crate::{
+    ForgeError,
+    tree::{self, BundleWriter},
+};
+use refit_names::{ByteSize, Digest, TargetName, TreePath};
+use refit_packs::{
+    manifest::{self, Manifest},
+    record::{self, Bundle, PackRecord, RECORD_FORMAT},
+    runbook,
+};
+use std::{fs, path::Path};
+
+/// The manifest's name in a pack's folder.
+pub const MANIFEST_FILE: &str = "pack.yaml";
+/// Texts are read whole and travel in every record; a mebibyte is a long book chapter.
+const TEXT_BYTES_MAX: u64 = 1 << 20;
+
+/// A pack that was built and not written anywhere yet.
+#[derive(Debug)]
+pub struct BuiltPack {
+    record: PackRecord,
+    record_json: Vec<u8>,
+    bundle: tempfile::NamedTempFile,
+}
+
+impl BuiltPack {
+    /// All that the pack says.
+    #[must_use]
+    pub const fn record(&self) -> &PackRecord {
+        &self.record
+    }
+
+    /// The record's text: what is signed.
+    #[must_use]
+    pub fn record_json(&self) -> &[u8] {
+        &self.record_json
+    }
+
+    /// The digest that a plan pins.
+    #[must_use]
+    pub fn record_digest(&self) -> Digest {
+        Digest::of(&self.record_json)
+    }
+
+    /// The file with all chunks; it goes when this value goes.
+    #[must_use]
+    pub fn bundle(&self) -> &Path {
+        self.bundle.path()
+    }
+
+    /// `NAME-BUILD.refit`.
+    #[must_use]
+    pub fn file_name(&self) -> String {
+        format!("{}-{}.refit", self.record.manifest.product, self.record.manifest.to)
+    }
+}
+
+/// Builds the pack that `folder` describes.
+///
+/// Shape: the same folder gives the same bytes on every machine; nothing outside `folder` is read.
+///
+/// # Errors
+/// [`ForgeError`] when the manifest, the runbook or a tree is not fit, naming the file.
+pub fn build(folder: &Path) -> Result<BuiltPack, ForgeError> {
+    let path = folder.join(MANIFEST_FILE);
+    let manifest = manifest::parse(&text(&path)?).map_err(|source| ForgeError::Manifest { path, source })?;
+    let readme = text(&folder.join(manifest.readme.as_str()))?;
+    let runbook = match &manifest.runbook {
+        Some(name) => {
+            let path = folder.join(name.as_str());
+            runbook::parse(&text(&path)?).map_err(|source| ForgeError::Runbook { path, source })?
+        }
+        None => runbook::default_for_plain_service(),
+    };
+
+    let file = tempfile::NamedTempFile::new().map_err(ForgeError::write(std::env::temp_dir()))?;
+    let mut writer = BundleWriter::new(file.as_file(), file.path());
+    let payload = tree::pack(&tree_folder(folder, &manifest.payload)?, &mut writer)?;
+    let web = match &manifest.web {
+        Some(web) => tree::pack(&tree_folder(folder, web)?, &mut writer)?,
+        None => Vec::new(),
+    };
+    let (chunks, size, digest) = writer.finish()?;
+
+    let target = target_name(&manifest, "bundle", folder)?;
+    let bundle = Bundle { target, size, digest, chunks };
+    let record = PackRecord { format: RECORD_FORMAT.to_owned(), manifest, runbook, readme, payload, web, bundle };
+    record::validate(&record).map_err(|source| ForgeError::Record { path: folder.to_owned(), source })?;
+    let record_json = serde_json::to_vec(&record).map_err(|error| ForgeError::UnfitTree { path: folder.to_owned(), why: error.to_string() })?;
+    Ok(BuiltPack { record, record_json, bundle: file })
+}
+
+/// The name in a repository of a part of a pack: `packs/PRODUCT/BUILD/PART`.
+pub(crate) fn target_name(manifest: &Manifest, part: &str, at: &Path) -> Result<TargetName, ForgeError> {
+    TargetName::parse(format!("packs/{}/{}/{part}", manifest.product, manifest.to))
+        .map_err(|error| ForgeError::UnfitTree { path: at.to_owned(), why: error.to_string() })
+}
+
+/// A tree's own folder. A link would let a pack's folder name files outside of it.
+fn tree_folder(folder: &Path, name: &TreePath) -> Result<std::path::PathBuf, ForgeError> {
+    let path = folder.join(name.as_str());
+    if !fs::symlink_metadata(&path).map_err(ForgeError::read(&path))?.is_dir() {
+        return Err(ForgeError::UnfitTree { path, why: "expected a folder".to_owned() });
+    }
+    Ok(path)
+}
+
+fn text(path: &Path) -> Result<String, ForgeError> {
+    let metadata = fs::symlink_metadata(path).map_err(ForgeError::read(path))?;
+    if !metadata.is_file() {
+        return Err(ForgeError::UnfitTree { path: path.to_owned(), why: "expected a file".to_owned() });
+    }
+    if metadata.len() > TEXT_BYTES_MAX {
+        return Err(ForgeError::TooLarge { path: path.to_owned(), found: ByteSize(metadata.len()), limit: ByteSize(TEXT_BYTES_MAX) });
+    }
+    fs::read_to_string(path).map_err(ForgeError::read(path))
+}
