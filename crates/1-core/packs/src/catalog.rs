@@ -1,9 +1,13 @@
 //! The catalogue of a repository: which packs there are and which build can follow which.
 
+mod path;
+
 use crate::manifest::{KnownIssue, PackKind};
 use refit_names::{BuildId, ByteSize, Digest, ProductName, TargetName};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+
+pub use path::{PathError, ReachablePath};
 
 /// The value of `format` in a catalogue that this code understands.
 pub const CATALOG_FORMAT: &str = "refit.catalog/1";

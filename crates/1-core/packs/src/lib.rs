@@ -13,3 +13,6 @@ pub mod catalog;
 pub mod manifest;
 pub mod record;
 pub mod runbook;
+mod source;
+
+pub use source::{RuleBreak, SourceFlaw};

@@ -1,8 +1,13 @@
 //! `pack.yaml`: what a pack's author writes.
 
+mod rules;
+
 use refit_names::{BuildId, ByteSize, ParameterName, ProductName, TreePath};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+
+pub(crate) use rules::check;
+pub use rules::{MANIFEST_BYTES_MAX, ManifestError, parse};
 
 /// The value of `format` in a manifest that this code understands.
 pub const MANIFEST_FORMAT: &str = "refit.pack/1";
@@ -150,4 +155,3 @@ pub enum IssueAction {
     /// The plan says so.
     Warn,
 }
-

@@ -1,9 +1,13 @@
 //! The record of a built pack: what is signed, and all that a host needs to know before it fetches.
 
+mod validate;
+
 use crate::manifest::Manifest;
 use crate::runbook::Runbook;
 use refit_names::{ByteSize, ChunkId, Digest, TargetName, TreePath};
 use serde::{Deserialize, Serialize};
+
+pub use validate::{RecordError, validate};
 
 /// The value of `format` in a record that this code understands.
 pub const RECORD_FORMAT: &str = "refit.record/1";
@@ -30,7 +34,6 @@ pub struct PackRecord {
 
 /// One entry of a tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct TreeEntry {
     /// Its path in the tree.
     pub path: TreePath,
@@ -41,7 +44,7 @@ pub struct TreeEntry {
 
 /// What a tree entry is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case")]
+#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum TreeNode {
     /// A folder.
     Folder {

@@ -1,8 +1,17 @@
 //! A runbook: the versioned procedure for hosts of one role.
 
+mod parameters;
+mod plain;
+mod rules;
+
 use refit_names::{ByteSize, ParameterName, PersonName, RunbookName, StepId, TreePath};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+pub use parameters::{ParameterProblem, ParametersError, resolve_parameters};
+pub use plain::default_for_plain_service;
+pub(crate) use rules::check;
+pub use rules::{RUNBOOK_BYTES_MAX, RunbookError, parse};
 
 /// The value of `format` in a runbook that this code understands.
 pub const RUNBOOK_FORMAT: &str = "refit.runbook/1";
@@ -141,6 +150,13 @@ impl Severity {
 #[serde(transparent)]
 pub struct Command(pub Vec<String>);
 
+/// The environment variable that carries a parameter's value to commands.
+#[must_use]
+pub fn parameter_variable(name: &ParameterName) -> String {
+    let plain = name.as_str().to_ascii_uppercase().replace(['-', '.', '+'], "_");
+    format!("REFIT_PARAM_{plain}")
+}
+
 /// A literal, or a reference to a parameter: `8080` or `{param: port}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -170,7 +186,7 @@ pub enum StepKind {
         #[serde(default)]
         extra: ByteSize,
     },
-    /// The installed build is the one that the leg starts from.
+    /// The installed build is the one that the leg starts from; after `install.switch`: the one that it leads to.
     #[serde(rename = "check.build")]
     CheckBuild {},
     /// No process runs from the product's folder any more; waits, then names pid, command and user. Never kills.

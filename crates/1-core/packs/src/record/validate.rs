@@ -1,0 +1,220 @@
+//! What a record must hold before a host believes it: a signature says who wrote it, not that it is sound.
+
+use super::{Bundle, PackRecord, RECORD_FORMAT, TreeEntry, TreeNode};
+use crate::manifest::Database;
+use crate::{RuleBreak, manifest, runbook};
+use refit_names::{Coded, ErrorClass};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Entries of one tree: the largest products of the field have some 100,000 files.
+const ENTRIES_MAX: usize = 500_000;
+/// Bytes of one chunk's content: chunks are held in memory while they are verified.
+const CHUNK_BYTES_MAX: u32 = 16 << 20;
+/// Bytes of one frame: zstd grows data that does not compress by less than this.
+const FRAME_BYTES_MAX: u32 = CHUNK_BYTES_MAX + (1 << 20);
+/// Permission bits without set-user-id, set-group-id and sticky: a pack has no business with these.
+const MODE_BITS: u32 = 0o777;
+
+/// Why a record is not sound.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// Another format.
+    #[error("record has format `{found}`, expected `{RECORD_FORMAT}`")]
+    Format {
+        /// What stands there.
+        found: String,
+    },
+    /// Its manifest breaks a rule.
+    #[error("manifest of the record, {0}")]
+    Manifest(RuleBreak),
+    /// Its runbook breaks a rule.
+    #[error("runbook of the record, {0}")]
+    Runbook(RuleBreak),
+    /// An entry of a tree breaks a rule.
+    #[error("{tree} entry `{path}`: expected {expected}, found {found}")]
+    Entry {
+        /// `payload` or `web`.
+        tree: &'static str,
+        /// The entry.
+        path: String,
+        /// What would be right.
+        expected: String,
+        /// What stands there.
+        found: String,
+    },
+    /// A chunk of the bundle breaks a rule.
+    #[error("chunk {index} of the bundle: expected {expected}, found {found}")]
+    Chunk {
+        /// Its place, from 0.
+        index: usize,
+        /// What would be right.
+        expected: String,
+        /// What stands there.
+        found: String,
+    },
+}
+
+impl Coded for RecordError {
+    fn code(&self) -> &'static str {
+        "pack.record-unsound"
+    }
+    fn class(&self) -> ErrorClass {
+        ErrorClass::Permanent
+    }
+}
+
+/// Holds a record against all rules: its manifest, its runbook, its trees and its chunks.
+///
+/// Afterwards every path is unique also where upper and lower case are the same, every link ends inside its tree,
+/// every chunk index exists, and every file is as long as its chunks.
+///
+/// # Errors
+/// [`RecordError`] names the entry, what was expected and what was found.
+pub fn validate(record: &PackRecord) -> Result<(), RecordError> {
+    if record.format != RECORD_FORMAT {
+        return Err(RecordError::Format { found: record.format.clone() });
+    }
+    manifest::check(&record.manifest).map_err(RecordError::Manifest)?;
+    runbook::check(&record.runbook).map_err(RecordError::Runbook)?;
+    check_database_parameters(record)?;
+    check_bundle(&record.bundle)?;
+    check_tree("payload", &record.payload, &record.bundle)?;
+    check_tree("web", &record.web, &record.bundle)
+}
+
+/// A database's connection string comes from a parameter: the runbook must declare it.
+fn check_database_parameters(record: &PackRecord) -> Result<(), RecordError> {
+    for (name, database) in &record.manifest.unit.databases {
+        if let Database::Postgres { url } = database
+            && !record.runbook.parameters.contains_key(url)
+        {
+            return Err(RecordError::Manifest(RuleBreak::new(
+                format!("unit.databases.{name}.url"),
+                "a parameter that the runbook declares",
+                format!("`{url}`"),
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn check_bundle(bundle: &Bundle) -> Result<(), RecordError> {
+    let mut ids = BTreeSet::new();
+    let mut end = 0;
+    for (index, chunk) in bundle.chunks.iter().enumerate() {
+        let wrong = |expected: String, found: String| RecordError::Chunk { index, expected, found };
+        if chunk.offset != end {
+            return Err(wrong(format!("offset {end}"), chunk.offset.to_string()));
+        }
+        if !(1..=CHUNK_BYTES_MAX).contains(&chunk.size) {
+            return Err(wrong(format!("1 to {CHUNK_BYTES_MAX} bytes"), chunk.size.to_string()));
+        }
+        if !(1..=FRAME_BYTES_MAX).contains(&chunk.stored) {
+            return Err(wrong(format!("1 to {FRAME_BYTES_MAX} stored"), chunk.stored.to_string()));
+        }
+        if !ids.insert(chunk.id) {
+            return Err(wrong("each chunk once".to_owned(), format!("{} twice", chunk.id)));
+        }
+        end = end.saturating_add(u64::from(chunk.stored));
+    }
+    if bundle.size.0 == end {
+        return Ok(());
+    }
+    Err(RecordError::Chunk {
+        index: bundle.chunks.len(),
+        expected: format!("the bundle to end at byte {end}"),
+        found: format!("{} bytes", bundle.size.0),
+    })
+}
+
+fn check_tree(
+    tree: &'static str,
+    entries: &[TreeEntry],
+    bundle: &Bundle,
+) -> Result<(), RecordError> {
+    let mut folders: BTreeSet<&str> = BTreeSet::new();
+    let mut folded: BTreeMap<String, &str> = BTreeMap::new();
+    let mut before: Option<&TreeEntry> = None;
+    for (index, entry) in entries.iter().enumerate() {
+        let path = entry.path.as_str();
+        let wrong = |expected: &str, found: String| RecordError::Entry {
+            tree,
+            path: path.to_owned(),
+            expected: expected.to_owned(),
+            found,
+        };
+        if index >= ENTRIES_MAX {
+            return Err(wrong("at most 500000 entries", format!("{} entries", entries.len())));
+        }
+        if let Some(before) = before
+            && before.path >= entry.path
+        {
+            return Err(wrong(
+                "entries sorted by path, each once",
+                format!("it after `{}`", before.path),
+            ));
+        }
+        before = Some(entry);
+        if let Some(twin) = folded.insert(path.to_lowercase(), path) {
+            return Err(wrong("paths that differ in more than case", format!("also `{twin}`")));
+        }
+        if let Some((parent, _)) = path.rsplit_once('/')
+            && !folders.contains(parent)
+        {
+            return Err(wrong("its folder before it", format!("no folder `{parent}`")));
+        }
+        match &entry.node {
+            TreeNode::Folder { mode } => {
+                check_mode(*mode).map_err(|found| wrong("permission bits up to 777", found))?;
+                folders.insert(path);
+            }
+            TreeNode::File { mode, size, chunks, .. } => {
+                check_mode(*mode).map_err(|found| wrong("permission bits up to 777", found))?;
+                let length = length_of(chunks, bundle)
+                    .map_err(|found| wrong("chunks that the bundle has", found))?;
+                if length != size.0 {
+                    let expected = format!("chunks of {} bytes together", size.0);
+                    return Err(wrong(&expected, format!("{length}")));
+                }
+            }
+            TreeNode::Link { target } => check_link(path, target)
+                .map_err(|found| wrong("a relative link that stays in the tree", found))?,
+        }
+    }
+    Ok(())
+}
+
+fn check_mode(mode: u32) -> Result<(), String> {
+    if mode & !MODE_BITS == 0 { Ok(()) } else { Err(format!("{mode:o}")) }
+}
+
+fn length_of(chunks: &[u32], bundle: &Bundle) -> Result<u64, String> {
+    let size_of = |index: &u32| {
+        let place = usize::try_from(*index).unwrap_or(usize::MAX);
+        let chunk = bundle.chunks.get(place);
+        chunk
+            .map(|chunk| u64::from(chunk.size))
+            .ok_or_else(|| format!("chunk {index} of {}", bundle.chunks.len()))
+    };
+    chunks.iter().map(size_of).sum()
+}
+
+/// A link may go up only before it goes down: after a name, which may itself be a link, `..` could lead anywhere.
+fn check_link(path: &str, target: &str) -> Result<(), String> {
+    let found = || format!("`{target}`");
+    if target.is_empty() || target.starts_with('/') || target.contains(['\0', '\\']) {
+        return Err(found());
+    }
+    let mut depth = path.matches('/').count();
+    let mut went_down = false;
+    for part in target.split('/') {
+        match part {
+            "" => return Err(found()),
+            "." => {}
+            ".." if went_down || depth == 0 => return Err(found()),
+            ".." => depth -= 1,
+            _ => went_down = true,
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! The procedure for a plain service whose pack brings none.
+
+use super::{
+    Phase, RUNBOOK_FORMAT, RollbackMethod, RollbackPlan, Runbook, Severity, Step, StepKind,
+    default_disk_percent, default_processes_wait_ms, default_timeout_ms,
+};
+use refit_names::{ByteSize, NameError, PersonName, RunbookName, StepId};
+use std::collections::BTreeMap;
+
+/// Five minutes: a person who watches decides within it, and it fits in every window.
+const DECISION_MS: u64 = 300_000;
+
+/// The steps of a service with files and databases of its own and nothing special: stop, save, switch, start, look.
+///
+/// The installed build is checked after staging, not before: a second leg is staged while the first build still runs.
+///
+/// # Panics
+/// Never: the names in it are literals, and a test reads them.
+#[must_use]
+pub fn default_for_plain_service() -> Runbook {
+    plain_service().expect("the names of the default runbook are valid literals")
+}
+
+fn plain_service() -> Result<Runbook, NameError> {
+    let step = |id: &str, phase, kind| {
+        Ok(Step {
+            id: StepId::parse(id)?,
+            phase,
+            kind,
+            severity: Severity::Mandatory,
+            retries: 0,
+            timeout_ms: default_timeout_ms(),
+        })
+    };
+    let disk =
+        StepKind::CheckDisk { percent_of_product: default_disk_percent(), extra: ByteSize(0) };
+    let gone = StepKind::CheckProcessesGone { wait_ms: default_processes_wait_ms() };
+    Ok(Runbook {
+        format: RUNBOOK_FORMAT.to_owned(),
+        name: RunbookName::parse("plain-service")?,
+        version: 1,
+        parameters: BTreeMap::new(),
+        steps: vec![
+            step("disk", Phase::Stage, disk)?,
+            step("stage", Phase::Stage, StepKind::InstallStage {})?,
+            step("build-before", Phase::Before, StepKind::CheckBuild {})?,
+            step("stop", Phase::Protect, StepKind::ServiceStop {})?,
+            step("processes-gone", Phase::Protect, gone)?,
+            step("backup", Phase::Protect, StepKind::BackupTake {})?,
+            step("backup-verified", Phase::Protect, StepKind::BackupVerify {})?,
+            step("switch", Phase::Install, StepKind::InstallSwitch {})?,
+            step("start", Phase::After, StepKind::ServiceStart { ready: None })?,
+            step("build-after", Phase::After, StepKind::CheckBuild {})?,
+        ],
+        rollback: RollbackPlan {
+            method: RollbackMethod::SwitchAndRestore,
+            trigger: "a mandatory step fails".to_owned(),
+            deadline_ms: DECISION_MS,
+            owner: PersonName::parse("operations")?,
+            tested: None,
+        },
+    })
+}

@@ -1,0 +1,6 @@
+//! What packs, runbooks, records and catalogues may say.
+
+mod manifests;
+mod paths;
+mod records;
+mod runbooks;
