@@ -1,1 +1,23 @@
-//! TUF client and mirror over content.
+//! A client of signed (TUF) repositories: what is published, by whom, how fresh, and the bytes that belong to it.
+//!
+//! Here: trust kept on disk, refresh with every check of the specification, verified targets, a mirror that can be served as is.
+//! Deliberately not here: private keys and publishing (`refit-forge`), chunks and trees (`refit-content`).
+//! Called by: server (mirror), agent (every order is checked again on the host), command line (`refit repo trust|refresh|get`).
+//!
+//! Invariants:
+//! 1. No byte of a target leaves this room before its length and digest agree with signed metadata.
+//! 2. What was trusted once is never exchanged for something older, also after a restart or a power cut in the middle of a refresh.
+//! 3. A mirror always offers one consistent state: its timestamp is replaced last.
+//! 4. Nothing is read without a limit in bytes and in time.
+
+mod download;
+pub mod error;
+mod mirror;
+mod repository;
+mod transport;
+mod trust;
+
+pub use error::RepositoryError;
+pub use mirror::MirrorReport;
+pub use repository::{Repository, Source, refresh};
+pub use trust::TrustStore;

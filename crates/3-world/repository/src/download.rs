@@ -1,0 +1,187 @@
+//! Fetching one target: length and digest are proven before anybody sees it, and a broken transfer goes on where it stopped.
+
+use crate::{
+    RepositoryError,
+    transport::{Fault, STALL_MAX, file_path, refuse_status},
+};
+use reqwest::{StatusCode, header::RANGE};
+use sha2::{Digest as _, Sha256};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+use tokio::{
+    fs::File,
+    io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt},
+};
+use url::Url;
+
+/// Tries in a row that bring nothing new; any progress starts the count again.
+const TRIES_MAX: u32 = 4;
+/// First pause between tries; doubled each time.
+const PAUSE: Duration = Duration::from_millis(200);
+const BLOCK_BYTES: usize = 256 << 10;
+
+/// One target as signed metadata describes it.
+pub(crate) struct Wanted<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) url: Url,
+    pub(crate) length: u64,
+    pub(crate) sha256: String,
+}
+
+impl Wanted<'_> {
+    fn check(&self, length: u64, found: &str) -> Result<(), RepositoryError> {
+        if length != self.length {
+            return Err(RepositoryError::LengthMismatch { what: self.name.to_owned(), expected: self.length, found: length });
+        }
+        if found != self.sha256 {
+            return Err(RepositoryError::HashMismatch { what: self.name.to_owned(), expected: self.sha256.clone(), found: found.to_owned() });
+        }
+        Ok(())
+    }
+}
+
+/// The bytes of a small target.
+pub(crate) async fn read(http: &reqwest::Client, wanted: &Wanted<'_>) -> Result<Vec<u8>, RepositoryError> {
+    let mut body = Vec::new();
+    let mut tries = 0;
+    loop {
+        body.clear();
+        match transfer(http, wanted, 0, &mut body).await {
+            Ok(_) => break,
+            Err(fault) => pause_or_fail(wanted, fault, &mut tries, false).await?,
+        }
+    }
+    wanted.check(body.len() as u64, &hex::encode(Sha256::digest(&body)))?;
+    Ok(body)
+}
+
+/// Brings a target to `out`: through a `.partial` file beside it, which a later call continues.
+pub(crate) async fn save(http: &reqwest::Client, wanted: &Wanted<'_>, out: &Path) -> Result<(), RepositoryError> {
+    let partial = partial_path(out);
+    let failed = || RepositoryError::io("write", partial.clone());
+    let mut tries = 0;
+    loop {
+        let mut file = File::options().create(true).truncate(false).write(true).open(&partial).await.map_err(failed())?;
+        let mut start = file.metadata().await.map_err(failed())?.len();
+        if start > wanted.length {
+            file.set_len(0).await.map_err(failed())?;
+            start = 0;
+        }
+        file.seek(io::SeekFrom::Start(start)).await.map_err(failed())?;
+        if start == wanted.length && start > 0 {
+            break;
+        }
+        let result = transfer(http, wanted, start, &mut file).await;
+        file.sync_all().await.map_err(failed())?;
+        let progress = file.metadata().await.map_err(failed())?.len() > start;
+        match result {
+            Ok(()) => break,
+            Err(fault) => pause_or_fail(wanted, fault, &mut tries, progress).await?,
+        }
+    }
+    let (length, found) = digest_of(&partial).await?;
+    if let Err(error) = wanted.check(length, &found) {
+        // What is wrong once is wrong on the next try too: begin anew.
+        tokio::fs::remove_file(&partial).await.map_err(RepositoryError::io("remove", partial))?;
+        return Err(error);
+    }
+    tokio::fs::rename(&partial, out).await.map_err(RepositoryError::io("write", out))?;
+    let folder = out.parent().unwrap_or(Path::new("."));
+    File::open(folder).await.map_err(RepositoryError::io("open", folder))?.sync_all().await.map_err(RepositoryError::io("write", folder))
+}
+
+fn partial_path(out: &Path) -> PathBuf {
+    let mut name = out.file_name().unwrap_or_default().to_owned();
+    name.push(".partial");
+    out.with_file_name(name)
+}
+
+async fn pause_or_fail(wanted: &Wanted<'_>, fault: Fault, tries: &mut u32, progress: bool) -> Result<(), RepositoryError> {
+    *tries = if progress { 1 } else { *tries + 1 };
+    let transient = match &fault {
+        Fault::Stalled(_) => true,
+        Fault::Status(status) => status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS,
+        // A body that ends early or a connection that breaks; addresses that make no sense are builder errors.
+        Fault::Http(error) => !error.is_builder() && !error.is_redirect(),
+        _ => false,
+    };
+    if !transient || *tries >= TRIES_MAX {
+        return Err(RepositoryError::from_fault(&wanted.url, fault));
+    }
+    tokio::time::sleep(PAUSE * 2_u32.pow(*tries)).await;
+    Ok(())
+}
+
+/// Appends what lies behind `start`, never more than the target has.
+async fn transfer<W: tokio::io::AsyncWrite + Unpin + Rewind>(http: &reqwest::Client, wanted: &Wanted<'_>, start: u64, out: &mut W) -> Result<(), Fault> {
+    let limit = || Fault::TooLarge(refit_names::ByteSize(wanted.length));
+    if wanted.url.scheme() == "file" {
+        let mut file = match File::open(file_path(&wanted.url)?).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Fault::Missing),
+            other => other?,
+        };
+        file.seek(io::SeekFrom::Start(start)).await?;
+        let copied = tokio::io::copy(&mut file.take(wanted.length - start + 1), out).await?;
+        out.flush().await?;
+        return if start + copied > wanted.length { Err(limit()) } else { Ok(()) };
+    }
+    let mut request = http.get(wanted.url.clone());
+    if start > 0 {
+        request = request.header(RANGE, format!("bytes={start}-"));
+    }
+    let mut response = tokio::time::timeout(STALL_MAX, request.send()).await.map_err(|_| Fault::Stalled(STALL_MAX))?.map_err(Fault::Http)?;
+    refuse_status(response.status())?;
+    let mut at = start;
+    if response.status() != StatusCode::PARTIAL_CONTENT && start > 0 {
+        // A server that knows no ranges begins again, and so do we.
+        out.rewind().await?;
+        at = 0;
+    }
+    while let Some(part) = tokio::time::timeout(STALL_MAX, response.chunk()).await.map_err(|_| Fault::Stalled(STALL_MAX))?.map_err(Fault::Http)? {
+        at += part.len() as u64;
+        if at > wanted.length {
+            return Err(limit());
+        }
+        out.write_all(&part).await?;
+    }
+    out.flush().await?;
+    Ok(())
+}
+
+/// Something that can be emptied.
+trait Rewind {
+    async fn rewind(&mut self) -> io::Result<()>;
+}
+
+impl Rewind for File {
+    async fn rewind(&mut self) -> io::Result<()> {
+        self.set_len(0).await?;
+        self.seek(io::SeekFrom::Start(0)).await.map(|_| ())
+    }
+}
+
+impl Rewind for Vec<u8> {
+    async fn rewind(&mut self) -> io::Result<()> {
+        self.clear();
+        Ok(())
+    }
+}
+
+/// Length and SHA-256 of a file.
+async fn digest_of(path: &Path) -> Result<(u64, String), RepositoryError> {
+    let failed = || RepositoryError::io("read", path);
+    let mut file = File::open(path).await.map_err(failed())?;
+    let (mut digest, mut length, mut block) = (Sha256::new(), 0, vec![0; BLOCK_BYTES]);
+    loop {
+        match file.read(&mut block).await.map_err(failed())? {
+            0 => return Ok((length, hex::encode(digest.finalize()))),
+            count => {
+                digest.update(&block[..count]);
+                length += count as u64;
+            }
+        }
+    }
+}

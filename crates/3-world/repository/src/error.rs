@@ -1,0 +1,301 @@
+//! Why a repository is not believed, or not read.
+
+use crate::transport::Fault;
+use jiff::Timestamp;
+use refit_names::{ByteSize, Coded, ErrorClass, TargetName};
+use refit_packs::record::RecordError;
+use std::{error::Error, io, path::PathBuf};
+use tough::TransportErrorKind;
+use url::Url;
+
+/// Why a repository is not believed, or not read.
+#[derive(Debug, thiserror::Error)]
+pub enum RepositoryError {
+    /// Metadata is older than it may be.
+    #[error("{role} metadata of the repository expired{}", at.map(|at| format!(" at {at}")).unwrap_or_default())]
+    Expired {
+        /// Whose.
+        role: String,
+        /// When, if it says so.
+        at: Option<Timestamp>,
+    },
+    /// The repository offers something older than what was trusted before.
+    #[error("{role} metadata was rolled back: expected version {trusted} or newer, found {found}")]
+    Rollback {
+        /// Whose.
+        role: String,
+        /// The version that was trusted.
+        trusted: u64,
+        /// The version that was offered.
+        found: u64,
+    },
+    /// A role that was listed is listed no more.
+    #[error("{role} metadata disappeared from the repository's snapshot")]
+    RoleGone {
+        /// Whose.
+        role: String,
+    },
+    /// Not enough valid signatures of the keys that the root names.
+    #[error("{role} metadata is not signed by enough of its keys")]
+    BadSignature {
+        /// Whose.
+        role: String,
+        /// How many, as the library says it.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// Metadata has another version than the metadata that names it.
+    #[error("{role} metadata has another version than announced: expected {expected}, found {found}")]
+    VersionMismatch {
+        /// Whose.
+        role: String,
+        /// What was announced.
+        expected: u64,
+        /// What came.
+        found: u64,
+    },
+    /// Other bytes than signed.
+    #[error("{what} is not what was signed: expected sha256 {expected}, found {found}")]
+    HashMismatch {
+        /// The target or the address.
+        what: String,
+        /// The signed digest.
+        expected: String,
+        /// The digest of what came.
+        found: String,
+    },
+    /// Fewer or more bytes than signed.
+    #[error("{what} has another length than signed: expected {expected} bytes, found {found}")]
+    LengthMismatch {
+        /// The target.
+        what: String,
+        /// The signed length.
+        expected: u64,
+        /// How many came.
+        found: u64,
+    },
+    /// More bytes than anybody agreed to read.
+    #[error("{what} is larger than allowed: {limit}")]
+    TooLarge {
+        /// The target or the address.
+        what: String,
+        /// The limit.
+        limit: ByteSize,
+    },
+    /// The signed metadata knows no such target.
+    #[error("repository has no target `{name}`")]
+    NoSuchTarget {
+        /// Its name.
+        name: TargetName,
+    },
+    /// A file that must be there is not.
+    #[error("repository has no file {url}")]
+    MissingFile {
+        /// Its address.
+        url: String,
+    },
+    /// No answer, or not the kind of answer that helps.
+    #[error("repository is not reachable at {url}")]
+    Unreachable {
+        /// The address.
+        url: String,
+        /// Why not.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// Metadata, catalogue or record is not what the format says.
+    #[error("{what} cannot be read")]
+    Malformed {
+        /// What.
+        what: String,
+        /// Why not.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// A record contradicts itself.
+    #[error("record `{name}` is not valid")]
+    Record {
+        /// The target.
+        name: TargetName,
+        /// What is wrong.
+        source: RecordError,
+    },
+    /// The clock stands before the time of the last refresh.
+    #[error("clock went back: now {now}, last refresh {last}")]
+    ClockWentBack {
+        /// Now.
+        now: Timestamp,
+        /// The time of the last refresh.
+        last: Timestamp,
+    },
+    /// The root that was to be trusted does not carry its own signatures, or is none.
+    #[error("root file is not a root that can be trusted")]
+    UntrustableRoot {
+        /// Why not.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// There is another root already.
+    #[error("{} trusts another root already; nothing was changed", path.display())]
+    OtherRoot {
+        /// The state folder.
+        path: PathBuf,
+    },
+    /// Nobody pinned a root yet.
+    #[error("{} trusts no repository yet", path.display())]
+    NoTrust {
+        /// The state folder.
+        path: PathBuf,
+    },
+    /// A mirror needs consistent snapshots: without them an interrupted copy would be inconsistent.
+    #[error("repository has no consistent snapshots, which a mirror needs")]
+    NoConsistentSnapshots,
+    /// A place for a target that would be outside of the folder it belongs to.
+    #[error("{} leads out of the folder for targets", path.display())]
+    UnsafePlace {
+        /// The place.
+        path: PathBuf,
+    },
+    /// The file system refused.
+    #[error("failed to {action} {}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Something that the specification forbids.
+    #[error("repository breaks the rules of its format")]
+    Unlawful(#[source] Box<tough::error::Error>),
+}
+
+impl RepositoryError {
+    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action, path, source }
+    }
+
+    pub(crate) fn malformed(what: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Malformed { what: what.into(), source: source.into() }
+    }
+
+    pub(crate) fn from_fault(url: &Url, fault: Fault) -> Self {
+        match fault {
+            Fault::Missing => Self::MissingFile { url: url.to_string() },
+            Fault::TooLarge(limit) => Self::TooLarge { what: url.to_string(), limit },
+            other => Self::Unreachable { url: url.to_string(), source: Box::new(other) },
+        }
+    }
+
+    /// Translates what the library says; `expiry` tells when a role's newest metadata expires.
+    pub(crate) fn from_tough(error: tough::error::Error, expiry: impl Fn(&str) -> Option<Timestamp>) -> Self {
+        use tough::error::Error as Tough;
+        match error {
+            Tough::ExpiredMetadata { role, .. } => {
+                let role = role.to_string();
+                Self::Expired { at: expiry(&role), role }
+            }
+            Tough::OlderMetadata { role, current_version, new_version, .. } => {
+                Self::Rollback { role: role.to_string(), trusted: current_version, found: new_version }
+            }
+            Tough::OlderSnapshotInTimestamp { snapshot_new, snapshot_old, .. } => {
+                Self::Rollback { role: "snapshot".to_owned(), trusted: snapshot_old, found: snapshot_new }
+            }
+            Tough::SnapshotRoleRollback { role, old_role_version, new_role_version, .. } => {
+                Self::Rollback { role: plain(&role), trusted: old_role_version, found: new_role_version }
+            }
+            Tough::SnapshotRoleMissing { role, .. } => Self::RoleGone { role: plain(&role) },
+            Tough::VerifyMetadata { role, source, .. } => Self::BadSignature { role: role.to_string(), source: Box::new(source) },
+            Tough::VerifyRoleMetadata { role, source, .. } => Self::BadSignature { role, source: Box::new(source) },
+            Tough::VerifyTrustedMetadata { source, .. } => Self::UntrustableRoot { source: Box::new(source) },
+            Tough::ParseTrustedMetadata { source, .. } => Self::UntrustableRoot { source: Box::new(source) },
+            Tough::VersionMismatch { role, fetched, expected, .. } => {
+                Self::VersionMismatch { role: role.to_string(), expected, found: fetched }
+            }
+            Tough::ParseMetadata { role, source, .. } => Self::malformed(format!("{role} metadata"), source),
+            Tough::SystemTimeSteppedBackward { sys_time, latest_known_time } => {
+                Self::ClockWentBack { now: sys_time, last: latest_known_time }
+            }
+            Tough::Transport { url, source, .. } => Self::from_transport(&url, source),
+            other => Self::Unlawful(Box::new(other)),
+        }
+    }
+
+    fn from_transport(url: &Url, error: tough::TransportError) -> Self {
+        match error.source().and_then(|source| source.downcast_ref::<tough::error::Error>()) {
+            Some(tough::error::Error::HashMismatch { calculated, expected, .. }) => {
+                return Self::HashMismatch { what: url.to_string(), expected: expected.clone(), found: calculated.clone() };
+            }
+            Some(tough::error::Error::MaxSizeExceeded { max_size, .. }) => {
+                return Self::TooLarge { what: url.to_string(), limit: ByteSize(*max_size) };
+            }
+            _ => {}
+        }
+        match error.source().and_then(|source| source.downcast_ref::<Fault>()) {
+            Some(Fault::TooLarge(limit)) => Self::TooLarge { what: url.to_string(), limit: *limit },
+            _ if error.kind() == TransportErrorKind::FileNotFound => Self::MissingFile { url: url.to_string() },
+            _ => Self::Unreachable { url: url.to_string(), source: Box::new(error) },
+        }
+    }
+
+    /// Whether the repository was read and is not to be believed, as opposed to not read at all.
+    #[must_use]
+    pub const fn is_verification(&self) -> bool {
+        !matches!(
+            self,
+            Self::NoSuchTarget { .. }
+                | Self::MissingFile { .. }
+                | Self::Unreachable { .. }
+                | Self::OtherRoot { .. }
+                | Self::NoTrust { .. }
+                | Self::NoConsistentSnapshots
+                | Self::UnsafePlace { .. }
+                | Self::Io { .. }
+        )
+    }
+}
+
+/// `targets.json` in a snapshot is the role `targets`.
+fn plain(file: &str) -> String {
+    file.strip_suffix(".json").unwrap_or(file).to_owned()
+}
+
+impl Coded for RepositoryError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Expired { .. } => "repository.expired",
+            Self::Rollback { .. } => "repository.rollback",
+            Self::RoleGone { .. } => "repository.role-gone",
+            Self::BadSignature { .. } => "repository.bad-signature",
+            Self::VersionMismatch { .. } => "repository.version-mismatch",
+            Self::HashMismatch { .. } => "repository.hash-mismatch",
+            Self::LengthMismatch { .. } => "repository.length-mismatch",
+            Self::TooLarge { .. } => "repository.too-large",
+            Self::NoSuchTarget { .. } => "repository.no-such-target",
+            Self::MissingFile { .. } => "repository.missing-file",
+            Self::Unreachable { .. } => "repository.unreachable",
+            Self::Malformed { .. } => "repository.malformed",
+            Self::Record { .. } => "repository.invalid-record",
+            Self::ClockWentBack { .. } => "repository.clock-went-back",
+            Self::UntrustableRoot { .. } => "repository.untrustable-root",
+            Self::OtherRoot { .. } => "repository.other-root",
+            Self::NoTrust { .. } => "repository.no-trust",
+            Self::NoConsistentSnapshots => "repository.no-consistent-snapshots",
+            Self::UnsafePlace { .. } => "repository.unsafe-place",
+            Self::Io { .. } => "repository.file-system",
+            Self::Unlawful(_) => "repository.unlawful",
+        }
+    }
+
+    fn class(&self) -> ErrorClass {
+        match self {
+            // A mirror that lags or a publication that is under way looks like this for a moment.
+            Self::Unreachable { .. }
+            | Self::MissingFile { .. }
+            | Self::Rollback { .. }
+            | Self::VersionMismatch { .. }
+            | Self::HashMismatch { .. }
+            | Self::LengthMismatch { .. } => ErrorClass::Retry,
+            Self::NoSuchTarget { .. } | Self::Record { .. } | Self::Malformed { .. } => ErrorClass::Permanent,
+            _ => ErrorClass::NeedsOperator,
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! A repository that was refreshed: every answer comes from metadata that was verified.
+
+use crate::{
+    RepositoryError, TrustStore,
+    download::{self, Wanted},
+    transport::Wire,
+};
+use bytes::Bytes;
+use jiff::Timestamp;
+use refit_names::{ByteSize, Digest, TargetName};
+use refit_packs::{
+    catalog::{CATALOG_FORMAT, CATALOG_TARGET, Catalog},
+    record::{self, PackRecord},
+};
+use refit_plan::PackPin;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+use tough::schema::Target;
+use url::Url;
+
+/// A catalogue of 50,000 packs has about 30 MB.
+const CATALOG_BYTES_MAX: ByteSize = ByteSize(64 << 20);
+/// A record of a tree with a million files has about 200 MB.
+const RECORD_BYTES_MAX: ByteSize = ByteSize(256 << 20);
+
+/// Where a repository is, and through which client it is reached.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The folder with `timestamp.json`; http, https or file.
+    pub metadata: Url,
+    /// The folder with the targets.
+    pub targets: Url,
+    /// Carries the caller's certificates.
+    pub http: reqwest::Client,
+}
+
+/// Verified metadata, and the way to its targets.
+#[derive(Debug, Clone)]
+pub struct Repository {
+    pub(crate) tuf: tough::Repository,
+    pub(crate) source: Source,
+    pub(crate) brought: BTreeMap<String, Bytes>,
+    pub(crate) pinned: Vec<u8>,
+}
+
+/// Follows the chain of roots, then timestamp, snapshot and targets, with every check of the specification.
+///
+/// Shape: what becomes trusted on the way is kept in `store`, also when a later check fails.
+///
+/// # Errors
+/// [`RepositoryError::Expired`], [`RepositoryError::Rollback`], [`RepositoryError::BadSignature`], [`RepositoryError::Unreachable`]
+/// and the others, each with what was expected and found.
+pub async fn refresh(store: &TrustStore, source: &Source) -> Result<Repository, RepositoryError> {
+    let source = Source { metadata: folder(&source.metadata), targets: folder(&source.targets), http: source.http.clone() };
+    let owned = store.clone();
+    let work = blocking(store, move || owned.begin()).await?;
+    let wire = Wire::new(source.http.clone());
+    let loaded = tough::RepositoryLoader::new(&work.root, source.metadata.clone(), source.targets.clone())
+        .transport(wire.clone())
+        .datastore(work.dir.path())
+        .load()
+        .await;
+    let owned = store.clone();
+    let work = blocking(store, move || owned.finish(&work).map(|()| work)).await?;
+    let brought = wire.brought();
+    let tuf = loaded.map_err(|error| RepositoryError::from_tough(error, |role| expiry_of(role, brought.values(), &work.root)))?;
+    Ok(Repository { tuf, source, brought, pinned: store.pinned()? })
+}
+
+async fn blocking<T: Send + 'static>(
+    store: &TrustStore,
+    work: impl FnOnce() -> Result<T, RepositoryError> + Send + 'static,
+) -> Result<T, RepositoryError> {
+    let joined = tokio::task::spawn_blocking(work).await;
+    joined.unwrap_or_else(|error| Err(RepositoryError::io("work in", store.dir())(std::io::Error::other(error))))
+}
+
+/// An address without a last `/` names a file; both mean the folder here.
+fn folder(url: &Url) -> Url {
+    let mut url = url.clone();
+    if !url.path().ends_with('/') {
+        let path = format!("{}/", url.path());
+        url.set_path(&path);
+    }
+    url
+}
+
+/// When the newest metadata of a role that was seen expires.
+fn expiry_of<'a>(role: &str, brought: impl Iterator<Item = &'a Bytes>, root: &'a [u8]) -> Option<Timestamp> {
+    brought
+        .map(AsRef::as_ref)
+        .chain([root])
+        .filter_map(|bytes| serde_json::from_slice::<serde_json::Value>(bytes).ok())
+        .filter(|value| value["signed"]["_type"] == role)
+        .max_by_key(|value| value["signed"]["version"].as_u64())
+        .and_then(|value| value["signed"]["expires"].as_str()?.parse().ok())
+}
+
+impl Repository {
+    /// The version of each role, delegated ones by their name.
+    #[must_use]
+    pub fn versions(&self) -> BTreeMap<String, u64> {
+        let listed = self.tuf.snapshot().signed.meta.iter();
+        let mut versions: BTreeMap<String, u64> =
+            listed.map(|(file, meta)| (file.strip_suffix(".json").unwrap_or(file).to_owned(), meta.version.get())).collect();
+        versions.insert("root".to_owned(), self.tuf.root().signed.version.get());
+        versions.insert("timestamp".to_owned(), self.tuf.timestamp().signed.version.get());
+        versions.insert("snapshot".to_owned(), self.tuf.snapshot().signed.version.get());
+        versions
+    }
+
+    /// When the first of the roles expires.
+    #[must_use]
+    pub fn expires_at(&self) -> Timestamp {
+        let rest = [self.tuf.timestamp().signed.expires, self.tuf.snapshot().signed.expires, self.tuf.targets().signed.expires];
+        rest.into_iter().fold(self.tuf.root().signed.expires, Timestamp::min)
+    }
+
+    /// The names of all targets.
+    #[must_use]
+    pub fn targets(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.tuf.all_targets().map(|(name, _)| name.raw().to_owned()).collect();
+        names.sort();
+        names
+    }
+
+    /// The address from which a target can be fetched by whoever verifies it himself (`refit-content` does, chunk by chunk).
+    ///
+    /// # Errors
+    /// [`RepositoryError::NoSuchTarget`].
+    pub fn locate(&self, name: &TargetName) -> Result<Url, RepositoryError> {
+        Ok(self.wanted(name)?.url)
+    }
+
+    /// A small target's bytes.
+    ///
+    /// # Errors
+    /// [`RepositoryError::NoSuchTarget`], [`RepositoryError::TooLarge`] when it has more than `max`, and what a transfer can meet.
+    pub async fn read(&self, name: &TargetName, max: ByteSize) -> Result<Vec<u8>, RepositoryError> {
+        let wanted = self.wanted(name)?;
+        if wanted.length > max.0 {
+            return Err(RepositoryError::TooLarge { what: name.to_string(), limit: max });
+        }
+        download::read(&self.source.http, &wanted).await
+    }
+
+    /// Brings a target to the file `out`, whose folder must exist. Continues what an earlier call left unfinished.
+    ///
+    /// # Errors
+    /// As [`Repository::read`].
+    pub async fn save(&self, name: &TargetName, out: &Path) -> Result<(), RepositoryError> {
+        download::save(&self.source.http, &self.wanted(name)?, out).await
+    }
+
+    /// Brings a target to its own name below `dir`, and returns where it is.
+    ///
+    /// # Errors
+    /// [`RepositoryError::UnsafePlace`] when a link in `dir` would lead out of it; else as [`Repository::save`].
+    pub async fn save_below(&self, name: &TargetName, dir: &Path) -> Result<PathBuf, RepositoryError> {
+        let wanted = self.wanted(name)?;
+        std::fs::create_dir_all(dir).map_err(RepositoryError::io("create", dir))?;
+        let mut place = dir.to_owned();
+        let mut parts = name.as_str().split('/').peekable();
+        while let Some(part) = parts.next() {
+            place.push(part);
+            let found = std::fs::symlink_metadata(&place);
+            let is_link = found.as_ref().is_ok_and(|found| found.file_type().is_symlink());
+            if is_link {
+                return Err(RepositoryError::UnsafePlace { path: place });
+            }
+            if parts.peek().is_some() && found.is_err() {
+                std::fs::create_dir(&place).map_err(RepositoryError::io("create", &place))?;
+            }
+        }
+        download::save(&self.source.http, &wanted, &place).await?;
+        Ok(place)
+    }
+
+    /// All packs.
+    ///
+    /// # Errors
+    /// As [`Repository::read`]; [`RepositoryError::Malformed`].
+    pub async fn catalog(&self) -> Result<Catalog, RepositoryError> {
+        let name = TargetName::parse(CATALOG_TARGET).map_err(|error| RepositoryError::malformed(CATALOG_TARGET, error))?;
+        let text = self.read(&name, CATALOG_BYTES_MAX).await?;
+        let catalog: Catalog = serde_json::from_slice(&text).map_err(|error| RepositoryError::malformed("catalog.json", error))?;
+        if catalog.format != CATALOG_FORMAT {
+            let found = format!("expected format `{CATALOG_FORMAT}`, found `{}`", catalog.format);
+            return Err(RepositoryError::malformed("catalog.json", found));
+        }
+        Ok(catalog)
+    }
+
+    /// A pack's record, exactly the one that a plan pins.
+    ///
+    /// # Errors
+    /// [`RepositoryError::HashMismatch`] when the repository has another under this name; as [`Repository::read`].
+    pub async fn record(&self, pin: &PackPin) -> Result<PackRecord, RepositoryError> {
+        let text = self.read(&pin.record, RECORD_BYTES_MAX).await?;
+        let found = Digest::of(&text);
+        if found != pin.digest {
+            return Err(RepositoryError::HashMismatch { what: pin.record.to_string(), expected: pin.digest.to_hex(), found: found.to_hex() });
+        }
+        let record: PackRecord = serde_json::from_slice(&text).map_err(|error| RepositoryError::malformed(pin.record.to_string(), error))?;
+        record::validate(&record).map_err(|source| RepositoryError::Record { name: pin.record.clone(), source })?;
+        Ok(record)
+    }
+
+    fn wanted<'a>(&self, name: &'a TargetName) -> Result<Wanted<'a>, RepositoryError> {
+        let missing = || RepositoryError::NoSuchTarget { name: name.clone() };
+        let key = tough::TargetName::new(name.as_str()).map_err(|_| missing())?;
+        let target = self.tuf.targets().signed.find_target(&key, false).map_err(|_| missing())?;
+        self.wanted_of(name.as_str(), target)
+    }
+
+    /// What signed metadata says of a target. With consistent snapshots its file is `FOLDER/DIGEST.NAME` (the library would say
+    /// `DIGEST.FOLDER/NAME`, which no other implementation does).
+    pub(crate) fn wanted_of<'a>(&self, name: &'a str, target: &Target) -> Result<Wanted<'a>, RepositoryError> {
+        let sha256 = hex::encode(&target.hashes.sha256);
+        let mut url = self.source.targets.clone();
+        let place = self.place_of(name, &sha256);
+        url.path_segments_mut()
+            .map_err(|()| RepositoryError::malformed("address of the targets", "it cannot have a path"))?
+            .pop_if_empty()
+            .extend(place.split('/'));
+        Ok(Wanted { name, url, length: target.length, sha256 })
+    }
+
+    /// The path of a target's file below the folder of targets.
+    pub(crate) fn place_of(&self, name: &str, sha256: &str) -> String {
+        if !self.tuf.root().signed.consistent_snapshot {
+            return name.to_owned();
+        }
+        match name.rsplit_once('/') {
+            Some((folder, file)) => format!("{folder}/{sha256}.{file}"),
+            None => format!("{sha256}.{name}"),
+        }
+    }
+}
