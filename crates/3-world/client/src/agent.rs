@@ -1,0 +1,72 @@
+//! The agent's calls, with its certificate.
+
+use crate::{error::ClientError, http, identity::Identity, trust};
+use refit_protocol::agent::{
+    METADATA_PATH, SYNC_PATH, SyncRequest, SyncResponse, TARGETS_PATH, WAIT_MS_MAX,
+};
+use std::time::Duration;
+use url::Url;
+
+/// What an answer may take beyond the time for which the server was asked to hold it.
+const ANSWER_TIME: Duration = Duration::from_secs(30);
+
+/// A connection of one host to its server.
+#[derive(Clone)]
+pub struct AgentClient {
+    http: reqwest::Client,
+    server: Url,
+    sync: Url,
+}
+
+/// Where the server serves the signed repository, and with which client.
+#[derive(Clone)]
+pub struct RepositorySource {
+    /// TUF metadata.
+    pub metadata: Url,
+    /// TUF targets.
+    pub targets: Url,
+    /// Shows the host's certificate.
+    pub http: reqwest::Client,
+}
+
+impl AgentClient {
+    /// Sets the connection up; nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`ClientError`] when key, certificate or address cannot be used.
+    pub fn new(identity: &Identity) -> Result<Self, ClientError> {
+        let server = http::address(&identity.note.server)?;
+        let config =
+            trust::mutual_config(&identity.authority, &identity.certificate, &identity.key)?;
+        let sync = http::join(&server, SYNC_PATH)?;
+        Ok(Self { http: http::client(Some(config))?, server, sync })
+    }
+
+    /// Carries a report up and desired state down; the server may hold it for `wait_ms`.
+    ///
+    /// # Errors
+    /// [`ClientError`]; repeating the call is always right.
+    pub async fn sync(&self, request: &SyncRequest) -> Result<SyncResponse, ClientError> {
+        let wait = Duration::from_millis(request.wait_ms.min(WAIT_MS_MAX));
+        http::send_json(self.http.post(self.sync.clone()).timeout(wait + ANSWER_TIME).json(request))
+            .await
+    }
+
+    /// Where this host gets content from.
+    ///
+    /// # Errors
+    /// [`ClientError::Address`] when the server's address cannot carry paths.
+    pub fn source(&self) -> Result<RepositorySource, ClientError> {
+        Ok(RepositorySource {
+            metadata: http::join(&self.server, METADATA_PATH)?,
+            targets: http::join(&self.server, TARGETS_PATH)?,
+            http: self.http.clone(),
+        })
+    }
+
+    /// The server's address.
+    #[must_use]
+    pub const fn server(&self) -> &Url {
+        &self.server
+    }
+}
