@@ -70,6 +70,8 @@ pub fn pdf(input: &CertificateInput) -> Result<Vec<u8>, PdfError> {
         ident: Smart::Custom(name.clone()),
         creator: Smart::Custom(Some("Refit".to_owned())),
         standards,
+        // PDF/A-2b asks for no tags; without them the files are half as large.
+        tagged: false,
         ..PdfOptions::default()
     };
     let archival = PdfStandards::new(&[PdfStandard::A_2b]).unwrap_or_default();
