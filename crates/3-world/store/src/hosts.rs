@@ -1,0 +1,177 @@
+//! The fleet: what people say of hosts, what their agents saw, when they were last heard of.
+
+use crate::{Store, StoreError, error::during, text::At};
+use jiff::Timestamp;
+use refit_inventory::{HostRecord, ObservedFacts};
+use refit_names::{HostName, RoleName, SiteName};
+use refit_protocol::v1::HostImported;
+use sea_orm::{
+    ActiveValue::Set, QueryOrder as _, entity::prelude::*,
+    sea_query::{Expr, OnConflict},
+};
+
+mod row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "hosts")]
+    pub(crate) struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub(crate) name: String,
+        pub(crate) record: String,
+        pub(crate) facts: Option<String>,
+        pub(crate) last_seen: Option<i64>,
+    }
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub(crate) enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+use row::{ActiveModel, Column, Entity, Model};
+
+impl Store {
+    /// The whole fleet, by name.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`].
+    pub async fn hosts(&self) -> Result<Vec<HostRecord>, StoreError> {
+        let found = Entity::find().order_by_asc(Column::Name).all(&self.read).await;
+        found.map_err(during("list hosts"))?.into_iter().map(host_of).collect()
+    }
+
+    /// One host, if it is known.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`].
+    pub async fn host(&self, name: &HostName) -> Result<Option<HostRecord>, StoreError> {
+        let found = Entity::find_by_id(name.to_string()).one(&self.read).await;
+        found.map_err(during("read a host"))?.map(host_of).transpose()
+    }
+
+    /// Takes what people say of hosts, all or none. What agents saw stays.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`].
+    pub async fn import_hosts(&self, hosts: &[HostRecord]) -> Result<HostImported, StoreError> {
+        let mut done = HostImported { created: 0, updated: 0, unchanged: 0 };
+        let transaction = self.begin().await?;
+        for host in hosts {
+            let said = said_text(host)?;
+            let found = Entity::find_by_id(host.name.to_string()).one(&transaction).await;
+            match found.map_err(during("read a host"))? {
+                None => done.created += 1,
+                Some(row) if row.record == said => {
+                    done.unchanged += 1;
+                    continue;
+                }
+                Some(_) => done.updated += 1,
+            }
+            put(&transaction, host.name.as_str(), said).await?;
+        }
+        transaction.commit().await.map_err(during("import hosts"))?;
+        Ok(done)
+    }
+
+    /// Notes a host that enrolled: a new one is added, a known one gets the site and role of its token.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`].
+    pub async fn enrol_host(
+        &self,
+        name: &HostName,
+        site: &SiteName,
+        role: &RoleName,
+    ) -> Result<(), StoreError> {
+        let transaction = self.begin().await?;
+        let found = Entity::find_by_id(name.to_string()).one(&transaction).await;
+        let known = found.map_err(during("read a host"))?.map(host_of).transpose()?;
+        let mut record = known.unwrap_or_else(|| HostRecord {
+            name: name.clone(),
+            site: site.clone(),
+            role: role.clone(),
+            owner: None,
+            criticality: refit_inventory::Criticality::default(),
+            tags: std::collections::BTreeSet::new(),
+            cluster: None,
+            after: std::collections::BTreeSet::new(),
+            lifecycle: refit_inventory::Lifecycle::default(),
+            last_seen: None,
+            facts: None,
+        });
+        record.site = site.clone();
+        record.role = role.clone();
+        put(&transaction, name.as_str(), said_text(&record)?).await?;
+        transaction.commit().await.map_err(during("enrol a host"))
+    }
+
+    /// Keeps what an agent saw.
+    ///
+    /// # Errors
+    /// [`StoreError::Missing`] when the host is not known.
+    pub async fn observe(
+        &self,
+        name: &HostName,
+        facts: &ObservedFacts,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let at = At { table: "hosts", key: name.as_str() };
+        let updated = Entity::update_many()
+            .col_expr(Column::Facts, Expr::value(at.text(facts)?))
+            .col_expr(Column::LastSeen, Expr::value(now.as_millisecond()))
+            .filter(Column::Name.eq(name.as_str()))
+            .exec(&self.write)
+            .await
+            .map_err(during("keep a host's facts"))?;
+        match updated.rows_affected {
+            0 => Err(StoreError::Missing { what: "host", key: name.to_string() }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes when agents were last heard of, many at once.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn seen(&self, hosts: &[(HostName, Timestamp)]) -> Result<(), StoreError> {
+        let transaction = self.begin().await?;
+        for (host, at) in hosts {
+            let noted = Entity::update_many()
+                .col_expr(Column::LastSeen, Expr::value(at.as_millisecond()))
+                .filter(Column::Name.eq(host.as_str()))
+                .exec(&transaction)
+                .await;
+            noted.map_err(during("note when a host was seen"))?;
+        }
+        transaction.commit().await.map_err(during("note when hosts were seen"))
+    }
+}
+
+/// What people said, without what the agent adds.
+fn said_text(host: &HostRecord) -> Result<String, StoreError> {
+    let said = HostRecord { last_seen: None, facts: None, ..host.clone() };
+    At { table: "hosts", key: host.name.as_str() }.text(&said)
+}
+
+async fn put(
+    connection: &impl ConnectionTrait,
+    name: &str,
+    record: String,
+) -> Result<(), StoreError> {
+    let row = ActiveModel {
+        name: Set(name.to_owned()),
+        record: Set(record),
+        facts: Set(None),
+        last_seen: Set(None),
+    };
+    let only_record = OnConflict::column(Column::Name).update_column(Column::Record).to_owned();
+    let put = Entity::insert(row).on_conflict(only_record).exec_without_returning(connection).await;
+    put.map_err(during("keep a host"))?;
+    Ok(())
+}
+
+fn host_of(row: Model) -> Result<HostRecord, StoreError> {
+    let at = At { table: "hosts", key: &row.name };
+    let mut host: HostRecord = at.json(&row.record)?;
+    host.facts = row.facts.as_deref().map(|facts| at.json(facts)).transpose()?;
+    host.last_seen = row.last_seen.map(|ms| at.moment(ms)).transpose()?;
+    Ok(host)
+}
