@@ -1,0 +1,97 @@
+//! Does every host go where the plan says, over edges that exist?
+
+use crate::{Case, Finding, Rule, find};
+use refit_inventory::Lifecycle;
+use refit_packs::catalog::PackSummary;
+use refit_plan::{Leg, PLAN_FORMAT, PlannedHost};
+
+pub(crate) fn shape(case: &Case<'_>, findings: &mut Vec<Finding>) {
+    let plan = case.plan;
+    if plan.format != PLAN_FORMAT {
+        find(
+            findings,
+            Rule::Shape,
+            format!("format is `{}`, expected `{PLAN_FORMAT}`", plan.format),
+        );
+    }
+    if plan.generation.0 == 0 || (plan.generation.0 > 1) != plan.parent.is_some() {
+        let text = format!("generation {} has parent {:?}", plan.generation, plan.parent);
+        find(findings, Rule::Shape, format!("{text}, expected a parent from generation 2 on"));
+    }
+    if plan.waves.is_empty() {
+        find(findings, Rule::Shape, "no wave, expected at least one".to_owned());
+    }
+    for wave in plan.waves.iter().filter(|wave| wave.hosts.is_empty()) {
+        find(findings, Rule::Shape, format!("wave {} is empty", wave.name));
+    }
+}
+
+pub(crate) fn known_hosts(case: &Case<'_>, findings: &mut Vec<Finding>) {
+    for (_, planned) in case.plan.hosts() {
+        let name = &planned.host;
+        let text = match case.hosts.get(name) {
+            None => format!("host {name} is not in the fleet"),
+            Some(host) if host.lifecycle == Lifecycle::Retired => format!("host {name} is retired"),
+            Some(host) if host.product(&case.plan.product).is_none() => {
+                format!("host {name} has no product {}", case.plan.product)
+            }
+            Some(_) => continue,
+        };
+        find(findings, Rule::KnownHost, text);
+    }
+}
+
+pub(crate) fn legs(case: &Case<'_>, findings: &mut Vec<Finding>) {
+    for (_, planned) in case.plan.hosts() {
+        for text in leg_faults(case, planned) {
+            find(findings, Rule::Legs, format!("host {}: {text}", planned.host));
+        }
+    }
+}
+
+fn leg_faults(case: &Case<'_>, planned: &PlannedHost) -> Vec<String> {
+    let mut faults = Vec::new();
+    let seen = case.hosts.get(&planned.host).and_then(|host| host.product(&case.plan.product));
+    let mut at = seen.and_then(|product| product.build.clone());
+    for leg in &planned.legs {
+        if at.as_ref() != Some(&leg.from) {
+            faults.push(format!("leg starts at build {}, expected {at:?}", leg.from));
+        }
+        faults.extend(edge_fault(case, leg));
+        if let Some(cause) = seen.and_then(|product| product.quarantined.get(&leg.pack.to)) {
+            faults.push(format!("build {} is quarantined: {cause}", leg.pack.to));
+        }
+        if !case.plan.packs.contains(&leg.pack) {
+            faults.push(format!("pack to {} is not among the plan's packs", leg.pack.to));
+        }
+        at = Some(leg.pack.to.clone());
+    }
+    if at.as_ref() != Some(&case.plan.target) || planned.legs.is_empty() {
+        faults.push(format!("ends at build {at:?}, expected {}", case.plan.target));
+    }
+    faults
+}
+
+fn edge_fault(case: &Case<'_>, leg: &Leg) -> Option<String> {
+    let edge = format!("edge {} → {}", leg.from, leg.pack.to);
+    let published: Vec<&PackSummary> = case
+        .catalog
+        .packs
+        .iter()
+        .filter(|pack| {
+            pack.product == case.plan.product
+                && pack.to == leg.pack.to
+                && pack.from.contains(&leg.from)
+        })
+        .collect();
+    let Some(pack) = published.iter().find(|pack| pack.record_digest == leg.pack.digest) else {
+        return Some(format!("{edge} with record {} is not published", leg.pack.digest));
+    };
+    if pack.record != leg.pack.record || pack.size != leg.pack.size {
+        return Some(format!("{edge} names target {}, expected {}", leg.pack.record, pack.record));
+    }
+    if let Some(reason) = &pack.withdrawn {
+        return Some(format!("{edge} was withdrawn: {reason}"));
+    }
+    pack.blocked.get(&leg.from).map(|reason| format!("{edge} is blocked: {reason}"))
+}

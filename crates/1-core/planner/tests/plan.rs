@@ -1,0 +1,259 @@
+//! Plans and what the second judge says of them.
+
+use jiff::Timestamp;
+use refit_inventory::{HostRecord, ObservedFacts, ObservedProduct, ServiceState};
+use refit_names::*;
+use refit_packs::catalog::{CATALOG_FORMAT, Catalog, PackSummary};
+use refit_packs::manifest::{IssueAction, KnownIssue, PackKind};
+use refit_plan::{Advance, Plan};
+use refit_plan_check::{Rule, check};
+use refit_planner::{Candidate, PlanError, PlanInput, Shape, plan};
+use refit_risk::RiskScore;
+use std::collections::{BTreeMap, BTreeSet};
+
+fn name<T: std::str::FromStr>(text: &str) -> T
+where
+    T::Err: std::fmt::Debug,
+{
+    text.parse().unwrap()
+}
+
+fn pack(from: &str, to: &str) -> PackSummary {
+    PackSummary {
+        product: name("ledger"),
+        from: BTreeSet::from([name(from)]),
+        to: name(to),
+        kind: PackKind::ServicePack,
+        title: format!("ledger {to}"),
+        record: TargetName::parse(format!("packs/ledger/{to}/record.json")).unwrap(),
+        record_digest: Digest::of(to.as_bytes()),
+        size: ByteSize(1000),
+        blocked: BTreeMap::new(),
+        withdrawn: None,
+        known_issues: Vec::new(),
+    }
+}
+
+fn host(number: usize, risk: u32) -> Candidate {
+    let product = ObservedProduct {
+        name: name("ledger"),
+        build: Some(name("1000")),
+        root: "/srv/ledger".to_owned(),
+        size: ByteSize(10),
+        free: ByteSize(1000),
+        services: ServiceState::Running,
+        parameters: BTreeMap::new(),
+        quarantined: BTreeMap::new(),
+    };
+    let facts = ObservedFacts {
+        observed_at: Timestamp::UNIX_EPOCH,
+        os: "linux".to_owned(),
+        os_release: "Debian 12".to_owned(),
+        arch: "x86_64".to_owned(),
+        kernel: "6.1".to_owned(),
+        boot_id: "b".to_owned(),
+        booted_at: None,
+        memory: ByteSize(1),
+        agent_version: "0.1.0".to_owned(),
+        products: vec![product],
+    };
+    let record = HostRecord {
+        name: HostName::parse(format!("host-{number:02}")).unwrap(),
+        site: name("north"),
+        role: name("app"),
+        owner: None,
+        criticality: Default::default(),
+        tags: BTreeSet::new(),
+        cluster: None,
+        after: BTreeSet::new(),
+        lifecycle: Default::default(),
+        last_seen: Some(Timestamp::UNIX_EPOCH),
+        facts: Some(facts),
+    };
+    Candidate { record, risk: RiskScore { score: risk, reasons: Vec::new() }, reachable: true }
+}
+
+fn input(hosts: Vec<Candidate>) -> PlanInput {
+    let percent = |n| Percent::new(n).unwrap();
+    PlanInput {
+        rollout: name("spring"),
+        generation: Generation::FIRST,
+        parent: None,
+        author: name("planner"),
+        now: Timestamp::UNIX_EPOCH,
+        product: name("ledger"),
+        target: name("1200"),
+        wanted: BTreeSet::new(),
+        hosts,
+        catalog: Catalog {
+            format: CATALOG_FORMAT.to_owned(),
+            packs: vec![pack("1000", "1100"), pack("1100", "1200")],
+        },
+        estimates: BTreeMap::new(),
+        shape: Shape {
+            shares: vec![percent(10), percent(30), percent(60)],
+            goal: percent(60),
+            soak_ms: 0,
+            timeout_ms: 3_600_000,
+            parallel: 2,
+            advance: Advance::Automatic,
+        },
+        failure_budget: 2,
+        approvals_needed: 1,
+    }
+}
+
+/// Every plan made in a test passes through the second judge.
+fn judged(input: &PlanInput) -> Plan {
+    let (made, _) = plan(input).unwrap();
+    let records: Vec<_> = input.hosts.iter().map(|host| host.record.clone()).collect();
+    assert_eq!(check(&made, &records, &input.catalog), [], "the second judge found something");
+    made
+}
+
+fn wave_of(plan: &Plan, host: &str) -> usize {
+    plan.waves.iter().position(|w| w.hosts.iter().any(|h| h.host.as_str() == host)).unwrap()
+}
+
+#[test]
+fn lowest_risk_comes_first_over_two_packs() {
+    let made = judged(&input((0..12).map(|n| host(n, 50 - n as u32)).collect()));
+    assert_eq!(made.waves.iter().map(|w| w.hosts.len()).collect::<Vec<_>>(), [2, 4, 6]);
+    let risks: Vec<_> = made.hosts().map(|(_, h)| h.risk).collect();
+    assert!(risks.is_sorted(), "{risks:?}");
+    let legs: Vec<_> = made.waves[0].hosts[0].legs.iter().map(|l| l.pack.to.to_string()).collect();
+    assert_eq!(legs, ["1100", "1200"]);
+    assert!(made.hosts().all(|(_, h)| h.because.starts_with("risk ")));
+}
+
+#[test]
+fn same_input_gives_the_same_plan() {
+    let mut hosts: Vec<_> = (0..20).map(|n| host(n, (n * 7 % 5) as u32)).collect();
+    let first = judged(&input(hosts.clone()));
+    hosts.reverse();
+    assert_eq!(first.hash().unwrap(), judged(&input(hosts)).hash().unwrap());
+}
+
+#[test]
+fn dependent_host_stands_in_a_later_wave() {
+    let mut hosts: Vec<_> = (0..6).map(|n| host(n, n as u32)).collect();
+    hosts[0].record.after = BTreeSet::from([name("host-05")]);
+    let made = judged(&input(hosts));
+    assert!(wave_of(&made, "host-00") > wave_of(&made, "host-05"));
+}
+
+#[test]
+fn cluster_members_stand_in_different_waves() {
+    let mut hosts: Vec<_> = (0..9).map(|n| host(n, n as u32)).collect();
+    for member in [6, 7, 8] {
+        hosts[member].record.cluster = Some("db".to_owned());
+    }
+    let made = judged(&input(hosts));
+    let waves: BTreeSet<_> =
+        ["host-06", "host-07", "host-08"].iter().map(|h| wave_of(&made, h)).collect();
+    assert_eq!(waves.len(), 3);
+}
+
+#[test]
+fn left_out_hosts_have_a_reason() {
+    let mut hosts: Vec<_> = (0..6).map(|n| host(n, n as u32)).collect();
+    let build = |h: &mut Candidate, b: &str| {
+        h.record.facts.as_mut().unwrap().products[0].build = Some(name(b))
+    };
+    build(&mut hosts[1], "1200");
+    hosts[2].reachable = false;
+    hosts[3].record.lifecycle = refit_inventory::Lifecycle::Retired;
+    hosts[4].record.facts.as_mut().unwrap().products[0]
+        .quarantined
+        .insert(name("1200"), "the migration failed".to_owned());
+    hosts[5].record.after = BTreeSet::from([name("host-02")]);
+    let made = judged(&input(hosts));
+    let reasons: Vec<_> = made.excluded.iter().map(|e| e.because.clone()).collect();
+    assert_eq!(
+        reasons,
+        [
+            "it is already at build `1200`",
+            "its agent is unreachable, last heard of: 1970-01-01T00:00:00Z",
+            "it is retired",
+            "build `1200` was rolled back here: the migration failed",
+            "it comes after `host-02`, which is not in the plan",
+        ]
+    );
+}
+
+#[test]
+fn held_host_is_never_in_a_wave() {
+    let mut with_issue = input(vec![host(0, 1), host(1, 2)]);
+    with_issue.hosts[1].record.role = name("proxy");
+    with_issue.catalog.packs[1].known_issues.push(KnownIssue {
+        id: "L-7".to_owned(),
+        text: "proxies lose their sessions".to_owned(),
+        action: IssueAction::Hold,
+        roles: BTreeSet::from(["proxy".to_owned()]),
+    });
+    let made = judged(&with_issue);
+    assert_eq!(made.hosts().count(), 1);
+    assert_eq!(
+        made.excluded[0].because,
+        "known issue L-7 of build `1200`: proxies lose their sessions"
+    );
+}
+
+#[test]
+fn wrong_input_is_named() {
+    let error = |input: &PlanInput| plan(input).unwrap_err();
+    let mut unknown = input(vec![host(0, 1)]);
+    unknown.wanted = BTreeSet::from([name("web-9"), name("web-8")]);
+    assert_eq!(error(&unknown).to_string(), "hosts `web-8`, `web-9` are not in the fleet");
+    let mut circle = input(vec![host(0, 1), host(1, 1)]);
+    circle.hosts[0].record.after = BTreeSet::from([name("host-01")]);
+    circle.hosts[1].record.after = BTreeSet::from([name("host-00")]);
+    assert!(matches!(error(&circle), PlanError::Circle { hosts } if hosts.len() == 2));
+    let mut target = input(vec![host(0, 1)]);
+    target.target = name("9999");
+    assert!(matches!(error(&target), PlanError::UnknownTarget { .. }));
+    assert!(matches!(error(&input(Vec::new())), PlanError::Nobody { .. }));
+}
+
+/// Each rule of the second judge fires when its fault is put into a good plan.
+#[test]
+fn every_rule_can_fire() {
+    let good = input((0..6).map(|n| host(n, n as u32)).collect());
+    let (made, _) = plan(&good).unwrap();
+    let mut records: Vec<_> = good.hosts.iter().map(|h| h.record.clone()).collect();
+    records[5].cluster = Some("c".to_owned());
+    let fires = |rule: Rule, records: &[HostRecord], change: &dyn Fn(&mut Plan)| {
+        let mut bad = made.clone();
+        change(&mut bad);
+        let found = check(&bad, records, &good.catalog);
+        assert!(found.iter().any(|f| f.rule == rule), "{rule:?} did not fire: {found:?}");
+    };
+    fires(Rule::Shape, &records, &|p| p.waves.push(p.waves[0].clone_empty()));
+    fires(Rule::Shape, &records, &|p| p.generation = Generation(2));
+    fires(Rule::OncePerHost, &records, &|p| {
+        let twin = p.waves[0].hosts[0].clone();
+        p.waves[1].hosts.push(twin);
+    });
+    fires(Rule::KnownHost, &records[1..], &|_| {});
+    fires(Rule::Legs, &records, &|p| drop(p.waves[0].hosts[0].legs.pop()));
+    fires(Rule::Legs, &records, &|p| p.waves[0].hosts[0].legs[0].pack.digest = Digest::ZERO);
+    fires(Rule::RiskOrder, &records, &|p| p.waves.reverse());
+    let mut dependent = records.clone();
+    dependent[0].after = BTreeSet::from([name("host-03")]);
+    fires(Rule::Dependencies, &dependent, &|_| {});
+    let mut clustered = records.clone();
+    clustered[4].cluster = Some("c".to_owned());
+    fires(Rule::Clusters, &clustered, &|_| {});
+    fires(Rule::Budgets, &records, &|p| p.waves[0].parallel = 0);
+    fires(Rule::Budgets, &records, &|p| p.failure_budget = 99);
+    fires(Rule::People, &records, &|p| p.approvals_needed = 0);
+}
+
+trait CloneEmpty {
+    fn clone_empty(&self) -> Self;
+}
+impl CloneEmpty for refit_plan::PlannedWave {
+    fn clone_empty(&self) -> Self {
+        Self { hosts: Vec::new(), ..self.clone() }
+    }
+}
