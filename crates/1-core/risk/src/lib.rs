@@ -7,6 +7,10 @@
 //! 1. The score is the sum of its reasons' points, capped at 100: every number can be traced.
 //! 2. The same input gives the same score.
 
+mod score;
+
+pub use score::{RiskInput, score};
+
 use serde::{Deserialize, Serialize};
 
 /// The score of one host.
