@@ -179,7 +179,9 @@ impl LegTrack {
         if again {
             return Some(step.run(leg, Verb::Apply));
         }
-        if step.advisory && !opens && !(interrupted && !self.opened) {
+        // Nobody knows what a cut-off step left behind: while there is a way back, it is taken.
+        let unknown = interrupted && !self.opened;
+        if step.advisory && !opens && !unknown {
             return None;
         }
         if !self.opened {

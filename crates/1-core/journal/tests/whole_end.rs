@@ -125,7 +125,7 @@ impl Run {
         self.worlds.push(self.world.clone());
     }
 
-    fn to_the_end(&mut self, fails: Option<Fails>) -> OrderOutcome {
+    fn finish(&mut self, fails: Option<Fails>) -> OrderOutcome {
         for _ in 0..400 {
             match fold(&self.legs, &self.entries).unwrap().next() {
                 Move::Begin => self.write(EntryBody::DeployStarted {}),
@@ -178,7 +178,7 @@ const DEPLOY_STEPS: [&str; 11] =
 #[test]
 fn run_without_trouble_reaches_the_last_build() {
     let mut run = Run::new();
-    let outcome = run.to_the_end(None);
+    let outcome = run.finish(None);
     assert_eq!(outcome, OrderOutcome::Succeeded { build: BuildId::parse("1200").unwrap() });
     run.world.assert_whole(&outcome);
     verify_chain(&run.entries).unwrap();
@@ -190,13 +190,13 @@ fn every_cut_of_every_run_leads_to_a_whole_end() {
         [0, 1].into_iter().flat_map(|leg| DEPLOY_STEPS.map(|id| Some(Fails { leg, id }))),
     ) {
         let mut run = Run::new();
-        let outcome = run.to_the_end(fails);
+        let outcome = run.finish(fails);
         run.world.assert_whole(&outcome);
         for cut in 0..=run.entries.len() {
             for deed in 0..3 {
                 for later in [None, fails] {
                     let mut again = run.cut(cut, deed);
-                    let outcome = again.to_the_end(later);
+                    let outcome = again.finish(later);
                     again.world.assert_whole(&outcome);
                     verify_chain(&again.entries).unwrap();
                 }
@@ -208,7 +208,7 @@ fn every_cut_of_every_run_leads_to_a_whole_end() {
 #[test]
 fn second_leg_that_fails_leaves_the_build_of_the_first() {
     let mut run = Run::new();
-    let outcome = run.to_the_end(Some(Fails { leg: 1, id: "migrate" }));
+    let outcome = run.finish(Some(Fails { leg: 1, id: "migrate" }));
     let OrderOutcome::RolledBack { build, refused, cause } = outcome else { panic!("{outcome:?}") };
     assert_eq!((build.as_str(), refused.as_str(), cause.text.as_str()), ("1100", "1200", "it broke"));
 }
@@ -216,7 +216,7 @@ fn second_leg_that_fails_leaves_the_build_of_the_first() {
 #[test]
 fn failing_open_goes_forward_until_a_person_is_called() {
     let mut run = Run::new();
-    let outcome = run.to_the_end(Some(Fails { leg: 0, id: "open" }));
+    let outcome = run.finish(Some(Fails { leg: 0, id: "open" }));
     assert!(matches!(&outcome, OrderOutcome::NeedsPerson { cause } if cause.code == "test.failed"));
     assert_eq!(run.world.link, "1100");
     assert!(!run.world.held);
@@ -225,7 +225,7 @@ fn failing_open_goes_forward_until_a_person_is_called() {
 #[test]
 fn altered_or_missing_entry_breaks_the_chain() {
     let mut run = Run::new();
-    run.to_the_end(None);
+    run.finish(None);
     let mut altered = run.entries.clone();
     if let EntryBody::Outcome { took_ms, .. } = &mut altered[2].body {
         *took_ms = 7;
@@ -244,13 +244,13 @@ proptest! {
     ) {
         let mut run = Run::new();
         let fails = |leg, id: usize| DEPLOY_STEPS.get(id).map(|id| Fails { leg, id });
-        run.to_the_end(fails(cuts[0].2, cuts[0].3));
+        run.finish(fails(cuts[0].2, cuts[0].3));
         let mut floor = 0;
         for (share, deed, leg, id) in &cuts {
             let cut = floor + ((run.entries.len() - floor) as f64 * share) as usize;
             run = run.cut(cut, *deed);
             floor = cut;
-            let outcome = run.to_the_end(fails(*leg, *id));
+            let outcome = run.finish(fails(*leg, *id));
             run.world.assert_whole(&outcome);
         }
     }
@@ -292,11 +292,11 @@ fn table(run: &Run) -> String {
 #[test]
 fn what_a_host_does_after_each_entry_is_kept() {
     let mut good = Run::new();
-    good.to_the_end(None);
+    good.finish(None);
     let mut back = Run::new();
-    back.to_the_end(Some(Fails { leg: 1, id: "start" }));
+    back.finish(Some(Fails { leg: 1, id: "start" }));
     let mut forward = Run::new();
-    forward.to_the_end(Some(Fails { leg: 0, id: "logs" }));
+    forward.finish(Some(Fails { leg: 0, id: "logs" }));
     let kept = format!(
         "# success\n{}\n# start fails in the second leg\n{}\n# a mandatory step fails after opening\n{}",
         table(&good), table(&back), table(&forward)

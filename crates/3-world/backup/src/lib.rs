@@ -1,1 +1,77 @@
-//! files and databases as one snapshot; verify, restore.
+//! Files and databases of one product at one moment: one unit that is taken, read back and restored whole.
+//!
+//! Here: the folder of a backup, its manifest, SQLite and PostgreSQL, restore.
+//! Deliberately not here: stopping services, deciding when to restore (`host`), old release trees (they stay beside the new one).
+//! Called by: host.
+//!
+//! ```text
+//! STATE/backups/PRODUCT/ID/           manifest.json  data/…  databases/NAME.sqlite  databases/NAME.dump
+//! STATE/backups/PRODUCT/ID.abandoned-N/   what a restore replaced, in the same shape
+//! ```
+//!
+//! Invariants:
+//! 1. A folder without `.partial` is sealed: every byte is durable and stands in the manifest with its hash.
+//! 2. A dump is sealed only when count and hash taken while it was produced are those on disk.
+//! 3. Restore brings back everything or says why not; there is no partial restore.
+//! 4. What a restore replaces is sealed beside the backup first.
+
+mod error;
+mod files;
+mod manifest;
+mod postgres;
+mod restore;
+mod sqlite;
+mod take;
+mod tool;
+
+pub use error::BackupError;
+pub use files::{clone_or_copy, sync_folder, tree_digest};
+pub use manifest::{MANIFEST_FORMAT, Manifest, SavedDatabase, SavedNode, SavedPath};
+pub use postgres::TOOLS as POSTGRES_TOOLS;
+pub use restore::{Restored, restore};
+pub use take::{Sealed, prune, take, verify};
+pub use tool::{RunAs, find_tool};
+
+use refit_names::{BuildId, Digest, ProductName, TreePath};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+/// What belongs together, and where it is.
+#[derive(Debug, Clone)]
+pub struct UnitPlace {
+    /// The product.
+    pub product: ProductName,
+    /// The build that runs, or ran when the backup was taken.
+    pub build: BuildId,
+    /// What `build`'s release tree looks like: it is kept by the side-by-side layout and only named here.
+    pub release: Digest,
+    /// The product's folder.
+    pub root: PathBuf,
+    /// Folders and files below it.
+    pub data: Vec<TreePath>,
+    /// Databases by name.
+    pub databases: BTreeMap<String, DatabasePlace>,
+    /// Whether the product is stopped: then database files may be copied as they lie.
+    pub product_is: Quiet,
+    /// Database programs run as this user, for logins that go by the user's name.
+    pub run_as: Option<RunAs>,
+    /// Longest time for one database program.
+    pub limit: Duration,
+}
+
+/// Whether somebody may write while a backup is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quiet {
+    /// The product is stopped.
+    Stopped,
+    /// The product may write.
+    Running,
+}
+
+/// Where a database is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DatabasePlace {
+    /// A file below the root.
+    Sqlite(TreePath),
+    /// A connection string.
+    Postgres(String),
+}

@@ -1,0 +1,168 @@
+//! Copies that survive a power loss, and walks over trees.
+
+use crate::{
+    error::BackupError,
+    manifest::{SavedNode, SavedPath},
+};
+use refit_names::{ByteSize, Digest};
+use sha2::{Digest as _, Sha256};
+use std::{
+    collections::BTreeSet,
+    fs::{self, File, Metadata, Permissions},
+    io::{Read, Write},
+    os::unix::fs::{MetadataExt, PermissionsExt},
+    path::{Path, PathBuf},
+};
+
+/// Large enough that hashing, not system calls, takes the time.
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// Copies a file so that it survives a power loss: shares its blocks where the file system can, else writes it again.
+/// The content's digest and length are those of what was written.
+///
+/// # Errors
+/// [`BackupError::Io`] when a file cannot be read or written.
+pub fn clone_or_copy(from: &Path, to: &Path) -> Result<(ByteSize, Digest), BackupError> {
+    let source = File::open(from).map_err(BackupError::io("open", from))?;
+    let target = File::create_new(to).map_err(BackupError::io("create", to))?;
+    let measured = if rustix::fs::ioctl_ficlone(&target, &source).is_ok() {
+        measure(to)?
+    } else {
+        pour(source, from, Some((&target, to)))?
+    };
+    target.sync_all().map_err(BackupError::io("write to disk", to))?;
+    Ok(measured)
+}
+
+/// Length and digest of a file as it is read back.
+pub(crate) fn measure(path: &Path) -> Result<(ByteSize, Digest), BackupError> {
+    pour(File::open(path).map_err(BackupError::io("open", path))?, path, None)
+}
+
+fn pour(
+    mut source: impl Read,
+    from: &Path,
+    mut target: Option<(&File, &Path)>,
+) -> Result<(ByteSize, Digest), BackupError> {
+    let mut buffer = vec![0; BUFFER_BYTES];
+    let (mut hash, mut size) = (Sha256::new(), 0_u64);
+    loop {
+        let count = source.read(&mut buffer).map_err(BackupError::io("read", from))?;
+        if count == 0 {
+            return Ok((ByteSize(size), Digest::from_bytes(hash.finalize().into())));
+        }
+        hash.update(&buffer[..count]);
+        size += count as u64;
+        if let Some((file, path)) = &mut target {
+            file.write_all(&buffer[..count]).map_err(BackupError::io("write", path))?;
+        }
+    }
+}
+
+/// Makes the names in a folder survive a power loss.
+///
+/// # Errors
+/// [`BackupError::Io`] when the folder cannot be opened or synchronised.
+pub fn sync_folder(folder: &Path) -> Result<(), BackupError> {
+    let handle = File::open(folder).map_err(BackupError::io("open folder", folder))?;
+    handle.sync_all().map_err(BackupError::io("write folder to disk", folder))
+}
+
+/// Makes a folder with its parents, durable.
+pub(crate) fn make_folder(folder: &Path) -> Result<(), BackupError> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = folder.parent() {
+        make_folder(parent)?;
+        match fs::create_dir(folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                return Err(BackupError::io("make folder", folder)(error));
+            }
+            _ => sync_folder(parent)?,
+        }
+    }
+    Ok(())
+}
+
+/// Everything at and below `top`, parents first, sorted, without `left_out`; sockets and devices are passed over.
+pub(crate) fn walk(top: &Path, left_out: &BTreeSet<PathBuf>) -> Result<Vec<PathBuf>, BackupError> {
+    let mut found = vec![];
+    let mut open = vec![top.to_owned()];
+    while let Some(path) = open.pop() {
+        if left_out.contains(&path) {
+            continue;
+        }
+        let seen = fs::symlink_metadata(&path).map_err(BackupError::io("look at", &path))?;
+        if seen.is_dir() {
+            let inside = fs::read_dir(&path).map_err(BackupError::io("list", &path))?;
+            let mut below = inside
+                .map(|entry| entry.map(|entry| entry.path()))
+                .collect::<Result<Vec<_>, _>>()
+                .map_err(BackupError::io("list", &path))?;
+            below.sort_by(|a, b| b.cmp(a));
+            open.extend(below);
+        }
+        if seen.is_dir() || seen.is_file() || seen.is_symlink() {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+/// Describes `path` relative to `root`, with `node` for what it is.
+pub(crate) fn describe(
+    root: &Path,
+    path: &Path,
+    seen: &Metadata,
+    node: SavedNode,
+) -> Result<SavedPath, BackupError> {
+    let relative = path.strip_prefix(root).unwrap_or(path);
+    let name = || BackupError::Name { path: path.to_owned() };
+    let text = relative.to_str().ok_or_else(name)?.to_owned();
+    let mode = seen.mode() & 0o7777;
+    Ok(SavedPath { path: text, mode, uid: seen.uid(), gid: seen.gid(), node })
+}
+
+/// Where a link points, as text.
+pub(crate) fn link_target(path: &Path) -> Result<String, BackupError> {
+    let target = fs::read_link(path).map_err(BackupError::io("read link", path))?;
+    target.into_os_string().into_string().map_err(|_| BackupError::Name { path: path.to_owned() })
+}
+
+/// Gives `path` the saved owner and rights.
+pub(crate) fn set_rights(path: &Path, saved: &SavedPath) -> Result<(), BackupError> {
+    let seen = fs::symlink_metadata(path).map_err(BackupError::io("look at", path))?;
+    if (seen.uid(), seen.gid()) != (saved.uid, saved.gid) {
+        std::os::unix::fs::lchown(path, Some(saved.uid), Some(saved.gid))
+            .map_err(BackupError::io("give owner to", path))?;
+    }
+    if !seen.is_symlink() {
+        // Giving an owner takes special bits away, so rights come last.
+        fs::set_permissions(path, Permissions::from_mode(saved.mode))
+            .map_err(BackupError::io("set rights of", path))?;
+    }
+    Ok(())
+}
+
+/// What a tree looks like: SHA-256 over the path, rights and content of everything in it.
+///
+/// # Errors
+/// [`BackupError::Io`] when something in it cannot be read.
+pub fn tree_digest(top: &Path) -> Result<Digest, BackupError> {
+    let mut hash = Sha256::new();
+    for path in walk(top, &BTreeSet::new())? {
+        let seen = fs::symlink_metadata(&path).map_err(BackupError::io("look at", &path))?;
+        let node = if seen.is_dir() {
+            SavedNode::Folder {}
+        } else if seen.is_symlink() {
+            SavedNode::Link { target: link_target(&path)? }
+        } else {
+            let (size, digest) = measure(&path)?;
+            SavedNode::File { size, digest }
+        };
+        let saved = describe(top, &path, &seen, node)?;
+        hash.update(format!("{}\0{:o}\0{:?}\n", saved.path, saved.mode, saved.node));
+    }
+    Ok(Digest::from_bytes(hash.finalize().into()))
+}
