@@ -1,0 +1,7 @@
+//! The ledger, build 1100.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    refit_example_ledger::main(&refit_example_ledger::BUILD_1100)
+}
