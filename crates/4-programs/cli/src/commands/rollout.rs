@@ -1,13 +1,198 @@
-//! `refit rollout`.
+//! `refit rollout`: campaigns, from the first draft to the last wave.
 
-use crate::{CliError, Exit, context::Context};
-use clap::Args;
+mod create;
+mod decide;
+mod show;
+mod watch;
+
+use crate::{CliError, Exit, context::Context, span};
+use clap::{Args, Subcommand};
+use refit_names::{Digest, HostName, RolloutName};
+use std::time::Duration;
 
 /// Arguments of `refit rollout`.
 #[derive(Debug, Args)]
-pub(crate) struct RolloutArgs {}
+pub(crate) struct RolloutArgs {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Makes a rollout: a target build for a set of servers
+    #[command(
+        after_help = "Example:\n  refit rollout create spring --product ledger --target 1200 --share 10 --share 30 --share 60"
+    )]
+    Create(create::CreateArgs),
+    /// Makes a plan, or a new one that replaces it, and shows it
+    #[command(after_help = "Example:\n  refit rollout plan spring")]
+    Plan {
+        /// The rollout
+        name: RolloutName,
+    },
+    /// Lists all rollouts
+    List,
+    /// Shows the current plan: who, when, why
+    #[command(after_help = "Example:\n  refit rollout show spring --json")]
+    Show {
+        /// The rollout
+        name: RolloutName,
+    },
+    /// Agrees to exactly the plan with this hash
+    #[command(
+        after_help = "Example:\n  refit rollout agree spring --plan sha256:… --remark 'seen by the change board'"
+    )]
+    Agree(Decide),
+    /// Lets all servers fetch, check and store what they need; nothing is down
+    Prepare {
+        /// The rollout
+        name: RolloutName,
+        /// Waits until every server is prepared
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Authorises exactly the plan with this hash
+    Authorise(Decide),
+    /// Sets what may be set between prepare and deploy, and who must sign
+    #[command(
+        after_help = "Example:\n  refit rollout configure spring --parallel 2 --party deployer --party application-owner"
+    )]
+    Configure(decide::ConfigureArgs),
+    /// Starts it, by waves or on selected servers
+    #[command(
+        after_help = "Example:\n  refit rollout deploy spring --wait\n  refit rollout deploy spring --host web-1 --host web-2"
+    )]
+    Deploy {
+        /// The rollout
+        name: RolloutName,
+        /// Only these servers; else by waves
+        #[arg(long = "host")]
+        hosts: Vec<HostName>,
+        /// Waits until it is over
+        #[command(flatten)]
+        wait: Wait,
+    },
+    /// Shows where it stands
+    Status {
+        /// The rollout
+        name: RolloutName,
+    },
+    /// Follows it until it is over; Ctrl-C only stops watching
+    #[command(after_help = "Example:\n  refit rollout watch spring --json | jq .state")]
+    Watch {
+        /// The rollout
+        name: RolloutName,
+        /// Gives up watching after this time
+        #[arg(long, value_parser = span::parse)]
+        timeout: Option<Duration>,
+    },
+    /// Says why a server is where it is, what unblocks it, and when at the latest
+    #[command(after_help = "Example:\n  refit rollout why spring web-1")]
+    Why {
+        /// The rollout
+        name: RolloutName,
+        /// The server
+        host: HostName,
+    },
+    /// Starts no further server until it is resumed
+    Pause(decide::Because),
+    /// Goes on after a pause or a halt
+    Resume(decide::Because),
+    /// Gives it up; servers that have begun go on to a whole build
+    Cancel {
+        #[command(flatten)]
+        because: decide::Because,
+        /// Does not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Starts the next wave where that is done by hand
+    Advance {
+        /// The rollout
+        name: RolloutName,
+    },
+    /// Goes on without a server
+    #[command(
+        after_help = "Example:\n  refit rollout ignore spring web-7 --reason 'disk is being replaced'"
+    )]
+    Ignore {
+        /// The rollout
+        name: RolloutName,
+        /// The server
+        host: HostName,
+        /// Why
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+/// A decision about exactly one plan.
+#[derive(Debug, Args)]
+pub(crate) struct Decide {
+    /// The rollout
+    name: RolloutName,
+    /// The plan's hash; without it the current plan is shown and you are asked
+    #[arg(long)]
+    plan: Option<Digest>,
+    /// A remark for the record
+    #[arg(long, default_value = "")]
+    remark: String,
+    /// Does not ask
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Whether to wait, and how long.
+#[derive(Debug, Args)]
+pub(crate) struct Wait {
+    /// Waits until it is done
+    #[arg(long)]
+    wait: bool,
+    /// Gives up waiting after this time
+    #[arg(long, value_parser = span::parse, requires = "wait")]
+    timeout: Option<Duration>,
+}
 
 /// Runs it.
-pub(crate) async fn run(_args: RolloutArgs, _context: &Context) -> Result<Exit, CliError> {
-    Err(CliError::usage("refit rollout has no verb yet"))
+pub(crate) async fn run(args: RolloutArgs, context: &Context) -> Result<Exit, CliError> {
+    let api = context.api()?;
+    let view = match args.verb {
+        Verb::Create(args) => api.create_rollout(&args.into_request()).await?,
+        Verb::Plan { name } => return show::plan(context, &api.make_plan(&name).await?),
+        Verb::Show { name } => return show::plan(context, &api.plan(&name).await?),
+        Verb::List => return show::rollouts(context, &api.rollouts().await?),
+        Verb::Agree(args) => decide::agree(context, &api, args).await?,
+        Verb::Authorise(args) => decide::authorise(context, &api, args).await?,
+        Verb::Configure(args) => decide::configure(&api, args).await?,
+        Verb::Prepare { name, wait } => {
+            let view = api.prepare(&name).await?;
+            if wait.wait {
+                return watch::until(context, &api, &name, wait.timeout, watch::Goal::Prepared)
+                    .await;
+            }
+            view
+        }
+        Verb::Deploy { name, hosts, wait } => {
+            let hosts = hosts.into_iter().collect();
+            let view = api.deploy(&name, &refit_protocol::v1::Deploy { hosts }).await?;
+            if wait.wait {
+                return watch::until(context, &api, &name, wait.timeout, watch::Goal::Over).await;
+            }
+            view
+        }
+        Verb::Status { name } => api.rollout(&name).await?,
+        Verb::Watch { name, timeout } => {
+            return watch::until(context, &api, &name, timeout, watch::Goal::Over).await;
+        }
+        Verb::Why { name, host } => return show::why(context, &api.why(&name, &host).await?),
+        Verb::Pause(args) => api.pause(&args.name, &args.reason()).await?,
+        Verb::Resume(args) => api.resume(&args.name, &args.reason()).await?,
+        Verb::Cancel { because, yes } => decide::cancel(context, &api, because, yes).await?,
+        Verb::Advance { name } => api.advance(&name).await?,
+        Verb::Ignore { name, host, reason } => {
+            api.ignore(&name, &host, &refit_protocol::v1::Reason { reason }).await?
+        }
+    };
+    context.output.data(&view, show::status)?;
+    Ok(Exit::Done)
 }

@@ -1,0 +1,82 @@
+//! What a new rollout is made of.
+
+use crate::span;
+use clap::Args;
+use refit_names::{BuildId, HostName, Percent, ProductName, RolloutName};
+use refit_plan::Advance;
+use refit_protocol::v1::{NewRollout, WaveShape};
+use std::time::Duration;
+
+/// Arguments of `refit rollout create`.
+#[derive(Debug, Args)]
+pub(crate) struct CreateArgs {
+    /// Its name
+    name: RolloutName,
+    /// What is upgraded
+    #[arg(long)]
+    product: ProductName,
+    /// Where to
+    #[arg(long)]
+    target: BuildId,
+    /// Only these servers; else all that have the product
+    #[arg(long = "host")]
+    hosts: Vec<HostName>,
+    /// Share of the servers in a wave, in per cent; once per wave [default: 10, 30, the rest]
+    #[arg(long = "share", value_name = "PERCENT", value_parser = percent)]
+    shares: Vec<Percent>,
+    /// Share of a wave that must succeed before the next starts, in per cent
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    goal: Option<Percent>,
+    /// How long a wave is watched after its last server
+    #[arg(long, value_parser = span::parse)]
+    soak: Option<Duration>,
+    /// When a wave stops waiting
+    #[arg(long, value_parser = span::parse)]
+    timeout: Option<Duration>,
+    /// Servers that may be down at the same time
+    #[arg(long)]
+    parallel: Option<u32>,
+    /// The next wave starts only when someone says so
+    #[arg(long)]
+    manual: bool,
+    /// Failures, over all waves, that are borne before it halts
+    #[arg(long, default_value_t = 1)]
+    failure_budget: u32,
+    /// People other than the author who must agree
+    #[arg(long, default_value_t = 1)]
+    approvals: u32,
+}
+
+fn percent(text: &str) -> Result<Percent, String> {
+    let number: u8 =
+        text.parse().map_err(|_| format!("`{text}` is not a whole number from 0 to 100"))?;
+    Percent::new(number).map_err(|error| error.to_string())
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl CreateArgs {
+    /// The request, with the server's defaults where nothing was said.
+    pub(super) fn into_request(self) -> NewRollout {
+        let default = WaveShape::default();
+        let waves = WaveShape {
+            shares: if self.shares.is_empty() { default.shares } else { self.shares },
+            goal: self.goal.unwrap_or(default.goal),
+            soak_ms: self.soak.map_or(default.soak_ms, ms),
+            timeout_ms: self.timeout.map_or(default.timeout_ms, ms),
+            parallel: self.parallel.unwrap_or(default.parallel),
+            advance: if self.manual { Advance::Manual } else { default.advance },
+        };
+        NewRollout {
+            name: self.name,
+            product: self.product,
+            target: self.target,
+            hosts: self.hosts.into_iter().collect(),
+            waves,
+            failure_budget: self.failure_budget,
+            approvals_needed: self.approvals,
+        }
+    }
+}

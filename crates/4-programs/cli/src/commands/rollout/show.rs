@@ -1,0 +1,179 @@
+//! Rollouts and plans as text.
+
+use crate::{CliError, Exit, context::Context, output::table, span};
+use refit_names::BuildId;
+use refit_protocol::agent::Standing;
+use refit_protocol::v1::{PlanView, RolloutHostView, RolloutView, WhyView};
+use refit_rollout::{HostState, RolloutState};
+
+pub(super) fn plan(context: &Context, view: &PlanView) -> Result<Exit, CliError> {
+    context.output.data(view, plan_text)?;
+    // A plan that its judge objects to cannot be agreed to: scripts see that at once.
+    Ok(if view.findings.is_empty() { Exit::Done } else { Exit::Blocked })
+}
+
+pub(super) fn plan_text(view: &PlanView) -> String {
+    let plan = &view.plan;
+    let mut lines = vec![
+        format!(
+            "plan {} (generation {}) by {} at {}",
+            view.hash, plan.generation, plan.author, plan.made_at
+        ),
+        format!(
+            "{} to build {}; halts after {} failures; {} approvals needed",
+            plan.product, plan.target, plan.failure_budget, plan.approvals_needed
+        ),
+    ];
+    for wave in &plan.waves {
+        lines.push(format!(
+            "\n{}: {} hosts, {} at a time, goal {}, watched for {}, {:?} advance",
+            wave.name,
+            wave.hosts.len(),
+            wave.parallel,
+            wave.goal,
+            span::text(wave.soak_ms),
+            wave.advance,
+        ));
+        let rows = wave.hosts.iter().map(|host| {
+            let mut builds: Vec<&BuildId> = host.legs.iter().map(|leg| &leg.from).collect();
+            builds.extend(host.legs.last().map(|leg| &leg.pack.to));
+            [
+                format!("  {}", host.host),
+                host.risk.to_string(),
+                path(builds),
+                span::text(host.p95_ms),
+                host.because.clone(),
+            ]
+        });
+        lines.push(table(["  host", "risk", "path", "p95", "because"], rows.collect()));
+    }
+    if !plan.excluded.is_empty() {
+        lines.push("\nleft out:".to_owned());
+        lines.extend(plan.excluded.iter().map(|out| format!("  {}: {}", out.host, out.because)));
+    }
+    lines.extend(view.report.iter().map(|remark| format!("planner: {remark}")));
+    lines.extend(view.findings.iter().map(|finding| format!("second judge OBJECTS: {finding}")));
+    lines.join("\n")
+}
+
+pub(super) fn rollouts(context: &Context, views: &[RolloutView]) -> Result<Exit, CliError> {
+    context.output.data(views, |views| {
+        let rows = views.iter().map(|view| {
+            let hosts: usize = view.waves.iter().map(|wave| wave.hosts.len()).sum();
+            [
+                view.name.to_string(),
+                view.product.to_string(),
+                view.target.to_string(),
+                state(&view.state),
+                hosts.to_string(),
+                view.failures.to_string(),
+            ]
+        });
+        table(["rollout", "product", "target", "state", "hosts", "failures"], rows.collect())
+    })?;
+    Ok(Exit::Done)
+}
+
+pub(super) fn why(context: &Context, view: &WhyView) -> Result<Exit, CliError> {
+    context.output.data(view, |why| {
+        let mut lines = vec![
+            format!("{}: {}", why.host, why.because),
+            format!("unblocked by: {}", why.unblocked_by),
+            format!(
+                "at the latest: {}",
+                why.latest.map_or("when that happens".to_owned(), |at| at.to_string())
+            ),
+            format!("placed there because: {}", why.placement),
+        ];
+        lines.extend(
+            why.risk.reasons.iter().map(|r| format!("  {:>3}  {}: {}", r.points, r.code, r.text)),
+        );
+        lines.join("\n")
+    })?;
+    Ok(Exit::Done)
+}
+
+/// Where a rollout stands, a row per host.
+pub(super) fn status(view: &RolloutView) -> String {
+    let mut lines = vec![format!(
+        "{}: {} to build {}, {}",
+        view.name,
+        view.product,
+        view.target,
+        state(&view.state)
+    )];
+    if let (Some(plan), Some(generation)) = (&view.plan, view.generation) {
+        let agreed: Vec<_> = view.agreed_by.iter().map(|person| person.as_str()).collect();
+        let authorised = view.authorised_by.as_ref().map_or("nobody", |person| person.as_str());
+        lines.push(format!(
+            "plan {plan} (generation {generation}), agreed by {}, authorised by {authorised}",
+            if agreed.is_empty() { "nobody".to_owned() } else { agreed.join(", ") }
+        ));
+    }
+    lines.push(format!("{} of {} failures", view.failures, view.failure_budget));
+    for wave in &view.waves {
+        lines.push(format!("\n{} {:?}", wave.name, wave.state).to_lowercase());
+        let rows = wave.hosts.iter().map(|host| {
+            [
+                format!("  {}", host.host),
+                host.risk.to_string(),
+                path(host.path.iter()),
+                host_text(host),
+            ]
+        });
+        lines.push(table(["  host", "risk", "path", "state"], rows.collect()));
+    }
+    lines.join("\n")
+}
+
+/// A rollout's state with its why.
+pub(super) fn state(state: &RolloutState) -> String {
+    match state {
+        RolloutState::Deploying { wave } => format!("deploying wave {}", wave + 1),
+        RolloutState::Paused { wave, because } => format!("paused in wave {}: {because}", wave + 1),
+        RolloutState::Halted { wave, because } => format!("halted in wave {}: {because}", wave + 1),
+        RolloutState::Cancelled { because } => format!("cancelled: {because}"),
+        other => format!("{other:?}").to_lowercase(),
+    }
+}
+
+/// A host's state with its why and, while it runs, how far it is.
+pub(super) fn host_text(host: &RolloutHostView) -> String {
+    let report = host.report.as_ref().map(|report| &report.standing);
+    let text = match (&host.state, report) {
+        (HostState::Running { phase, step }, Some(Standing::Running { progress })) => format!(
+            "{}{phase} {step}, step {} of {}, {} of about {}",
+            if progress.rolling_back { "rolling back: " } else { "" },
+            progress.step_index + 1,
+            progress.steps,
+            span::text(progress.elapsed_ms),
+            span::text(progress.expected_ms),
+        ),
+        (HostState::Preparing { .. }, Some(Standing::Preparing { stage, done, total })) => {
+            format!("preparing: {} {done} of {total}", kebab(stage))
+        }
+        (HostState::Waiting { on }, _) => format!("waiting for {on}"),
+        (HostState::Preparing { stage }, _) => format!("preparing: {}", kebab(stage)),
+        (HostState::PrepareFailed { stage, cause }, _) => {
+            format!("prepare failed in {}: {cause}", kebab(stage))
+        }
+        (HostState::Prepared, _) => "prepared".to_owned(),
+        (HostState::Due, _) => "due".to_owned(),
+        (HostState::Running { phase, step }, _) => format!("{phase} {step}"),
+        (HostState::Succeeded { build }, _) => format!("succeeded at build {build}"),
+        (HostState::RolledBack { build, cause }, _) => {
+            format!("rolled back to build {build}: {cause}")
+        }
+        (HostState::NeedsPerson { cause }, _) => format!("needs a person: {cause}"),
+        (HostState::Ignored { because }, _) => format!("ignored: {because}"),
+    };
+    if host.reachable { text } else { format!("{text} (agent unreachable)") }
+}
+
+fn kebab<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_value(value).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+}
+
+fn path<'a>(builds: impl IntoIterator<Item = &'a BuildId>) -> String {
+    builds.into_iter().map(BuildId::as_str).collect::<Vec<_>>().join(" → ")
+}
