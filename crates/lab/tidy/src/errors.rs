@@ -3,7 +3,8 @@
 use crate::{files, workspace};
 use std::collections::BTreeSet;
 
-/// Codes that stand in the source: text literals `area.what` inside functions named `code`, and constants named `CODE…`.
+/// Codes that stand in the source: text literals `area.what` inside functions named `code`, in constants named `CODE…`, and
+/// where a problem or an error of the command line is made.
 #[must_use]
 pub fn codes() -> BTreeSet<String> {
     let crates = workspace().join("crates");
@@ -26,10 +27,14 @@ pub fn pages() -> BTreeSet<String> {
         .collect()
 }
 
+/// What makes an error of its first argument, a code.
+const MAKERS: [&str; 2] = ["CliError::new(", "Problem::new("];
+
 fn codes_of(text: &str) -> BTreeSet<String> {
     let mut codes = BTreeSet::new();
     let mut depth_of_code_fn: Option<usize> = None;
     let mut depth = 0_usize;
+    let mut after_maker = false;
     for line in text.lines() {
         let starts = line.contains("fn code(") && line.contains("&'static str");
         let constant = line
@@ -40,9 +45,12 @@ fn codes_of(text: &str) -> BTreeSet<String> {
         if starts {
             depth_of_code_fn = Some(depth);
         }
-        if depth_of_code_fn.is_some() || constant {
+        // The code may stand on the line after the maker's bracket.
+        let maker = MAKERS.iter().any(|maker| line.contains(maker));
+        if depth_of_code_fn.is_some() || constant || maker || after_maker {
             codes.extend(literals(line).filter(|literal| is_code(literal)).map(str::to_owned));
         }
+        after_maker = maker && line.trim_end().ends_with('(');
         depth += line.matches('{').count();
         depth = depth.saturating_sub(line.matches('}').count());
         if !starts && depth_of_code_fn.is_some_and(|at| depth <= at) {
