@@ -273,7 +273,7 @@ impl Coded for RepositoryError {
             Self::MissingFile { .. } => "repository.missing-file",
             Self::Unreachable { .. } => "repository.unreachable",
             Self::Malformed { .. } => "repository.malformed",
-            Self::Record { .. } => "repository.invalid-record",
+            Self::Record { source, .. } => source.code(),
             Self::ClockWentBack { .. } => "repository.clock-went-back",
             Self::UntrustableRoot { .. } => "repository.untrustable-root",
             Self::OtherRoot { .. } => "repository.other-root",
