@@ -9,6 +9,13 @@
 //! 2. Text of people, hosts and packs reaches pages escaped; nothing is loaded from elsewhere, no script or style stands in a page.
 //! 3. Static pages of packs are shown in a sandbox: no script, no cookie, no network.
 
+mod live;
+mod pages;
+mod reply;
+mod routes;
+mod session;
 mod source;
+mod words;
 
+pub use routes::router;
 pub use source::{Answer, ConsoleSource, PackPage};

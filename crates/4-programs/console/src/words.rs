@@ -1,0 +1,242 @@
+//! States, moments and quantities as people read them.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use refit_names::BuildId;
+use refit_packs::runbook::Phase;
+use refit_protocol::agent::Standing;
+use refit_protocol::v1::{RolloutHostView, RolloutView, WaveState};
+use refit_rollout::{HostState, PrepareStage, RolloutState};
+
+/// A state in one word, with its colour and what more there is to say.
+pub(crate) struct Word {
+    /// One or two words.
+    pub(crate) label: &'static str,
+    /// `idle`, `busy`, `good`, `warn` or `bad`: a class of the style sheet.
+    pub(crate) tone: &'static str,
+    /// Why, or where exactly; may be empty.
+    pub(crate) detail: String,
+}
+
+fn word(label: &'static str, tone: &'static str, detail: impl Into<String>) -> Word {
+    Word { label, tone, detail: detail.into() }
+}
+
+/// A rollout's state; the detail says what unblocks it.
+pub(crate) fn rollout(view: &RolloutView) -> Word {
+    let name = &view.name;
+    let prepared = hosts(view).filter(|host| host.state == HostState::Prepared).count();
+    let wave = |at: &u32| {
+        let found = usize::try_from(*at).ok().and_then(|at| view.waves.get(at));
+        found.map_or_else(|| format!("wave {}", at.saturating_add(1)), |wave| format!("wave {}", wave.name))
+    };
+    match &view.state {
+        RolloutState::Draft => word("draft", "idle", format!("Needs a plan: refit rollout plan {name}")),
+        RolloutState::Planned => {
+            word("planned", "idle", format!("Needs people to agree to the plan: refit rollout agree {name}"))
+        }
+        RolloutState::Agreed => {
+            word("agreed", "idle", format!("Can be prepared, without any downtime: refit rollout prepare {name}"))
+        }
+        RolloutState::Preparing => word(
+            "preparing",
+            "busy",
+            format!("{prepared} of {} hosts hold everything; nothing is down, it goes on by itself", hosts(view).count()),
+        ),
+        RolloutState::Prepared => {
+            word("prepared", "idle", format!("Needs to be authorised: refit rollout authorise {name}"))
+        }
+        RolloutState::Authorised if view.configured => {
+            word("authorised", "idle", format!("Can be deployed: refit rollout deploy {name}"))
+        }
+        RolloutState::Authorised => {
+            word("authorised", "idle", format!("Needs to be configured: refit rollout configure {name}"))
+        }
+        RolloutState::Deploying { wave: at } => {
+            word("deploying", "busy", format!("{} runs; it goes on by itself", capital(&wave(at))))
+        }
+        RolloutState::Paused { wave: at, because } => {
+            word("paused", "warn", format!("In {}: {because}. Goes on with: refit rollout resume {name}", wave(at)))
+        }
+        RolloutState::Halted { wave: at, because } => word(
+            "halted",
+            "bad",
+            format!("In {}: {because}. Look at the hosts, then: refit rollout resume {name}, or cancel", wave(at)),
+        ),
+        RolloutState::Completed => word("completed", "good", "Every wave is done"),
+        RolloutState::Cancelled { because } => word("cancelled", "warn", because.clone()),
+    }
+}
+
+/// All hosts of a rollout.
+pub(crate) fn hosts(view: &RolloutView) -> impl Iterator<Item = &RolloutHostView> {
+    view.waves.iter().flat_map(|wave| wave.hosts.iter())
+}
+
+/// A wave's state.
+pub(crate) fn wave(state: WaveState) -> Word {
+    match state {
+        WaveState::Waiting => word("waiting", "idle", ""),
+        WaveState::Running => word("running", "busy", ""),
+        WaveState::Soaking => word("soaking", "busy", "all hosts are finished; it is watched"),
+        WaveState::Done => word("done", "good", ""),
+    }
+}
+
+/// A host's state.
+pub(crate) fn host(state: &HostState) -> Word {
+    match state {
+        HostState::Waiting { on } => word("waiting", "idle", on.clone()),
+        HostState::Preparing { stage } => word("preparing", "busy", prepare_stage(*stage)),
+        HostState::PrepareFailed { stage, cause } => {
+            word("prepare failed", "warn", format!("{}: {cause}", prepare_stage(*stage)))
+        }
+        HostState::Prepared => word("prepared", "idle", ""),
+        HostState::Due => word("due", "busy", "was told to go"),
+        HostState::Running { phase, step } => word("running", "busy", format!("{phase} · {step}")),
+        HostState::Succeeded { build } => word("succeeded", "good", format!("runs {build}")),
+        HostState::RolledBack { build, cause } => {
+            word("rolled back", "warn", format!("runs {build}: {cause}"))
+        }
+        HostState::NeedsPerson { cause } => word("needs a person", "bad", cause.clone()),
+        HostState::Ignored { because } => word("ignored", "idle", because.clone()),
+    }
+}
+
+/// How far a host came, for its bar.
+pub(crate) struct Bar {
+    /// Of a hundred.
+    pub(crate) percent: u64,
+    /// Phase and step, or sub-stage and bytes; may be empty.
+    pub(crate) what: String,
+    /// Elapsed and expected time; may be empty.
+    pub(crate) time: String,
+}
+
+/// How far a host came.
+pub(crate) fn bar(host: &RolloutHostView) -> Bar {
+    let done = matches!(
+        host.state,
+        HostState::Succeeded { .. } | HostState::RolledBack { .. } | HostState::Ignored { .. }
+    );
+    let standing = host.report.as_ref().map(|report| &report.standing);
+    let plain = |percent| Bar { percent, what: String::new(), time: String::new() };
+    match standing {
+        _ if done => plain(100),
+        Some(Standing::Preparing { stage, done, total }) => {
+            let places = PrepareStage::ALL.len() as u64;
+            let place = PrepareStage::ALL.iter().position(|other| other == stage).unwrap_or(0) as u64;
+            let within = if total.0 == 0 { 0 } else { 100 * done.0.min(total.0) / total.0 };
+            Bar {
+                percent: (place * 100 + within) / places,
+                what: format!("{} of {}", done, total),
+                time: String::new(),
+            }
+        }
+        Some(Standing::Running { progress }) => {
+            let steps = u64::from(progress.steps.max(1));
+            let way = if progress.rolling_back { "back: " } else { "" };
+            let leg = if progress.legs > 1 {
+                format!("leg {} of {} · ", progress.leg.saturating_add(1), progress.legs)
+            } else {
+                String::new()
+            };
+            Bar {
+                percent: (u64::from(progress.step_index) * 100 / steps).min(100),
+                what: format!("{leg}{way}{} · {}", phase(progress.phase), progress.step),
+                time: format!("{} of {}", duration(progress.elapsed_ms), duration(progress.expected_ms)),
+            }
+        }
+        Some(Standing::Prepared { .. }) if host.state == HostState::Prepared => plain(100),
+        Some(Standing::Finished { .. }) => plain(100),
+        _ => plain(0),
+    }
+}
+
+/// A sub-stage of prepare.
+pub(crate) fn prepare_stage(stage: PrepareStage) -> &'static str {
+    match stage {
+        PrepareStage::ReplicateContent => "replicate content",
+        PrepareStage::DeployPages => "deploy pages",
+        PrepareStage::UpgradeUpdater => "upgrade updater",
+        PrepareStage::PersistCommands => "persist commands",
+        PrepareStage::Finalise => "finalise",
+    }
+}
+
+/// A phase of a runbook.
+pub(crate) fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Stage => "stage",
+        Phase::Before => "before",
+        Phase::Protect => "protect",
+        Phase::Install => "install",
+        Phase::After => "after",
+        Phase::Finish => "finish",
+    }
+}
+
+/// Builds with arrows between them.
+pub(crate) fn path(builds: &[BuildId]) -> String {
+    builds.iter().map(BuildId::as_str).collect::<Vec<_>>().join(" → ")
+}
+
+/// Names, or `nobody`.
+pub(crate) fn names<T: ToString>(all: impl IntoIterator<Item = T>) -> String {
+    let all: Vec<String> = all.into_iter().map(|name| name.to_string()).collect();
+    if all.is_empty() { "nobody".to_owned() } else { all.join(", ") }
+}
+
+/// A moment in UTC.
+pub(crate) fn moment(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// How long ago, roughly.
+pub(crate) fn ago(at: Timestamp, now: Timestamp) -> String {
+    match u64::try_from(now.duration_since(at).as_millis()) {
+        Ok(0..5_000) | Err(_) => "now".to_owned(),
+        Ok(ms) => format!("{} ago", duration(ms - ms % 1_000)),
+    }
+}
+
+/// A duration with two places at most.
+pub(crate) fn duration(ms: u64) -> String {
+    match ms {
+        0..1_000 => format!("{ms} ms"),
+        1_000..10_000 => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
+        10_000..60_000 => format!("{} s", ms / 1_000),
+        60_000..3_600_000 => format!("{} min {} s", ms / 60_000, ms % 60_000 / 1_000),
+        3_600_000..86_400_000 => format!("{} h {} min", ms / 3_600_000, ms % 3_600_000 / 60_000),
+        _ => format!("{} d {} h", ms / 86_400_000, ms % 86_400_000 / 3_600_000),
+    }
+}
+
+/// A word of the wire (`partly-signed`) as people write it.
+pub(crate) fn wire(value: &impl serde::Serialize) -> String {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(text)) => text.replace('-', " "),
+        _ => String::new(),
+    }
+}
+
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+}
+
+/// Whether nothing more happens to a rollout by itself.
+pub(crate) fn is_over(view: &RolloutView) -> bool {
+    matches!(view.state, RolloutState::Completed | RolloutState::Cancelled { .. })
+}
+
+/// Whether nothing more happens to a host by itself.
+pub(crate) fn is_finished(state: &HostState) -> bool {
+    matches!(
+        state,
+        HostState::Succeeded { .. }
+            | HostState::RolledBack { .. }
+            | HostState::NeedsPerson { .. }
+            | HostState::Ignored { .. }
+    )
+}
