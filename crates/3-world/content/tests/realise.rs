@@ -77,10 +77,13 @@ enum Mood {
     Unavailable { times: usize },
 }
 
+/// Mood, the bundle's bytes, and the ranges that were asked for.
+type Ledger = (Mood, Vec<u8>, Vec<(usize, usize)>);
+
 #[derive(Clone)]
 struct Server {
     url: Url,
-    state: Arc<Mutex<(Mood, Vec<u8>, Vec<(usize, usize)>)>>,
+    state: Arc<Mutex<Ledger>>,
 }
 
 impl Server {
@@ -258,7 +261,8 @@ async fn restart_fetches_only_what_is_missing() {
 #[tokio::test]
 async fn servers_that_lie_are_named_and_nothing_is_installed() {
     let pack = pack(&files());
-    let table: [(Mood, fn(&ContentError) -> bool); 6] = [
+    type Expected = fn(&ContentError) -> bool;
+    let table: [(Mood, Expected); 6] = [
         (Mood::IgnoresRange, |error| matches!(error, ContentError::RangeIgnored { .. })),
         (Mood::OtherRange, |error| matches!(error, ContentError::WrongRange { .. })),
         (Mood::OtherBytes, |error| matches!(error, ContentError::ChunkDamaged { .. })),
@@ -307,7 +311,8 @@ async fn every_difference_of_a_tree_is_found() {
     let server = Server::start(pack.bytes.clone(), Mood::Good).await;
     let job = realise(&pack, &[], &place);
     fetch(&server.origin(), &job).await.unwrap();
-    let table: [(&str, fn(&Path)); 6] = [
+    type Spoil = fn(&Path);
+    let table: [(&str, Spoil); 6] = [
         ("extra file", |dir| fs::write(dir.join("d/new"), b"x").unwrap()),
         ("missing file", |dir| fs::remove_file(dir.join("d/b")).unwrap()),
         ("other content", |dir| fs::write(dir.join("d/b"), noise(3, 700_000)).unwrap()),

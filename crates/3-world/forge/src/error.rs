@@ -135,9 +135,9 @@ pub enum ForgeError {
         /// The build that the pack leads to.
         build: BuildId,
         /// The record in the repository.
-        expected: Digest,
+        expected: Box<Digest>,
         /// The record of the pack that was to be published.
-        found: Digest,
+        found: Box<Digest>,
     },
     /// A threshold that no set of signatures can reach, or that nobody needs to reach.
     #[error("threshold of {role} is {threshold}, expected 1 to {keys}")]

@@ -169,8 +169,8 @@ fn is_published(catalog: &Catalog, pack: &PublishedPack) -> Result<bool, ForgeEr
         Some(there) => Err(ForgeError::AlreadyPublished {
             product: pack.product.clone(),
             build: pack.to.clone(),
-            expected: there.record_digest,
-            found: pack.record,
+            expected: Box::new(there.record_digest),
+            found: Box::new(pack.record),
         }),
     }
 }

@@ -64,7 +64,7 @@ impl Wire {
         let fetch = async {
             match url.scheme() {
                 "file" => from_folder(url).await,
-                "http" | "https" => self.from_server(url).await,
+                "http" | "https" => self.ask_server(url).await,
                 other => Err(Fault::Scheme(other.to_owned())),
             }
         };
@@ -75,7 +75,7 @@ impl Wire {
         Ok(bytes)
     }
 
-    async fn from_server(&self, url: &Url) -> Result<Bytes, Fault> {
+    async fn ask_server(&self, url: &Url) -> Result<Bytes, Fault> {
         let mut response = self.http.get(url.clone()).send().await.map_err(Fault::Http)?;
         refuse_status(response.status())?;
         let mut body = BytesMut::new();
