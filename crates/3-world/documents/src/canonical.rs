@@ -48,9 +48,10 @@ mod tests {
 
     #[test]
     fn keys_are_sorted_at_every_depth_and_nothing_else_changes() {
-        let value: Value =
-            serde_json::from_str(r#"{ "b": [ {"z": null, "a": "é\n\"" } ], "a": 18446744073709551615, "B": true }"#)
-                .unwrap();
+        let value: Value = serde_json::from_str(
+            r#"{ "b": [ {"z": null, "a": "é\n\"" } ], "a": 18446744073709551615, "B": true }"#,
+        )
+        .unwrap();
         let expected = r#"{"B":true,"a":18446744073709551615,"b":[{"a":"é\n\"","z":null}]}"#;
         assert_eq!(String::from_utf8(bytes(&value)).unwrap(), expected);
     }

@@ -4,7 +4,8 @@ use crate::canonical;
 use jiff::tz::TimeZone;
 use refit_journal::OrderOutcome;
 use refit_names::{
-    Coded, Digest, ErrorClass, Generation, HostName, PersonName, ProductName, RoleName, RolloutName, SiteName,
+    Coded, Digest, ErrorClass, Generation, HostName, PersonName, ProductName, RoleName,
+    RolloutName, SiteName,
 };
 use refit_plan::PackPin;
 use refit_protocol::agent::RunEvidence;
@@ -157,7 +158,8 @@ impl CertificateInput {
     /// Parties that have not signed.
     #[must_use]
     pub fn missing(&self) -> BTreeSet<Right> {
-        let signed: BTreeSet<Right> = self.signatures.iter().map(|signature| signature.party).collect();
+        let signed: BTreeSet<Right> =
+            self.signatures.iter().map(|signature| signature.party).collect();
         self.parties.difference(&signed).copied().collect()
     }
 
@@ -194,7 +196,11 @@ pub fn statement(input: &CertificateInput) -> Result<Statement, CertificateError
             digest: BTreeMap::from([("sha256".to_owned(), digest.to_hex())]),
         }],
         predicate_type: PREDICATE_TYPE.to_owned(),
-        predicate: Predicate { name: input.name(), state: input.state(), certificate: input.clone() },
+        predicate: Predicate {
+            name: input.name(),
+            state: input.state(),
+            certificate: input.clone(),
+        },
     })
 }
 

@@ -42,14 +42,18 @@ pub fn sign(statement: &Statement, key: &SigningKey) -> Result<String, Certifica
     let envelope = Envelope {
         payload: STANDARD.encode(&payload),
         payload_type: PAYLOAD_TYPE.to_owned(),
-        signatures: vec![Signature { keyid: key.public().id().to_string(), sig: STANDARD.encode(sig) }],
+        signatures: vec![Signature {
+            keyid: key.public().id().to_string(),
+            sig: STANDARD.encode(sig),
+        }],
     };
     serde_json::to_string_pretty(&envelope).map(|text| text + "\n").map_err(CertificateError::Json)
 }
 
 /// What is really signed: type and body with their lengths, so that neither can be taken for the other.
 pub(crate) fn pre_authentication_encoding(payload_type: &str, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len()).into_bytes();
+    let mut bytes =
+        format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len()).into_bytes();
     bytes.extend_from_slice(payload);
     bytes
 }

@@ -5,7 +5,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use refit_names::Digest;
 
 /// What stands before the 32 bytes of an Ed25519 key in SPKI (RFC 8410).
-const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+const SPKI_PREFIX: [u8; 12] =
+    [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
 /// Why a text is not a key.
 #[derive(Debug, thiserror::Error)]
@@ -17,7 +18,9 @@ pub enum KeyError {
         expected: &'static str,
     },
     /// A key of another algorithm, or damaged.
-    #[error("key is not an Ed25519 key, expected {expected}, found {found} bytes that are something else")]
+    #[error(
+        "key is not an Ed25519 key, expected {expected}, found {found} bytes that are something else"
+    )]
     NotEd25519 {
         /// What it should be.
         expected: &'static str,
@@ -45,7 +48,8 @@ impl SigningKey {
     /// [`KeyError`] when the text is not PEM or not an Ed25519 key.
     pub fn from_pkcs8_pem(text: &str) -> Result<Self, KeyError> {
         let der = from_pem(text, "PRIVATE KEY")?;
-        let wrong = |_| KeyError::NotEd25519 { expected: "PKCS#8 with an Ed25519 key", found: der.len() };
+        let wrong =
+            |_| KeyError::NotEd25519 { expected: "PKCS#8 with an Ed25519 key", found: der.len() };
         Ed25519KeyPair::from_pkcs8_maybe_unchecked(&der).map(Self).map_err(wrong)
     }
 

@@ -1,6 +1,8 @@
 //! The check of a certificate without any server.
 
-use crate::certificate::{CertificateInput, PREDICATE_TYPE, STATEMENT_TYPE, Statement, evidence_digest};
+use crate::certificate::{
+    CertificateInput, PREDICATE_TYPE, STATEMENT_TYPE, Statement, evidence_digest,
+};
 use crate::envelope::{Envelope, PAYLOAD_TYPE, pre_authentication_encoding};
 use crate::key::{KeyError, PublicKey};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -139,7 +141,9 @@ impl Coded for VerifyError {
     fn code(&self) -> &'static str {
         match self {
             Self::Key(_) => "certificate.bad-key",
-            Self::TooLarge { .. } | Self::NotReadable { .. } | Self::NotBase64 { .. } => "certificate.not-readable",
+            Self::TooLarge { .. } | Self::NotReadable { .. } | Self::NotBase64 { .. } => {
+                "certificate.not-readable"
+            }
             Self::PayloadType { .. } | Self::OtherStatement { .. } => "certificate.other-statement",
             Self::Unsigned { .. } | Self::OtherKey { .. } => "certificate.other-key",
             Self::Signature { .. } => "certificate.bad-signature",
@@ -152,9 +156,10 @@ impl Coded for VerifyError {
 
     fn class(&self) -> ErrorClass {
         match self {
-            Self::Key(_) | Self::Unsigned { .. } | Self::OtherKey { .. } | Self::NotFinal { .. } => {
-                ErrorClass::NeedsOperator
-            }
+            Self::Key(_)
+            | Self::Unsigned { .. }
+            | Self::OtherKey { .. }
+            | Self::NotFinal { .. } => ErrorClass::NeedsOperator,
             _ => ErrorClass::Permanent,
         }
     }
@@ -170,7 +175,11 @@ pub fn verify(envelope: &[u8], public_key_pem: &str) -> Result<Verified, VerifyE
     let key = PublicKey::from_pem(public_key_pem).map_err(VerifyError::Key)?;
     let payload = signed_payload(envelope, &key)?;
     let value: Value = read("statement", &payload)?;
-    let expected = value.pointer("/subject/0/digest/sha256").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let expected = value
+        .pointer("/subject/0/digest/sha256")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
     let evidence = evidence_digest(value.pointer("/predicate/evidence").unwrap_or(&Value::Null));
     check_kind(&value)?;
     let statement: Statement = read("statement", &payload)?;
@@ -179,7 +188,8 @@ pub fn verify(envelope: &[u8], public_key_pem: &str) -> Result<Verified, VerifyE
     }
     let certificate = statement.predicate.certificate;
     check_content(&certificate)?;
-    let subject = statement.subject.into_iter().next().map(|subject| subject.name).unwrap_or_default();
+    let subject =
+        statement.subject.into_iter().next().map(|subject| subject.name).unwrap_or_default();
     same("subject", certificate.subject(), &subject)?;
     same("name", certificate.name(), &statement.predicate.name)?;
     check_final(&certificate)?;
@@ -219,7 +229,8 @@ fn signed_payload(envelope: &[u8], key: &PublicKey) -> Result<Vec<u8>, VerifyErr
 }
 
 fn check_kind(statement: &Value) -> Result<(), VerifyError> {
-    let text = |field: &str| statement.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text =
+        |field: &str| statement.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
     same("_type", STATEMENT_TYPE.to_owned(), &text("_type"))?;
     same("predicateType", PREDICATE_TYPE.to_owned(), &text("predicateType"))
 }
@@ -238,7 +249,10 @@ fn check_content(certificate: &CertificateInput) -> Result<(), VerifyError> {
         OrderOutcome::Succeeded { build } | OrderOutcome::RolledBack { build, .. }
             if *build != evidence.run.build_after =>
         {
-            Err(VerifyError::Outcome { expected: build.clone(), found: evidence.run.build_after.clone() })
+            Err(VerifyError::Outcome {
+                expected: build.clone(),
+                found: evidence.run.build_after.clone(),
+            })
         }
         _ => Ok(()),
     }
@@ -269,7 +283,10 @@ pub(crate) fn party_name(party: Right) -> &'static str {
     }
 }
 
-fn read<T: serde::de::DeserializeOwned>(what: &'static str, bytes: &[u8]) -> Result<T, VerifyError> {
+fn read<T: serde::de::DeserializeOwned>(
+    what: &'static str,
+    bytes: &[u8],
+) -> Result<T, VerifyError> {
     serde_json::from_slice(bytes).map_err(|source| VerifyError::NotReadable { what, source })
 }
 

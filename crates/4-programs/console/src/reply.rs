@@ -45,7 +45,8 @@ impl From<Problem> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status =
+            StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let frame = Frame { title: self.0.title.clone(), active: "", person: String::new() };
         page(status, &ProblemPage { frame, problem: self.0 })
     }
@@ -71,7 +72,9 @@ pub(crate) fn page(status: StatusCode, template: &impl Template) -> Response {
     match template.render() {
         Ok(text) => answer(status, "text/html; charset=utf-8", POLICY, text.into()),
         // Rendering into memory fails only when a template is wrong; there is no page that could say so.
-        Err(_) => answer(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", POLICY, "page failed".into()),
+        Err(_) => {
+            answer(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", POLICY, "page failed".into())
+        }
     }
 }
 
@@ -83,8 +86,10 @@ pub(crate) fn asset(kind: &'static str, text: &'static str) -> Response {
 /// A file to be kept, under `name`, which must be a plain name.
 pub(crate) fn download(kind: &'static str, name: &str, bytes: Vec<u8>) -> Response {
     let mut response = answer(StatusCode::OK, kind, POLICY, bytes.into());
-    let plain: String =
-        name.chars().map(|c| if c.is_ascii_alphanumeric() || " .-_+".contains(c) { c } else { '_' }).collect();
+    let plain: String = name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || " .-_+".contains(c) { c } else { '_' })
+        .collect();
     if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{plain}\"")) {
         response.headers_mut().insert("content-disposition", value);
     }

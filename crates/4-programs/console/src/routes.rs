@@ -1,17 +1,17 @@
 //! Addresses, and who may see what is behind them.
 
+use crate::live;
 use crate::pages::{certificates, fleet, login, packs, rollout_host, rollouts, updates};
 use crate::reply::{self, Refusal};
 use crate::session::{COOKIE, Person, Sessions};
 use crate::source::ConsoleSource;
-use crate::live;
+use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::COOKIE as COOKIE_HEADER;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum::Router;
 use refit_ambient::Ambient;
 use std::sync::Arc;
 
@@ -57,7 +57,11 @@ pub fn router(source: Arc<dyn ConsoleSource>, ambient: Ambient) -> Router {
 }
 
 /// Lets only people through who are logged in; all others are sent to the login page.
-async fn need_session(State(console): State<Arc<Console>>, mut request: Request, next: Next) -> Response {
+async fn need_session(
+    State(console): State<Arc<Console>>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let Some(id) = session_id(request.headers()) else {
         return Redirect::to("/login").into_response();
     };

@@ -107,5 +107,10 @@ impl Sessions {
 }
 
 fn no_session() -> Problem {
-    Problem::new("console.no-session", 401, "not logged in", "there is no session, or it has expired")
+    Problem::new(
+        "console.no-session",
+        401,
+        "not logged in",
+        "there is no session, or it has expired",
+    )
 }

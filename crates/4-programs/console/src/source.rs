@@ -5,7 +5,7 @@ use refit_names::{Digest, HostName, RolloutName, TreePath};
 use refit_packs::catalog::PackSummary;
 use refit_protocol::Problem;
 use refit_protocol::v1::{
-    CertificateView, HostView, PlanView, RepositoryView, RolloutView, UpdateView, WhyView, Whoami,
+    CertificateView, HostView, PlanView, RepositoryView, RolloutView, UpdateView, Whoami, WhyView,
 };
 
 /// What every call answers; a problem is shown as a page with its code.

@@ -28,40 +28,61 @@ pub(crate) fn rollout(view: &RolloutView) -> Word {
     let prepared = hosts(view).filter(|host| host.state == HostState::Prepared).count();
     let wave = |at: &u32| {
         let found = usize::try_from(*at).ok().and_then(|at| view.waves.get(at));
-        found.map_or_else(|| format!("wave {}", at.saturating_add(1)), |wave| format!("wave {}", wave.name))
+        found.map_or_else(
+            || format!("wave {}", at.saturating_add(1)),
+            |wave| format!("wave {}", wave.name),
+        )
     };
     match &view.state {
-        RolloutState::Draft => word("draft", "idle", format!("Needs a plan: refit rollout plan {name}")),
-        RolloutState::Planned => {
-            word("planned", "idle", format!("Needs people to agree to the plan: refit rollout agree {name}"))
+        RolloutState::Draft => {
+            word("draft", "idle", format!("Needs a plan: refit rollout plan {name}"))
         }
-        RolloutState::Agreed => {
-            word("agreed", "idle", format!("Can be prepared, without any downtime: refit rollout prepare {name}"))
-        }
+        RolloutState::Planned => word(
+            "planned",
+            "idle",
+            format!("Needs people to agree to the plan: refit rollout agree {name}"),
+        ),
+        RolloutState::Agreed => word(
+            "agreed",
+            "idle",
+            format!("Can be prepared, without any downtime: refit rollout prepare {name}"),
+        ),
         RolloutState::Preparing => word(
             "preparing",
             "busy",
-            format!("{prepared} of {} hosts hold everything; nothing is down, it goes on by itself", hosts(view).count()),
+            format!(
+                "{prepared} of {} hosts hold everything; nothing is down, it goes on by itself",
+                hosts(view).count()
+            ),
         ),
-        RolloutState::Prepared => {
-            word("prepared", "idle", format!("Needs to be authorised: refit rollout authorise {name}"))
-        }
+        RolloutState::Prepared => word(
+            "prepared",
+            "idle",
+            format!("Needs to be authorised: refit rollout authorise {name}"),
+        ),
         RolloutState::Authorised if view.configured => {
             word("authorised", "idle", format!("Can be deployed: refit rollout deploy {name}"))
         }
-        RolloutState::Authorised => {
-            word("authorised", "idle", format!("Needs to be configured: refit rollout configure {name}"))
-        }
+        RolloutState::Authorised => word(
+            "authorised",
+            "idle",
+            format!("Needs to be configured: refit rollout configure {name}"),
+        ),
         RolloutState::Deploying { wave: at } => {
             word("deploying", "busy", format!("{} runs; it goes on by itself", capital(&wave(at))))
         }
-        RolloutState::Paused { wave: at, because } => {
-            word("paused", "warn", format!("In {}: {because}. Goes on with: refit rollout resume {name}", wave(at)))
-        }
+        RolloutState::Paused { wave: at, because } => word(
+            "paused",
+            "warn",
+            format!("In {}: {because}. Goes on with: refit rollout resume {name}", wave(at)),
+        ),
         RolloutState::Halted { wave: at, because } => word(
             "halted",
             "bad",
-            format!("In {}: {because}. Look at the hosts, then: refit rollout resume {name}, or cancel", wave(at)),
+            format!(
+                "In {}: {because}. Look at the hosts, then: refit rollout resume {name}, or cancel",
+                wave(at)
+            ),
         ),
         RolloutState::Completed => word("completed", "good", "Every wave is done"),
         RolloutState::Cancelled { because } => word("cancelled", "warn", because.clone()),
@@ -125,7 +146,8 @@ pub(crate) fn bar(host: &RolloutHostView) -> Bar {
         _ if done => plain(100),
         Some(Standing::Preparing { stage, done, total }) => {
             let places = PrepareStage::ALL.len() as u64;
-            let place = PrepareStage::ALL.iter().position(|other| other == stage).unwrap_or(0) as u64;
+            let place =
+                PrepareStage::ALL.iter().position(|other| other == stage).unwrap_or(0) as u64;
             let within = if total.0 == 0 { 0 } else { 100 * done.0.min(total.0) / total.0 };
             Bar {
                 percent: (place * 100 + within) / places,
@@ -144,7 +166,11 @@ pub(crate) fn bar(host: &RolloutHostView) -> Bar {
             Bar {
                 percent: (u64::from(progress.step_index) * 100 / steps).min(100),
                 what: format!("{leg}{way}{} · {}", phase(progress.phase), progress.step),
-                time: format!("{} of {}", duration(progress.elapsed_ms), duration(progress.expected_ms)),
+                time: format!(
+                    "{} of {}",
+                    duration(progress.elapsed_ms),
+                    duration(progress.expected_ms)
+                ),
             }
         }
         Some(Standing::Prepared { .. }) if host.state == HostState::Prepared => plain(100),

@@ -86,7 +86,9 @@ impl Pages {
                 .risk
                 .reasons
                 .iter()
-                .map(|reason| (format!("+{}", reason.points), cell(&reason.text), cell(&reason.mitigation)))
+                .map(|reason| {
+                    (format!("+{}", reason.points), cell(&reason.text), cell(&reason.mitigation))
+                })
                 .collect(),
             tests: run.tests.iter().map(test).collect(),
             preflight: run
@@ -105,7 +107,11 @@ impl Pages {
                     [party, signed.person.to_string(), moment(signed.at), cell(&signed.remark)]
                 })
                 .collect(),
-            missing: input.missing().into_iter().map(|party| party_name(party).replace('-', " ")).collect(),
+            missing: input
+                .missing()
+                .into_iter()
+                .map(|party| party_name(party).replace('-', " "))
+                .collect(),
             digests: digests(evidence),
             evidence: digest.to_string(),
         })
@@ -132,10 +138,20 @@ fn outcome(evidence: &CertificateEvidence) -> Outcome {
         OrderOutcome::NeedsPerson { cause } => (
             "needs-person",
             "Needs a person",
-            format!("Neither forward nor back by itself. Cause: {} ({}).", cell(&cause.text), cell(&cause.code)),
+            format!(
+                "Neither forward nor back by itself. Cause: {} ({}).",
+                cell(&cause.text),
+                cell(&cause.code)
+            ),
         ),
     };
-    Outcome { kind, title, before: run.build_before.to_string(), after: run.build_after.to_string(), text }
+    Outcome {
+        kind,
+        title,
+        before: run.build_before.to_string(),
+        after: run.build_after.to_string(),
+        text,
+    }
 }
 
 fn facts(evidence: &CertificateEvidence) -> Vec<(&'static str, String)> {
@@ -158,7 +174,10 @@ fn figures(evidence: &CertificateEvidence) -> Vec<(&'static str, String)> {
         ("downtime", duration(run.downtime_ms)),
         ("from begin to end", duration(u64::try_from(whole).unwrap_or_default())),
         ("fetched", format!("{} of {}", run.prepare.bytes_fetched, run.prepare.bytes_full)),
-        ("tests passed", format!("{} of {}", run.tests.iter().filter(passed).count(), run.tests.len())),
+        (
+            "tests passed",
+            format!("{} of {}", run.tests.iter().filter(passed).count(), run.tests.len()),
+        ),
         ("risk", format!("{} of 100", evidence.risk.score)),
     ]
 }
@@ -220,7 +239,8 @@ fn digests(evidence: &CertificateEvidence) -> Vec<(String, String)> {
 
 /// Text of people or programs for one cell: no control characters, not endless.
 fn cell(text: &str) -> String {
-    let mut line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(CELL_CHARS_MAX).collect();
+    let mut line: String =
+        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(CELL_CHARS_MAX).collect();
     if text.chars().nth(CELL_CHARS_MAX).is_some() {
         line.push('…');
     }

@@ -78,7 +78,8 @@ fn certificate_of_another_key_names_both_keys() {
 
 #[test]
 fn key_id_is_never_trusted() {
-    let mut outer: Value = serde_json::from_str(&forge(&sample::signed(), Some(2), |_| ())).unwrap();
+    let mut outer: Value =
+        serde_json::from_str(&forge(&sample::signed(), Some(2), |_| ())).unwrap();
     outer["signatures"][0]["keyid"] = json!(key(1).public().id().to_string());
     assert!(matches!(check(&outer.to_string()), Err(VerifyError::Signature { .. })));
     let good: Value = serde_json::from_str(&envelope(&sample::signed())).unwrap();
@@ -106,12 +107,21 @@ fn other_payloads_and_statements_are_refused() {
     let other = forge(&sample::signed(), Some(1), |statement| {
         statement["predicateType"] = json!("https://slsa.dev/provenance/v1");
     });
-    assert!(matches!(check(&other), Err(VerifyError::OtherStatement { what: "predicateType", .. })));
+    assert!(matches!(
+        check(&other),
+        Err(VerifyError::OtherStatement { what: "predicateType", .. })
+    ));
     let renamed = forge(&sample::signed(), Some(1), |statement| {
         statement["subject"][0]["name"] = json!("ledger@1300 on web-07");
     });
     assert!(matches!(check(&renamed), Err(VerifyError::OtherStatement { what: "subject", .. })));
-    for text in ["", "{}", "[]", "\"x\"", r#"{"payload":"*","payloadType":"application/vnd.in-toto+json","signatures":[]}"#] {
+    for text in [
+        "",
+        "{}",
+        "[]",
+        "\"x\"",
+        r#"{"payload":"*","payloadType":"application/vnd.in-toto+json","signatures":[]}"#,
+    ] {
         assert_eq!(check(text).unwrap_err().code(), "certificate.not-readable", "{text}");
     }
 }
@@ -142,7 +152,10 @@ fn unfinished_certificate_names_who_has_not_signed() {
     let mut input = sample::signed();
     input.parties.clear();
     input.signatures.clear();
-    assert!(matches!(check(&envelope(&input)), Err(VerifyError::NotFinal { found: "a draft", .. })));
+    assert!(matches!(
+        check(&envelope(&input)),
+        Err(VerifyError::NotFinal { found: "a draft", .. })
+    ));
 }
 
 #[test]
@@ -165,7 +178,9 @@ fn pages_are_the_same_bytes_each_time_and_survive_hostile_text() {
     let text = String::from_utf8_lossy(&first);
     assert!(text.contains("pdfaid:part"), "not PDF/A");
     let mut hostile = input;
-    hostile.signatures[0].remark = "#panic() ] $x$ \\ *bold* @cite <l> \u{0} \u{202e} 漢字 #include \"/etc/passwd\"".to_owned();
+    hostile.signatures[0].remark =
+        "#panic() ] $x$ \\ *bold* @cite <l> \u{0} \u{202e} 漢字 #include \"/etc/passwd\""
+            .to_owned();
     hostile.evidence.run.steps[0].note = "x".repeat(100_000);
     assert!(pdf(&hostile).is_ok());
 }
@@ -178,7 +193,11 @@ fn twelve_certificates_are_set_in_a_few_seconds() {
         input.evidence.host = format!("web-{n:02}").parse().unwrap();
         let pages = pdf(&input).unwrap();
         // Kept for whoever wants to look at them.
-        std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("certificate-{n:02}.pdf")), pages).unwrap();
+        std::fs::write(
+            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("certificate-{n:02}.pdf")),
+            pages,
+        )
+        .unwrap();
     }
     // About 0.4 s of CPU each in a debug build; the limit leaves room for a busy machine.
     assert!(started.elapsed() < Duration::from_secs(60), "took {:?}", started.elapsed());

@@ -1,12 +1,16 @@
 //! A certificate of a host that took two legs, as tests need it.
 
 use jiff::Timestamp;
-use refit_documents::certificate::{CertificateEvidence, CertificateInput, JournalEvidence, People};
+use refit_documents::certificate::{
+    CertificateEvidence, CertificateInput, JournalEvidence, People,
+};
 use refit_journal::{Cause, OrderOutcome};
 use refit_names::{ByteSize, Digest, Generation, TargetName};
 use refit_packs::runbook::Phase;
 use refit_plan::PackPin;
-use refit_protocol::agent::{Measured, PrepareEvidence, RunEvidence, StepRecord, TestPair, TestResult};
+use refit_protocol::agent::{
+    Measured, PrepareEvidence, RunEvidence, StepRecord, TestPair, TestResult,
+};
 use refit_protocol::v1::{PartySignature, Right};
 use refit_risk::{RiskReason, RiskScore};
 use std::collections::BTreeSet;
@@ -37,7 +41,14 @@ fn steps() -> Vec<StepRecord> {
         ("backup", Phase::Protect, "backup.take", "done", "3 files and 1 database, 18.4 MiB", 310),
         ("backup-check", Phase::Protect, "backup.verify", "done", "read back, 3 files equal", 120),
         ("switch", Phase::Install, "install.switch", "done", "current leads to the new release", 2),
-        ("migrate", Phase::Install, "database.migrate", "not needed", "schema is that of the build already", 41),
+        (
+            "migrate",
+            Phase::Install,
+            "database.migrate",
+            "not needed",
+            "schema is that of the build already",
+            41,
+        ),
         ("start", Phase::After, "service.start", "done", "ready after 140 ms", 152),
         ("serves", Phase::After, "test", "done", "HTTP 200 on 127.0.0.1:18080/health", 9),
         ("open", Phase::Finish, "traffic.open", "done", "open to writes", 18),
@@ -74,7 +85,12 @@ fn run() -> RunEvidence {
             bytes_full: ByteSize(82_000_000),
             stages: Vec::new(),
             preflight: vec![
-                measured("free space on the product's volume", "3.1 GiB", "at least 212.0 MiB", true),
+                measured(
+                    "free space on the product's volume",
+                    "3.1 GiB",
+                    "at least 212.0 MiB",
+                    true,
+                ),
                 measured("installed build", "1000", "1000", true),
                 measured("architecture", "x86_64", "x86_64", true),
             ],
@@ -85,7 +101,11 @@ fn run() -> RunEvidence {
                 before: test_result("HTTP 200", true),
                 after: test_result("HTTP 200", true),
             },
-            TestPair { name: "report".to_owned(), before: None, after: test_result("body has `balance`", true) },
+            TestPair {
+                name: "report".to_owned(),
+                before: None,
+                after: test_result("body has `balance`", true),
+            },
         ],
         steps: steps(),
         backups: vec![Digest::of(b"backup 1"), Digest::of(b"backup 2")],
@@ -134,7 +154,12 @@ pub(crate) fn signed() -> CertificateInput {
         parties: BTreeSet::from([Right::Deployer, Right::ApplicationOwner]),
         signatures: vec![
             signature(Right::Deployer, "deployer", 60, "no remarks"),
-            signature(Right::ApplicationOwner, "owner", 95, "month-end report printed and compared"),
+            signature(
+                Right::ApplicationOwner,
+                "owner",
+                95,
+                "month-end report printed and compared",
+            ),
         ],
     }
 }

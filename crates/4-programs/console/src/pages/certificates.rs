@@ -43,12 +43,16 @@ pub(crate) async fn list(
             rollouts.push((view.name.to_string(), certificates.iter().map(line).collect()));
         }
     }
-    Ok(reply::html(&CertificatesPage { frame: frame(&person, "certificates", "Certificates"), rollouts }))
+    Ok(reply::html(&CertificatesPage {
+        frame: frame(&person, "certificates", "Certificates"),
+        rollouts,
+    }))
 }
 
 fn line(view: &CertificateView) -> Line {
     let signed = view.signatures.iter().map(|signed| {
-        let remark = if signed.remark.is_empty() { String::new() } else { format!(": {}", signed.remark) };
+        let remark =
+            if signed.remark.is_empty() { String::new() } else { format!(": {}", signed.remark) };
         format!("{} as {}{remark}", signed.person, words::wire(&signed.party))
     });
     let hex = view.evidence.to_hex();
@@ -96,7 +100,14 @@ pub(crate) async fn key(State(console): State<Arc<Console>>) -> Result<Response,
     Ok(reply::download("application/x-pem-file", "signoff.pub.pem", pem.into_bytes()))
 }
 
-async fn file_name(console: &Console, rollout: &RolloutName, host: &HostName) -> Result<String, Refusal> {
+async fn file_name(
+    console: &Console,
+    rollout: &RolloutName,
+    host: &HostName,
+) -> Result<String, Refusal> {
     let all = console.source.certificates(rollout).await?;
-    Ok(all.into_iter().find(|view| view.host == *host).map_or_else(|| host.to_string(), |view| view.name))
+    Ok(all
+        .into_iter()
+        .find(|view| view.host == *host)
+        .map_or_else(|| host.to_string(), |view| view.name))
 }

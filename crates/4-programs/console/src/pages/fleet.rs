@@ -172,7 +172,11 @@ fn product_line(product: &ObservedProduct) -> ProductLine {
         size: product.size.to_string(),
         free: product.free.to_string(),
         parameters: parameters.collect::<Vec<_>>().join(", "),
-        quarantined: product.quarantined.iter().map(|(build, why)| (build.to_string(), why.clone())).collect(),
+        quarantined: product
+            .quarantined
+            .iter()
+            .map(|(build, why)| (build.to_string(), why.clone()))
+            .collect(),
     }
 }
 
@@ -185,8 +189,16 @@ fn orders(rollouts: &[RolloutView], name: &HostName) -> Vec<OrderLine> {
             rollout: rollout.name.to_string(),
             path: words::path(&host.path),
             state: words::host(&host.state),
-            downtime: host.evidence.as_ref().map(|run| words::duration(run.downtime_ms)).unwrap_or_default(),
-            finished: host.evidence.as_ref().map(|run| words::moment(run.finished_at)).unwrap_or_default(),
+            downtime: host
+                .evidence
+                .as_ref()
+                .map(|run| words::duration(run.downtime_ms))
+                .unwrap_or_default(),
+            finished: host
+                .evidence
+                .as_ref()
+                .map(|run| words::moment(run.finished_at))
+                .unwrap_or_default(),
         })
         .collect()
 }

@@ -33,7 +33,10 @@ pub(crate) struct Link {
 }
 
 /// `GET /login`, `GET /login?token=…`.
-pub(crate) async fn show(State(console): State<Arc<Console>>, Query(link): Query<Link>) -> Response {
+pub(crate) async fn show(
+    State(console): State<Arc<Console>>,
+    Query(link): Query<Link>,
+) -> Response {
     match link.token {
         Some(token) => open(&console, &token).await,
         None => form(StatusCode::OK, None),
@@ -64,7 +67,9 @@ async fn open(console: &Console, token: &str) -> Response {
             let frame = Frame { title: "Welcome".to_owned(), active: "", person: String::new() };
             with_cookie(reply::html(&EnteredPage { frame }), &id, SESSION_SECONDS)
         }
-        Err(Problem { status: 401 | 403, title, .. }) => form(StatusCode::UNAUTHORIZED, Some(title)),
+        Err(Problem { status: 401 | 403, title, .. }) => {
+            form(StatusCode::UNAUTHORIZED, Some(title))
+        }
         Err(problem) => Refusal(problem).into_response(),
     }
 }

@@ -60,9 +60,14 @@ pub(crate) async fn show(
         ],
         record: record.to_string(),
         readme: pack.readme,
-        blocked: summary.blocked.iter().map(|(build, why)| (build.to_string(), why.clone())).collect(),
+        blocked: summary
+            .blocked
+            .iter()
+            .map(|(build, why)| (build.to_string(), why.clone()))
+            .collect(),
         issues: summary.known_issues.iter().map(issue).collect(),
-        frame_address: first.map(|path| format!("/pack-pages/{}/{}/{path}", person.pages_key, record.to_hex())),
+        frame_address: first
+            .map(|path| format!("/pack-pages/{}/{}/{path}", person.pages_key, record.to_hex())),
     }))
 }
 
@@ -74,7 +79,11 @@ fn issue(issue: &KnownIssue) -> IssueLine {
             IssueAction::Hold => "holds hosts back",
             IssueAction::Warn => "warns",
         },
-        roles: if issue.roles.is_empty() { "all roles".to_owned() } else { words::names(&issue.roles) },
+        roles: if issue.roles.is_empty() {
+            "all roles".to_owned()
+        } else {
+            words::names(&issue.roles)
+        },
     }
 }
 
@@ -84,7 +93,9 @@ pub(crate) async fn file(
     Path((key, record, path)): Path<(String, String, String)>,
 ) -> Result<Response, Refusal> {
     if !console.sessions.opens_pages(&key) {
-        return Err(not_found("the key in the address opens nothing any more: open the pack again"));
+        return Err(not_found(
+            "the key in the address opens nothing any more: open the pack again",
+        ));
     }
     let path = TreePath::parse(path).map_err(|error| not_found(error.to_string()))?;
     let bytes = console.source.pack_file(&digest(&record)?, &path).await?;

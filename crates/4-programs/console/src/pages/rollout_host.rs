@@ -103,7 +103,11 @@ fn page(frame: Frame, rollout: String, host: &RolloutHostView, why: WhyView) -> 
 fn proof(evidence: &RunEvidence) -> Proof {
     let prepare = &evidence.prepare;
     Proof {
-        times: format!("{} to {}", words::moment(evidence.started_at), words::moment(evidence.finished_at)),
+        times: format!(
+            "{} to {}",
+            words::moment(evidence.started_at),
+            words::moment(evidence.finished_at)
+        ),
         downtime: words::duration(evidence.downtime_ms),
         bytes: format!("{} of {}", prepare.bytes_fetched, prepare.bytes_full),
         journal: evidence.journal_head.to_string(),

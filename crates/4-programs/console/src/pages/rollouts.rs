@@ -41,14 +41,18 @@ pub(crate) async fn list(
 }
 
 fn line(view: &RolloutView) -> Line {
-    let count = |wanted: fn(&HostState) -> bool| words::hosts(view).filter(|host| wanted(&host.state)).count();
+    let count = |wanted: fn(&HostState) -> bool| {
+        words::hosts(view).filter(|host| wanted(&host.state)).count()
+    };
     Line {
         name: view.name.to_string(),
         goal: format!("{} to {}", view.product, view.target),
         state: words::rollout(view),
         hosts: words::hosts(view).count(),
         succeeded: count(|state| matches!(state, HostState::Succeeded { .. })),
-        rolled_back: count(|state| matches!(state, HostState::RolledBack { .. } | HostState::NeedsPerson { .. })),
+        rolled_back: count(|state| {
+            matches!(state, HostState::RolledBack { .. } | HostState::NeedsPerson { .. })
+        }),
         deployed: view.deployed_at.map(words::moment).unwrap_or_default(),
     }
 }
@@ -186,10 +190,16 @@ struct Head {
 
 fn rollout_head(view: &RolloutView) -> String {
     let bars: Vec<u64> = words::hosts(view).map(|host| words::bar(host).percent).collect();
-    let count = |wanted: fn(&HostState) -> bool| words::hosts(view).filter(|host| wanted(&host.state)).count();
+    let count = |wanted: fn(&HostState) -> bool| {
+        words::hosts(view).filter(|host| wanted(&host.state)).count()
+    };
     let counts = vec![
         (bars.len(), "hosts", "idle"),
-        (count(|state| matches!(state, HostState::Due | HostState::Running { .. })), "running", "busy"),
+        (
+            count(|state| matches!(state, HostState::Due | HostState::Running { .. })),
+            "running",
+            "busy",
+        ),
         (count(|state| matches!(state, HostState::Succeeded { .. })), "succeeded", "good"),
         (count(|state| matches!(state, HostState::RolledBack { .. })), "rolled back", "warn"),
         (count(|state| matches!(state, HostState::NeedsPerson { .. })), "need a person", "bad"),
@@ -252,9 +262,13 @@ fn host_row(view: &RolloutView, host: &RolloutHostView) -> String {
         state: words::host(&host.state),
         reachable: host.reachable,
         bar: words::bar(host),
-        downtime: evidence.map(|evidence| words::duration(evidence.downtime_ms)).unwrap_or_default(),
+        downtime: evidence
+            .map(|evidence| words::duration(evidence.downtime_ms))
+            .unwrap_or_default(),
         bytes: evidence
-            .map(|evidence| format!("{} of {}", evidence.prepare.bytes_fetched, evidence.prepare.bytes_full))
+            .map(|evidence| {
+                format!("{} of {}", evidence.prepare.bytes_fetched, evidence.prepare.bytes_full)
+            })
             .unwrap_or_default(),
         signed_off: host.signed_off,
         finished: evidence.is_some(),
