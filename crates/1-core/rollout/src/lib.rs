@@ -15,6 +15,19 @@
 //! 2. Failures are counted in one ledger over all waves, and never reset.
 //! 3. Unreachable and unknown never count as success.
 
+mod campaign;
+mod event;
+mod illegal;
+mod moves;
+mod reports;
+mod view;
+mod waves;
+
+pub use campaign::{Failure, Rollout, RolloutHost, Settings};
+pub use event::{Effect, Event, HostReport, Permission, Transition};
+pub use illegal::IllegalMove;
+pub use view::{WavePhase, WaveStatus, Why};
+
 use refit_names::BuildId;
 use serde::{Deserialize, Serialize};
 
