@@ -23,7 +23,7 @@ pub enum ForgeError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        source: ManifestError,
+        source: Box<ManifestError>,
     },
     /// The runbook says something that it must not, or not enough.
     #[error("{} is not a valid runbook", path.display())]
@@ -31,7 +31,7 @@ pub enum ForgeError {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        source: RunbookError,
+        source: Box<RunbookError>,
     },
     /// Something in the folder cannot become part of a tree.
     #[error("{} cannot be packed: {why}", path.display())]
@@ -57,7 +57,7 @@ pub enum ForgeError {
         /// The pack or the folder.
         path: PathBuf,
         /// What is wrong.
-        source: RecordError,
+        source: Box<RecordError>,
     },
     /// The file was never a pack.
     #[error("{} is not a pack: {why}", path.display())]

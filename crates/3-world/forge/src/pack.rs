@@ -65,12 +65,12 @@ impl BuiltPack {
 /// [`ForgeError`] when the manifest, the runbook or a tree is not fit, naming the file.
 pub fn build(folder: &Path) -> Result<BuiltPack, ForgeError> {
     let path = folder.join(MANIFEST_FILE);
-    let manifest = manifest::parse(&text(&path)?).map_err(|source| ForgeError::Manifest { path, source })?;
+    let manifest = manifest::parse(&text(&path)?).map_err(|source| ForgeError::Manifest { path, source: Box::new(source) })?;
     let readme = text(&folder.join(manifest.readme.as_str()))?;
     let runbook = match &manifest.runbook {
         Some(name) => {
             let path = folder.join(name.as_str());
-            runbook::parse(&text(&path)?).map_err(|source| ForgeError::Runbook { path, source })?
+            runbook::parse(&text(&path)?).map_err(|source| ForgeError::Runbook { path, source: Box::new(source) })?
         }
         None => runbook::default_for_plain_service(),
     };
@@ -87,7 +87,7 @@ pub fn build(folder: &Path) -> Result<BuiltPack, ForgeError> {
     let target = target_name(&manifest, "bundle", folder)?;
     let bundle = Bundle { target, size, digest, chunks };
     let record = PackRecord { format: RECORD_FORMAT.to_owned(), manifest, runbook, readme, payload, web, bundle };
-    record::validate(&record).map_err(|source| ForgeError::Record { path: folder.to_owned(), source })?;
+    record::validate(&record).map_err(|source| ForgeError::Record { path: folder.to_owned(), source: Box::new(source) })?;
     let record_json = serde_json::to_vec(&record).map_err(|error| ForgeError::UnfitTree { path: folder.to_owned(), why: error.to_string() })?;
     Ok(BuiltPack { record, record_json, bundle: file })
 }

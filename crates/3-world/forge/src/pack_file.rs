@@ -118,7 +118,7 @@ impl PackFile {
         let mut record_json = vec![0; usize::try_from(record_bytes).unwrap_or_default()];
         file.read_exact(&mut record_json).map_err(ForgeError::read(path))?;
         let record: PackRecord = serde_json::from_slice(&record_json).map_err(|error| damaged(path, "record", "JSON of `refit.record/1`", error))?;
-        record::validate(&record).map_err(|source| ForgeError::Record { path: path.to_owned(), source })?;
+        record::validate(&record).map_err(|source| ForgeError::Record { path: path.to_owned(), source: Box::new(source) })?;
         let trailer = read_trailer(&file, path, bundle_start.saturating_add(record.bundle.size.0), length)?;
         Ok(Self { path: path.to_owned(), file, record, record_json, bundle_start, trailer })
     }
