@@ -2,7 +2,9 @@
 
 use crate::{HostState, IllegalMove, RolloutState};
 use jiff::Timestamp;
-use refit_names::{BuildId, Digest, Generation, HostName, Percent, PersonName, RolloutName, WaveName};
+use refit_names::{
+    BuildId, Digest, Generation, HostName, Percent, PersonName, RolloutName, WaveName,
+};
 use refit_plan::{Advance, Plan};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};

@@ -32,7 +32,9 @@ pub enum IllegalMove {
         what: &'static str,
     },
     /// The plan is not the successor of the current one.
-    #[error("plan has generation {found} and parent {parent:?}, expected generation above {expected} and the current plan as parent")]
+    #[error(
+        "plan has generation {found} and parent {parent:?}, expected generation above {expected} and the current plan as parent"
+    )]
     NotSuccessor {
         /// The current generation.
         expected: Generation,

@@ -133,9 +133,8 @@ impl Rollout {
 
     /// Prepared when every host is prepared or ignored.
     pub(crate) fn settle_preparation(&mut self) {
-        let ready = |state: &HostState| {
-            matches!(state, HostState::Prepared | HostState::Ignored { .. })
-        };
+        let ready =
+            |state: &HostState| matches!(state, HostState::Prepared | HostState::Ignored { .. });
         if self.state == RolloutState::Preparing
             && self.hosts().iter().all(|host| ready(&host.state))
         {

@@ -73,7 +73,8 @@ impl Rollout {
         let last = self.ledger.last()?;
         let over = |count: usize, budget: u32| u32::try_from(count).unwrap_or(u32::MAX) > budget;
         let all = self.ledger.len();
-        let (budget, tail) = (current.failure_budget, format!("last `{}`: {}", last.host, last.cause));
+        let (budget, tail) =
+            (current.failure_budget, format!("last `{}`: {}", last.host, last.cause));
         if over(all, budget) {
             return Some(format!("{all} failures, budget of the rollout {budget}; {tail}"));
         }

@@ -121,9 +121,10 @@ impl Rollout {
                 format!("its preparation failed at {stage}: {cause}"),
                 "its next try, or `refit rollout ignore`".to_owned(),
             ),
-            HostState::Due if matches!(self.state, RolloutState::Deploying { .. }) => {
-                ("it was told to go and has not begun".to_owned(), "its agent's next sync".to_owned())
-            }
+            HostState::Due if matches!(self.state, RolloutState::Deploying { .. }) => (
+                "it was told to go and has not begun".to_owned(),
+                "its agent's next sync".to_owned(),
+            ),
             HostState::Due => self.why_stopped(),
             HostState::Running { phase, step } => {
                 (format!("it runs step {step} of phase {phase}"), "the end of its order".to_owned())
@@ -213,7 +214,11 @@ impl Rollout {
         });
         let because =
             format!("it is in wave `{}`; wave `{}` is not done", name(member.wave), name(running));
-        let by = if manual { "`refit rollout advance`, when it was watched long enough" } else { "its goal and its soak" };
+        let by = if manual {
+            "`refit rollout advance`, when it was watched long enough"
+        } else {
+            "its goal and its soak"
+        };
         (because, by.to_owned())
     }
 }

@@ -127,7 +127,11 @@ impl Rollout {
         if let Some(running) = current.wave_mut(wave) {
             running.started_at.get_or_insert(now);
             if running.times_out().is_some_and(|end| now >= end) {
-                let because = format!("wave `{}` timed out; not finished: {}", running.name, list(&selection));
+                let because = format!(
+                    "wave `{}` timed out; not finished: {}",
+                    running.name,
+                    list(&selection)
+                );
                 self.state = RolloutState::Halted { wave, because };
                 return false;
             }

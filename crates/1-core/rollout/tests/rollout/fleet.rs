@@ -1,7 +1,9 @@
 //! A rollout to move about: plans and shorthand.
 
 use jiff::{SignedDuration, Timestamp};
-use refit_names::{BuildId, ByteSize, Digest, Generation, HostName, Percent, PersonName, TargetName};
+use refit_names::{
+    BuildId, ByteSize, Digest, Generation, HostName, Percent, PersonName, TargetName,
+};
 use refit_plan::{Advance, Leg, PLAN_FORMAT, PackPin, Plan, PlannedHost, PlannedWave};
 use refit_rollout::{Event, HostReport, HostState, IllegalMove, PrepareStage, Rollout};
 use std::collections::{BTreeMap, BTreeSet};
@@ -91,7 +93,10 @@ impl Walk {
         walk.go(Event::PrepareRequested);
         let names: Vec<_> = walk.rollout.hosts().iter().map(|host| host.host.clone()).collect();
         for name in names {
-            walk.say(name.as_str(), HostReport::Preparing { stage: PrepareStage::ReplicateContent });
+            walk.say(
+                name.as_str(),
+                HostReport::Preparing { stage: PrepareStage::ReplicateContent },
+            );
             walk.say(name.as_str(), HostReport::Prepared);
         }
         walk
@@ -110,7 +115,10 @@ impl Walk {
         walk
     }
 
-    pub(crate) fn try_go(&mut self, event: &Event) -> Result<Vec<refit_rollout::Effect>, IllegalMove> {
+    pub(crate) fn try_go(
+        &mut self,
+        event: &Event,
+    ) -> Result<Vec<refit_rollout::Effect>, IllegalMove> {
         let transition = self.rollout.next(event, at(self.seconds))?;
         self.rollout = transition.rollout;
         Ok(transition.effects)
@@ -140,7 +148,10 @@ impl Walk {
     }
 
     pub(crate) fn run(&mut self, name: &str) {
-        self.say(name, HostReport::Running { phase: "protect".to_owned(), step: "stop".to_owned() });
+        self.say(
+            name,
+            HostReport::Running { phase: "protect".to_owned(), step: "stop".to_owned() },
+        );
     }
 
     pub(crate) fn succeed(&mut self, name: &str) {
@@ -155,7 +166,10 @@ impl Walk {
     }
 
     pub(crate) fn ignore(&mut self, name: &str) {
-        self.go(Event::HostIgnored { host: host(name), because: "deployer: broken disk".to_owned() });
+        self.go(Event::HostIgnored {
+            host: host(name),
+            because: "deployer: broken disk".to_owned(),
+        });
     }
 
     pub(crate) fn state(&self) -> String {

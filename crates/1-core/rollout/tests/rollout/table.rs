@@ -76,7 +76,10 @@ fn events(rollout: &Rollout) -> Vec<(&'static str, Event)> {
         ("h0-0 prepared", report(HostReport::Prepared)),
         ("h0-0 running", report(running)),
         ("h0-0 succeeded", report(HostReport::Succeeded { build: build("1100") })),
-        ("h0-0 rolled back", report(HostReport::RolledBack { build: build("1000"), cause: cause() })),
+        (
+            "h0-0 rolled back",
+            report(HostReport::RolledBack { build: build("1000"), cause: cause() }),
+        ),
         ("h0-0 needs person", report(HostReport::NeedsPerson { cause: cause() })),
         ("h0-0 refused", report(HostReport::Refused { cause: cause() })),
     ]

@@ -1,7 +1,9 @@
 use crate::fleet::{Walk, at, build, host, person, plan};
 use refit_names::{Coded, Digest, Generation};
 use refit_plan::Advance;
-use refit_rollout::{Effect, Event, HostReport, HostState, Permission, PrepareStage, Rollout, WavePhase};
+use refit_rollout::{
+    Effect, Event, HostReport, HostState, Permission, PrepareStage, Rollout, WavePhase,
+};
 use std::collections::BTreeSet;
 
 fn phases(walk: &Walk) -> Vec<WavePhase> {
@@ -76,7 +78,10 @@ fn agreement_is_bound_to_the_hash_and_lost_with_the_next_plan() {
 fn nothing_is_prepared_without_agreement_and_nothing_runs_without_configuration() {
     let mut walk = Walk::planned(plan(&[1]));
     let refused = walk.try_go(&Event::PrepareRequested).unwrap_err();
-    assert_eq!(refused.to_string(), "`prepare` cannot follow in state `planned`, expected `agreed`");
+    assert_eq!(
+        refused.to_string(),
+        "`prepare` cannot follow in state `planned`, expected `agreed`"
+    );
     assert_eq!(walk.rollout.permission_for(&host("h0-0")), None);
     let mut walk = Walk::prepared(plan(&[1]));
     walk.authorise("authoriser").unwrap();
@@ -132,13 +137,25 @@ fn the_wave_budget_halts_and_resuming_does_not_reset_the_ledger() {
         walk.state(),
         "halted: 2 failures in wave `wave-0`, its budget 1; last `h0-1`: database.migrate exited with 1"
     );
-    assert_eq!(walk.rollout.permission_for(&host("h0-2")), Some(Permission::Withdrawn), "told to go, not begun");
+    assert_eq!(
+        walk.rollout.permission_for(&host("h0-2")),
+        Some(Permission::Withdrawn),
+        "told to go, not begun"
+    );
     walk.run("h0-2");
-    assert_eq!(walk.rollout.permission_for(&host("h0-2")), Some(Permission::Deploy), "had begun: needs nobody");
+    assert_eq!(
+        walk.rollout.permission_for(&host("h0-2")),
+        Some(Permission::Deploy),
+        "had begun: needs nobody"
+    );
     walk.go(Event::Resumed);
     assert_eq!(walk.rollout.failures().len(), 2);
     walk.fail("h0-3");
-    assert!(walk.state().starts_with("halted: 3 failures, budget of the rollout 2"), "{}", walk.state());
+    assert!(
+        walk.state().starts_with("halted: 3 failures, budget of the rollout 2"),
+        "{}",
+        walk.state()
+    );
     assert_eq!(walk.rollout.failures().len(), 3);
 }
 
@@ -162,7 +179,10 @@ fn a_goal_that_cannot_be_reached_halts_at_once_and_a_person_may_waive_it() {
     narrow.waves[0].goal = refit_names::Percent::new(80).unwrap();
     let mut walk = Walk::deploying(narrow);
     walk.fail("h0-0");
-    assert_eq!(walk.state(), "halted: wave `wave-0` cannot reach its goal of 80 %: 1 of 4 hosts failed");
+    assert_eq!(
+        walk.state(),
+        "halted: wave `wave-0` cannot reach its goal of 80 %: 1 of 4 hosts failed"
+    );
     walk.go(Event::Resumed);
     for name in ["h0-1", "h0-2", "h0-3"] {
         walk.succeed(name);
@@ -199,7 +219,10 @@ fn a_manual_wave_waits_for_a_person_and_not_before_its_soak() {
     let mut walk = Walk::authorised(plan(&[1, 1]));
     walk.go(Event::Configured { parallel: Some(1), advance: Some(Advance::Manual) });
     walk.go(Event::DeployRequested { hosts: BTreeSet::new() });
-    assert_eq!(walk.try_go(&Event::Advanced).unwrap_err().to_string(), "wave `wave-0` is not ready to be left: 1 hosts are not finished");
+    assert_eq!(
+        walk.try_go(&Event::Advanced).unwrap_err().to_string(),
+        "wave `wave-0` is not ready to be left: 1 hosts are not finished"
+    );
     walk.succeed("h0-0");
     assert_eq!(walk.try_go(&Event::Advanced).unwrap_err().code(), "rollout.wave-not-done");
     walk.after(1000);
@@ -235,10 +258,18 @@ fn a_pause_stops_new_hosts_and_calls_back_those_that_have_not_begun() {
     let mut walk = Walk::deploying(plan(&[3]));
     walk.run("h0-0");
     let effects = walk.go(Event::Paused { because: "fire drill".to_owned() });
-    assert!(effects.contains(&Effect::Permit { host: host("h0-1"), permission: Some(Permission::Withdrawn) }));
+    assert!(
+        effects.contains(&Effect::Permit {
+            host: host("h0-1"),
+            permission: Some(Permission::Withdrawn)
+        })
+    );
     walk.succeed("h0-0");
     assert_eq!(walk.due(), ["h0-1"], "called back, still counted");
-    assert_eq!(walk.rollout.why(&host("h0-2")).unwrap().because, "the rollout is paused: fire drill");
+    assert_eq!(
+        walk.rollout.why(&host("h0-2")).unwrap().because,
+        "the rollout is paused: fire drill"
+    );
     walk.go(Event::Resumed);
     assert_eq!(walk.due(), ["h0-1", "h0-2"]);
 }
