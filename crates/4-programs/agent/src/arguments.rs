@@ -1,0 +1,140 @@
+//! The command line.
+
+use crate::{
+    agent_release, enroll,
+    error::AgentError,
+    run::{self, RunOptions},
+    status,
+};
+use clap::{Args, Parser, Subcommand};
+use refit_ambient::Ambient;
+use refit_names::{Coded, HostName, chain};
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+/// Lets this host be upgraded by a Refit server.
+#[derive(Debug, Parser)]
+#[command(name = "refit-agent", version)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What the agent does.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Let this host into a server's fleet, once.
+    Enroll(EnrollArguments),
+    /// Stay connected and carry out orders.
+    Run(RunArguments),
+    /// Say what the state folder holds.
+    Status(StatusArguments),
+}
+
+/// The folder that all commands share.
+#[derive(Debug, Args)]
+struct StateArgument {
+    /// Folder for identity, journal, orders and content.
+    #[arg(long, env = "REFIT_STATE", default_value = "/var/lib/refit-agent")]
+    state: PathBuf,
+}
+
+/// Arguments of `enroll`.
+#[derive(Debug, Args)]
+pub struct EnrollArguments {
+    #[command(flatten)]
+    state: StateArgument,
+    /// Address of the server, `https://HOST:PORT`.
+    #[arg(long, env = "REFIT_SERVER")]
+    server: String,
+    /// The one-time token.
+    #[arg(long, env = "REFIT_ENROL_TOKEN", hide_env_values = true, conflicts_with = "token_file", required_unless_present = "token_file")]
+    token: Option<String>,
+    /// File with the one-time token.
+    #[arg(long, env = "REFIT_ENROL_TOKEN_FILE")]
+    token_file: Option<PathBuf>,
+    /// Name of this host in the fleet.
+    #[arg(long)]
+    host: HostName,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    #[command(flatten)]
+    state: StateArgument,
+    /// The products that this agent looks after.
+    #[arg(long, env = "REFIT_AGENT_CONFIG", default_value = "/etc/refit/agent.toml")]
+    config: PathBuf,
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub struct StatusArguments {
+    #[command(flatten)]
+    state: StateArgument,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Does what the command line says and prints failures with their code.
+#[must_use]
+pub fn execute(arguments: Arguments) -> ExitCode {
+    logging();
+    match dispatch(arguments.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nothing is left to do when standard error is closed.
+            let _ = writeln!(io::stderr(), "error[{}]: {}", error.code(), chain(&error));
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<(), AgentError> {
+    match command {
+        Command::Enroll(EnrollArguments { state, server, token, token_file, host }) => {
+            let token = enroll::token(token, token_file.as_deref())?;
+            runtime()?.block_on(enroll::enroll(&server, &token, &host, &state.state))
+        }
+        Command::Run(RunArguments { state, config }) => {
+            agent_release::hand_over(&state.state);
+            let options = RunOptions { state: state.state, config };
+            let runtime = runtime()?;
+            let end = runtime.block_on(run::run(options, Ambient::system()));
+            // A thread that is held before its next step must not hold the process.
+            runtime.shutdown_background();
+            end
+        }
+        Command::Status(StatusArguments { state, json }) => {
+            let status = status::status(&state.state)?;
+            let text = if json { status.json() } else { status.to_string() };
+            writeln!(io::stdout(), "{text}").map_err(AgentError::io("write", "standard output"))
+        }
+    }
+}
+
+/// Two threads: one for the network, one for whatever it waits on. Blocking work has threads of its own.
+fn runtime() -> Result<tokio::runtime::Runtime, AgentError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(AgentError::io("start", "the runtime"))
+}
+
+fn logging() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("REFIT_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    // A second call, as tests make it, changes nothing.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(false)
+        .with_target(false)
+        .try_init();
+}

@@ -1,0 +1,86 @@
+//! Why the agent cannot start or go on.
+
+use crate::{config::ConfigError, orders::OrderStoreError};
+use refit_client::ClientError;
+use refit_host::{engine::EngineError, journal::JournalError};
+use refit_names::{Coded, ErrorClass};
+use refit_repository::RepositoryError;
+use std::{io, path::PathBuf};
+
+/// Why the agent cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The server or the identity.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// The pinned root.
+    #[error(transparent)]
+    Repository(#[from] RepositoryError),
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// Orders on disk.
+    #[error(transparent)]
+    Orders(#[from] OrderStoreError),
+    /// The file system refused.
+    #[error("failed to {action} {}", .path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl AgentError {
+    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action, path, source }
+    }
+
+    /// The number in the documented list of exit codes.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Client(ClientError::Unreachable { .. }) => 5,
+            Self::Client(ClientError::CertificateRefused { .. }) => 4,
+            Self::Client(ClientError::Problem(problem)) if matches!(problem.status, 401 | 403) => 4,
+            Self::Client(ClientError::ServerNotTrusted { .. }) => 9,
+            _ => 1,
+        }
+    }
+}
+
+impl Coded for AgentError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Config(error) => error.code(),
+            Self::Client(error) => error.code(),
+            Self::Repository(error) => error.code(),
+            Self::Journal(error) => error.code(),
+            Self::Engine(error) => error.code(),
+            Self::Orders(error) => error.code(),
+            Self::Io { .. } => "agent.file-system",
+        }
+    }
+
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Config(error) => error.class(),
+            Self::Client(error) => error.class(),
+            Self::Repository(error) => error.class(),
+            Self::Journal(error) => error.class(),
+            Self::Engine(error) => error.class(),
+            Self::Orders(error) => error.class(),
+            Self::Io { .. } => ErrorClass::NeedsOperator,
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Sub-stage 1: records and every chunk that this host lacks.
+
+use super::{Preparation, StageError, blocking};
+use crate::{admission::admit_record, board::Board};
+use refit_content::{Fetched, Origin, Realise, assemble, fetch};
+use refit_names::ByteSize;
+use refit_packs::record::{PackRecord, TreeEntry};
+use refit_plan::Order;
+use refit_protocol::agent::Standing;
+use refit_rollout::PrepareStage;
+use refit_repository::{Repository, Source, TrustStore, refresh};
+use std::path::PathBuf;
+
+/// A record of a tree with a million files has about 200 MB; the digest is in the order.
+const RECORD_BYTES_MAX: ByteSize = ByteSize(256 << 20);
+
+impl Preparation<'_> {
+    pub(super) async fn replicate_content(&mut self) -> Result<String, StageError> {
+        let repository = self.repository().await?;
+        let mut records = Vec::new();
+        for leg in 0..self.order.legs.len() {
+            records.push(self.fetch_record(&repository, leg).await?);
+        }
+        self.book.bytes_full = ByteSize(records.iter().map(|record| record.bundle.size.0).sum());
+        let mut seeds = self.running_releases();
+        let mut fetched = ByteSize(0);
+        for (leg, record) in records.iter().enumerate() {
+            fetched.0 += self.fetch_leg(&repository, record, &seeds).await?.0;
+            // The next leg finds in this tree what it has in common with this one.
+            if leg + 1 < records.len() {
+                seeds.insert(0, self.build_seed(leg, record, &seeds).await?);
+            }
+        }
+        Ok(format!(
+            "{fetched} fetched, {} in all over all tries, of {} in {} packs",
+            self.book.bytes_fetched,
+            self.book.bytes_full,
+            records.len()
+        ))
+    }
+
+    /// Metadata, verified under the root that was pinned at enrolment.
+    pub(super) async fn repository(&self) -> Result<Repository, StageError> {
+        let trust = TrustStore::open(&self.agent.state.join("tuf"))?;
+        let from = &self.agent.repository;
+        let source = Source {
+            metadata: from.metadata.clone(),
+            targets: from.targets.clone(),
+            http: from.http.clone(),
+        };
+        Ok(refresh(&trust, &source).await?)
+    }
+
+    async fn fetch_record(&self, repository: &Repository, leg: usize) -> Result<PackRecord, StageError> {
+        let record = match self.agent.orders.record(self.order, leg)? {
+            Some(record) => record,
+            None => {
+                let pin = &self.order.legs[leg].pack;
+                let text = repository.read(&pin.record, RECORD_BYTES_MAX).await?;
+                self.agent.orders.save_record(self.order, leg, &text)?
+            }
+        };
+        admit_record(self.order, leg, &record)?;
+        Ok(record)
+    }
+
+    async fn fetch_leg(
+        &mut self,
+        repository: &Repository,
+        record: &PackRecord,
+        seeds: &[PathBuf],
+    ) -> Result<ByteSize, StageError> {
+        let http = self.agent.repository.http.clone();
+        let origin = Origin { http, url: repository.locate(&record.bundle.target)? };
+        let mut fetched = ByteSize(0);
+        for entries in [&record.payload, &record.web] {
+            fetched.0 += self.fetch_tree(&origin, record, entries, seeds).await?.0;
+        }
+        Ok(fetched)
+    }
+
+    async fn fetch_tree(
+        &mut self,
+        origin: &Origin,
+        record: &PackRecord,
+        entries: &[TreeEntry],
+        seeds: &[PathBuf],
+    ) -> Result<ByteSize, StageError> {
+        let (cache, into) = (self.agent.chunks(), self.agent.seed_trees());
+        let (board, order) = (&self.agent.board, self.order);
+        let last = std::sync::Mutex::new(Fetched::default());
+        let progress = |now: Fetched| {
+            if let Ok(mut last) = last.lock() {
+                *last = now;
+            }
+            tell(board, order, now);
+        };
+        let realise = Realise {
+            entries,
+            bundle: &record.bundle,
+            seeds,
+            into: &into,
+            cache: &cache,
+            progress: &progress,
+        };
+        let result = fetch(origin, &realise).await;
+        let fetched = last.lock().map(|last| last.fetched).unwrap_or_default();
+        // What came before a failure came all the same.
+        if fetched.0 > 0 {
+            self.book.bytes_fetched.0 += fetched.0;
+            self.save()?;
+        }
+        result?;
+        Ok(fetched)
+    }
+
+    /// The installed release and the other releases that an earlier order left.
+    fn running_releases(&self) -> Vec<PathBuf> {
+        let Some(product) = self.agent.config.product(&self.order.product) else { return Vec::new() };
+        let current = std::fs::canonicalize(product.root.join("current"));
+        current.into_iter().collect()
+    }
+
+    async fn build_seed(
+        &self,
+        leg: usize,
+        record: &PackRecord,
+        seeds: &[PathBuf],
+    ) -> Result<PathBuf, StageError> {
+        let (cache, into) = (self.agent.chunks(), self.seed_tree(leg));
+        let (record, seeds, place) = (record.clone(), seeds.to_vec(), into.clone());
+        let built = blocking(move || {
+            assemble(&Realise {
+                entries: &record.payload,
+                bundle: &record.bundle,
+                seeds: &seeds,
+                into: &place,
+                cache: &cache,
+                progress: &|_| (),
+            })
+        });
+        built.await??;
+        Ok(into)
+    }
+}
+
+fn tell(board: &Board, order: &Order, now: Fetched) {
+    let stage = PrepareStage::ReplicateContent;
+    board.say(order, Standing::Preparing { stage, done: now.fetched, total: now.to_fetch });
+}
