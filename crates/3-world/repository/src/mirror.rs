@@ -48,7 +48,7 @@ impl Repository {
 
     async fn mirror_targets(&self, dir: &Path) -> Result<MirrorReport, RepositoryError> {
         let mut report = MirrorReport::default();
-        for (name, target) in self.tuf.all_targets() {
+        for (name, target) in self.tuf.all_targets().collect::<Vec<_>>() {
             // The name becomes a path, so it must be one of ours, whatever the repository calls lawful.
             let name = TargetName::parse(name.raw()).map_err(|_| RepositoryError::UnsafePlace { path: PathBuf::from(name.raw()) })?;
             let wanted = self.wanted_of(name.as_str(), target)?;

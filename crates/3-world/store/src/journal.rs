@@ -75,6 +75,24 @@ impl Store {
         Ok(end)
     }
 
+    /// The place of the entry with this hash in a host's journal, if it is here.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`].
+    pub async fn journal_place(
+        &self,
+        host: &HostName,
+        hash: &Digest,
+    ) -> Result<Option<u64>, StoreError> {
+        let found = Entity::find()
+            .filter(Column::Host.eq(host.as_str()))
+            .filter(Column::Hash.eq(hash.to_string()))
+            .one(&self.read)
+            .await;
+        let at = At { table: "journal_entries", key: host.as_str() };
+        found.map_err(during("look up a journal entry"))?.map(|row| at.count(row.seq)).transpose()
+    }
+
     /// Entries of a host after `seq`, the oldest first, at most `limit`.
     ///
     /// # Errors

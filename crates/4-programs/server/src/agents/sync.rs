@@ -1,0 +1,122 @@
+//! The one call of an agent: what it says is stored, then it is told what it ought to do, at once or when that changes.
+
+use super::Host;
+use crate::{
+    app::App,
+    body::Json,
+    desired,
+    hub::Told,
+    refusal::{Answer, Refusal},
+    tls::stopped,
+};
+use axum::extract::State;
+use refit_names::{Digest, HostName};
+use refit_protocol::agent::{
+    JOURNAL_BATCH_MAX, OrderReport, PROTOCOL, SyncRequest, SyncResponse, WAIT_MS_MAX,
+};
+use std::time::Duration;
+use tokio::sync::watch;
+
+pub(super) async fn sync(
+    State(app): State<App>,
+    Host(host): Host,
+    Json(request): Json<SyncRequest>,
+) -> Answer<axum::Json<SyncResponse>> {
+    if request.protocol != PROTOCOL {
+        return Err(Refusal::Protocol { found: request.protocol, expected: PROTOCOL }.into());
+    }
+    if request.journal.len() > JOURNAL_BATCH_MAX {
+        let (expected, found) = (format!("at most {JOURNAL_BATCH_MAX}"), request.journal.len().to_string());
+        return Err(Refusal::OutOfRange { field: "journal", expected, found }.into());
+    }
+    let mut told = subscribe(&app, &host).await?;
+    app.hub.heard(&host, app.now());
+    let said_something = request.facts.is_some() || !request.journal.is_empty();
+    if let Some(facts) = &request.facts {
+        app.store.observe(&host, facts, app.now()).await?;
+        app.changed();
+    }
+    // The journal first: a report of the end finds the entries that prove it.
+    let journal_acknowledged = journal(&app, &host, &request).await?;
+    if let Some(report) = &request.order {
+        keep_report(&app, &host, report, &told).await?;
+    }
+    if !said_something {
+        hold(&app, &mut told, request.seen, request.wait_ms).await;
+        app.hub.heard(&host, app.now());
+    }
+    let now = told.borrow_and_update().clone();
+    if now.desired.retired {
+        return Err(Refusal::HostRetired { host }.into());
+    }
+    Ok(axum::Json(SyncResponse {
+        journal_acknowledged,
+        seen: now.seen,
+        assignment: now.desired.assignment.clone(),
+        want_facts: now.desired.want_facts,
+    }))
+}
+
+/// A host that enrolled a moment ago may not be in memory yet.
+async fn subscribe(app: &App, host: &HostName) -> Answer<watch::Receiver<Told>> {
+    let told = match app.hub.subscribe(host) {
+        Some(told) => Some(told),
+        None => {
+            desired::derive(app).await?;
+            app.hub.subscribe(host)
+        }
+    };
+    let told = told.ok_or_else(|| Refusal::HostUnknown { host: host.clone() })?;
+    if told.borrow().desired.retired {
+        return Err(Refusal::HostRetired { host: host.clone() }.into());
+    }
+    Ok(told)
+}
+
+/// Stores new entries; returns the last one that is stored.
+async fn journal(app: &App, host: &HostName, request: &SyncRequest) -> Answer<u64> {
+    if let (true, Some(end)) = (request.journal.is_empty(), app.hub.journal_end(host)) {
+        return Ok(end);
+    }
+    let head = if request.journal.is_empty() {
+        app.store.journal_head(host).await?
+    } else {
+        app.store.append_journal(host, &request.journal).await?
+    };
+    app.hub.keep_journal_end(host, head.seq);
+    Ok(head.seq)
+}
+
+/// Stores what a host says of an order that is its own. Anything else is logged and dropped.
+async fn keep_report(
+    app: &App,
+    host: &HostName,
+    report: &OrderReport,
+    told: &watch::Receiver<Told>,
+) -> Answer<()> {
+    let desired = told.borrow().desired.clone();
+    let own = desired.orders.iter().any(|(key, plan)| *key == report.key && *plan == report.plan);
+    if !own {
+        tracing::warn!(%host, rollout = %report.key.rollout, plan = %report.plan, "report on an order that the host does not have");
+        return Ok(());
+    }
+    let news = Digest::of(&serde_json::to_vec(report).unwrap_or_default());
+    if app.hub.is_news(host, news) {
+        app.store.put_report(host, report, app.now()).await?;
+        app.hub.keep_report(host, news);
+        app.hub.reported.notify_one();
+    }
+    Ok(())
+}
+
+/// Waits until the host has something to learn, or its time is over, or the server stops.
+async fn hold(app: &App, told: &mut watch::Receiver<Told>, seen: u64, wait_ms: u64) {
+    let wait = Duration::from_millis(wait_ms.min(WAIT_MS_MAX));
+    let mut stop = app.stop.clone();
+    let news = |told: &Told| told.seen != seen || told.desired.want_facts || told.desired.retired;
+    tokio::select! {
+        () = async { let _ = told.wait_for(news).await; } => {}
+        () = app.ambient.clock.sleep(wait) => {}
+        () = stopped(&mut stop) => {}
+    }
+}

@@ -1,0 +1,116 @@
+//! The API for people and programs, below `/api/v1`: one table says which route needs which right.
+
+mod answers;
+mod auth;
+mod decisions;
+mod enrolment;
+mod events;
+mod health;
+mod hosts;
+mod repository;
+mod rollouts;
+mod signoff;
+mod updates;
+mod users;
+
+pub(crate) use auth::person_of;
+pub(crate) use health::router as health;
+pub(crate) use updates::available;
+
+use crate::app::App;
+use auth::Needs;
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::Method,
+    middleware,
+    routing::{MethodRouter, get, post},
+};
+use refit_protocol::v1::{PREFIX, Right};
+
+/// Bytes of a body: an import of 50,000 hosts fits.
+pub(crate) const BODY_BYTES_MAX: usize = 64 << 20;
+
+/// One route with what it needs.
+struct Route {
+    method: Method,
+    path: &'static str,
+    needs: Needs,
+    handler: MethodRouter<App>,
+}
+
+/// The one table: no route exists that is not in it, so none is without a rule.
+fn routes() -> Vec<Route> {
+    use Right::{
+        Administrator, ApplicationOwner, Approver, Authoriser, Configurer, Deployer, Planner, Preparer,
+    };
+    let read = |path, handler| Route { method: Method::GET, path, needs: Needs::Anyone, handler };
+    let act = |path, rights, handler| Route { method: Method::POST, path, needs: Needs::OneOf(rights), handler };
+    vec![
+        read("/whoami", get(users::whoami)),
+        Route {
+            method: Method::GET,
+            path: "/users",
+            needs: Needs::OneOf(&[Administrator]),
+            handler: get(users::list),
+        },
+        act("/users", &[Administrator], post(users::add)),
+        act("/enrolment-tokens", &[Administrator], post(enrolment::add)),
+        read("/hosts", get(hosts::list)),
+        read("/hosts/{host}", get(hosts::one)),
+        act("/hosts/import", &[Planner], post(hosts::import)),
+        read("/repository", get(repository::view)),
+        act("/repository/refresh", &[Planner], post(repository::refresh)),
+        read("/updates", get(updates::list)),
+        read("/updates/path", get(updates::path)),
+        read("/rollouts", get(rollouts::list)),
+        act("/rollouts", &[Planner], post(rollouts::add)),
+        read("/rollouts/{name}", get(rollouts::one)),
+        read("/rollouts/{name}/plan", get(rollouts::plan)),
+        act("/rollouts/{name}/plan", &[Planner], post(rollouts::make_plan)),
+        act("/rollouts/{name}/agree", &[Approver, ApplicationOwner], post(decisions::agree)),
+        act("/rollouts/{name}/prepare", &[Preparer], post(decisions::prepare)),
+        act("/rollouts/{name}/authorise", &[Authoriser], post(decisions::authorise)),
+        act("/rollouts/{name}/configure", &[Configurer], post(decisions::configure)),
+        act("/rollouts/{name}/deploy", &[Deployer], post(decisions::deploy)),
+        act("/rollouts/{name}/pause", &[Deployer], post(decisions::pause)),
+        act("/rollouts/{name}/resume", &[Deployer], post(decisions::resume)),
+        act("/rollouts/{name}/cancel", &[Deployer], post(decisions::cancel)),
+        act("/rollouts/{name}/advance", &[Deployer], post(decisions::advance)),
+        act("/rollouts/{name}/hosts/{host}/ignore", &[Deployer], post(decisions::ignore)),
+        read("/rollouts/{name}/hosts/{host}/why", get(rollouts::why)),
+        read("/rollouts/{name}/events", get(events::stream)),
+        act(
+            "/rollouts/{name}/hosts/{host}/sign",
+            &[ApplicationOwner, Deployer],
+            post(signoff::sign),
+        ),
+        read("/rollouts/{name}/certificates", get(signoff::list)),
+        read("/rollouts/{name}/hosts/{host}/certificate", get(signoff::envelope)),
+        read("/rollouts/{name}/hosts/{host}/certificate.pdf", get(signoff::pages)),
+        read("/signing-key", get(signoff::key)),
+    ]
+}
+
+/// Each route of the API: method, path below the prefix, and the rights of which one is needed; none means any token.
+#[must_use]
+pub fn access_table() -> Vec<(String, &'static str, &'static [Right])> {
+    let row = |route: Route| {
+        let rights = match route.needs {
+            Needs::Anyone => &[][..],
+            Needs::OneOf(rights) => rights,
+        };
+        (route.method.to_string(), route.path, rights)
+    };
+    routes().into_iter().map(row).collect()
+}
+
+/// All routes of the table.
+pub(crate) fn router(app: &App) -> Router<App> {
+    let mut router = Router::new();
+    for route in routes() {
+        let guard = middleware::from_fn_with_state((app.clone(), route.needs), auth::guard);
+        router = router.route(&format!("{PREFIX}{}", route.path), route.handler.layer(guard));
+    }
+    router.layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+}

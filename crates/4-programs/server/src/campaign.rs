@@ -1,0 +1,98 @@
+//! A campaign as the server keeps it, and the one way in which it changes: an event through `refit_rollout`.
+
+use crate::{
+    app::App,
+    refusal::{Answer, ApiError},
+};
+use refit_names::{PersonName, RolloutName};
+use refit_protocol::v1::{Configuration, NewRollout};
+use refit_rollout::{Effect, Event, IllegalMove, Rollout};
+use refit_store::{StoreError, rollouts::RolloutRow};
+use serde::{Deserialize, Serialize};
+
+/// How often a change is decided anew when someone else was faster: more than people and tasks that act at once.
+const TRIES: u32 = 20;
+
+/// A campaign.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Campaign {
+    /// What was asked for.
+    pub(crate) spec: NewRollout,
+    /// Who asked.
+    pub(crate) author: PersonName,
+    /// The state machine.
+    pub(crate) rollout: Rollout,
+    /// What was set before deploying.
+    #[serde(default)]
+    pub(crate) configuration: Option<Configuration>,
+    /// Who said go.
+    #[serde(default)]
+    pub(crate) deployer: Option<PersonName>,
+}
+
+/// A campaign with its version.
+pub(crate) type CampaignRow = RolloutRow<Campaign>;
+
+/// Reads a campaign.
+pub(crate) async fn load(app: &App, name: &RolloutName) -> Answer<CampaignRow> {
+    Ok(app.store.rollout(name).await?)
+}
+
+/// Changes a campaign by one event. `also` writes down what the state machine does not keep.
+pub(crate) async fn apply(
+    app: &App,
+    name: &RolloutName,
+    event: Event,
+    also: impl Fn(&mut Campaign),
+) -> Answer<Campaign> {
+    change(app, name, |campaign| {
+        let moved = campaign.rollout.next(&event, app.now())?;
+        campaign.rollout = moved.rollout;
+        also(campaign);
+        Ok(moved.effects)
+    })
+    .await
+}
+
+/// Reads, decides, writes; all again when someone else wrote in between. A decision that changes nothing writes nothing.
+pub(crate) async fn change(
+    app: &App,
+    name: &RolloutName,
+    decide: impl Fn(&mut Campaign) -> Result<Vec<Effect>, IllegalMove>,
+) -> Answer<Campaign> {
+    let mut tries = 0;
+    loop {
+        let row = app.store.rollout::<Campaign>(name).await?;
+        let mut campaign = row.body.clone();
+        let effects = decide(&mut campaign)?;
+        if campaign.rollout == row.body.rollout
+            && campaign.configuration == row.body.configuration
+            && campaign.deployer == row.body.deployer
+        {
+            return Ok(campaign);
+        }
+        match app.store.save_rollout(name, row.version, &campaign).await {
+            Ok(_) => {
+                perform(app, name, &effects);
+                return Ok(campaign);
+            }
+            Err(StoreError::Conflict { .. }) if tries < TRIES => tries += 1,
+            Err(error) => return Err(ApiError::from(error)),
+        }
+    }
+}
+
+/// What a move leads to. Permissions are not sent: they are derived again from what was just stored.
+fn perform(app: &App, rollout: &RolloutName, effects: &[Effect]) {
+    for effect in effects {
+        match effect {
+            Effect::Note { text } => tracing::info!(%rollout, text, "rollout"),
+            Effect::Permit { host, permission } => {
+                tracing::debug!(%rollout, %host, ?permission, "permission");
+            }
+            // The ticker looks more often than any soak or timeout needs.
+            Effect::TickAt { at } => tracing::trace!(%rollout, %at, "tick due"),
+        }
+    }
+    app.changed();
+}

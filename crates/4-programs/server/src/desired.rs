@@ -1,0 +1,76 @@
+//! Derives what every host ought to do from the store: the order of the newest campaign that has one for it.
+
+use crate::{app::App, campaign::Campaign, hub::Desired, refusal::Answer};
+use refit_inventory::Lifecycle;
+use refit_names::{Digest, HostName};
+use refit_plan::{Order, OrderKey, Plan};
+use refit_protocol::agent::{Assignment, Permission};
+use refit_rollout::RolloutState;
+use std::collections::BTreeMap;
+
+/// Reads everything again and tells the hub.
+pub(crate) async fn derive(app: &App) -> Answer<()> {
+    let mut all = BTreeMap::new();
+    for host in app.store.hosts().await? {
+        let desired = Desired {
+            retired: host.lifecycle == Lifecycle::Retired,
+            want_facts: host.facts.is_none(),
+            ..Desired::default()
+        };
+        all.insert(host.name, desired);
+    }
+    // The newest first: the first order that a host finds is the one it is told.
+    for row in app.store.rollouts::<Campaign>().await? {
+        let Some(hash) = row.body.rollout.plan() else { continue };
+        if !has_orders(&row.body) {
+            continue;
+        }
+        let plan = app.store.plan(&hash).await?.plan;
+        for (host, order) in orders(&plan, hash) {
+            let Some(desired) = all.get_mut(&host) else { continue };
+            desired.orders.push((order.key.clone(), hash));
+            if desired.assignment.is_none()
+                && !desired.retired
+                && let Some(permission) = permission(&row.body, &host)
+            {
+                desired.assignment = Some(Assignment { order, permission });
+            }
+        }
+    }
+    app.hub.tell(all);
+    Ok(())
+}
+
+/// Whether hosts may hold orders of it.
+fn has_orders(campaign: &Campaign) -> bool {
+    !matches!(
+        campaign.rollout.state(),
+        RolloutState::Draft | RolloutState::Planned | RolloutState::Agreed
+    )
+}
+
+/// How far a host may go.
+fn permission(campaign: &Campaign, host: &HostName) -> Option<Permission> {
+    use refit_rollout::Permission as Allowed;
+    campaign.rollout.permission_for(host).map(|allowed| match allowed {
+        Allowed::Prepare => Permission::Prepare,
+        Allowed::Deploy => Permission::Deploy,
+        Allowed::Withdrawn => Permission::Withdrawn,
+    })
+}
+
+/// All orders of a plan; its hash is computed once, not once per host.
+fn orders(plan: &Plan, hash: Digest) -> impl Iterator<Item = (HostName, Order)> {
+    plan.hosts().map(move |(_, planned)| {
+        let key = OrderKey { rollout: plan.rollout.clone(), generation: plan.generation };
+        let order = Order {
+            key,
+            plan: hash,
+            host: planned.host.clone(),
+            product: plan.product.clone(),
+            legs: planned.legs.clone(),
+            parameters: planned.parameters.clone(),
+        };
+        (planned.host.clone(), order)
+    })
+}

@@ -1,0 +1,141 @@
+//! The TLS door: a client certificate is optional, but one that our authority did not sign ends the handshake.
+
+use crate::{
+    ServerError,
+    authority::{Authority, ServerCertificate, host_of},
+};
+use axum::Router;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto::Builder,
+    service::TowerToHyperService,
+};
+use refit_names::HostName;
+use rustls::{RootCertStore, ServerConfig, crypto::aws_lc_rs, server::WebPkiClientVerifier};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
+
+/// A handshake takes a few round trips; who needs longer holds a socket for nothing.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for the head of a request: against clients that send a byte a minute.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long running requests may take to end when the server stops.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// Pause after a failed accept: the usual cause is too many open files, which time cures.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Waits for the end of the server.
+pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // A sender that is gone is an end, too.
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Who is at the other end: the host whose certificate was verified, or nobody in particular.
+#[derive(Debug, Clone)]
+pub(crate) struct Peer(pub(crate) Option<HostName>);
+
+/// The rules of the handshake.
+pub(crate) fn config(
+    authority: &Authority,
+    certificate: ServerCertificate,
+) -> Result<Arc<ServerConfig>, ServerError> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.der().clone()).map_err(ServerError::authority("trust the own authority"))?;
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+        .allow_unauthenticated()
+        .build()
+        .map_err(ServerError::authority("check client certificates"))?;
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(ServerError::authority("choose TLS versions"))?
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(certificate.chain, certificate.key)
+        .map_err(ServerError::authority("use the server's certificate"))?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// Serves `router` on `listener` until `stop` turns true, then lets running requests end.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    config: Arc<ServerConfig>,
+    router: Router,
+    mut stop: watch::Receiver<bool>,
+) {
+    let acceptor = TlsAcceptor::from(config);
+    let mut connections = tokio::task::JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stopped(&mut stop) => break,
+            Some(_) = connections.join_next() => continue,
+        };
+        match accepted {
+            Ok((stream, from)) => {
+                let (acceptor, router, stop) = (acceptor.clone(), router.clone(), stop.clone());
+                connections.spawn(connection(stream, from, acceptor, router, stop));
+            }
+            Err(error) => {
+                tracing::warn!(error = refit_names::chain(&error), "connection was not accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    let drained = tokio::time::timeout(DRAIN_TIMEOUT, async {
+        while connections.join_next().await.is_some() {}
+    });
+    if drained.await.is_err() {
+        tracing::warn!(left = connections.len(), "connections were cut at shutdown");
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    from: SocketAddr,
+    acceptor: TlsAcceptor,
+    router: Router,
+    mut stop: watch::Receiver<bool>,
+) {
+    // Small answers shall not wait for more to come.
+    let _ = stream.set_nodelay(true);
+    let stream = match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => {
+            tracing::info!(%from, error = refit_names::chain(&error), "handshake was refused");
+            return;
+        }
+        Err(_) => {
+            tracing::info!(%from, "handshake took too long");
+            return;
+        }
+    };
+    let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+    let peer = Peer(certificate.and_then(host_of));
+    let service = router.map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(peer.clone());
+        request.map(axum::body::Body::new)
+    });
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    builder.http2().timer(TokioTimer::new());
+    let serving =
+        builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
+    tokio::pin!(serving);
+    let ended = tokio::select! {
+        ended = &mut serving => ended,
+        () = stopped(&mut stop) => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%from, error = error.to_string(), "connection ended");
+    }
+}

@@ -1,0 +1,151 @@
+//! Campaigns as people see them.
+
+use crate::{
+    app::App,
+    campaign::{self, Campaign, CampaignRow},
+    refusal::{Answer, Refusal},
+};
+use refit_names::{BuildId, HostName, RolloutName};
+use refit_plan::{Plan, PlannedHost};
+use refit_protocol::{
+    agent::{OrderReport, RunEvidence, Standing},
+    v1::{RolloutHostView, RolloutView, WaveState, WaveView, WhyView},
+};
+use refit_rollout::{HostState, WavePhase};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One campaign.
+pub(crate) async fn rollout(app: &App, name: &RolloutName) -> Answer<RolloutView> {
+    of(app, campaign::load(app, name).await?).await
+}
+
+/// All campaigns, the newest first.
+pub(crate) async fn rollouts(app: &App) -> Answer<Vec<RolloutView>> {
+    let mut views = Vec::new();
+    for row in app.store.rollouts::<Campaign>().await? {
+        views.push(of(app, row).await?);
+    }
+    Ok(views)
+}
+
+/// The view of a stored campaign.
+async fn of(app: &App, row: CampaignRow) -> Answer<RolloutView> {
+    let campaign = row.body;
+    let rollout = &campaign.rollout;
+    let waves = match rollout.plan() {
+        None => Vec::new(),
+        Some(hash) => {
+            let plan = app.store.plan(&hash).await?.plan;
+            let reports = app.store.reports(&row.name).await?;
+            let certified = app.store.certified(&row.name).await?.into_iter().collect();
+            waves(app, &campaign, &plan, &reports, &certified)
+        }
+    };
+    Ok(RolloutView {
+        name: row.name,
+        product: campaign.spec.product.clone(),
+        target: campaign.spec.target.clone(),
+        state: rollout.state().clone(),
+        configured: rollout.settings().is_some(),
+        plan: rollout.plan(),
+        generation: rollout.generation(),
+        author: rollout.author().unwrap_or(&campaign.author).clone(),
+        agreed_by: rollout.agreed_by().iter().cloned().collect(),
+        authorised_by: rollout.authorised_by().cloned(),
+        failures: u32::try_from(rollout.failures().len()).unwrap_or(u32::MAX),
+        failure_budget: if rollout.plan().is_some() {
+            rollout.failure_budget()
+        } else {
+            campaign.spec.failure_budget
+        },
+        deployed_at: rollout.deployed_at(),
+        waves,
+    })
+}
+
+fn waves(
+    app: &App,
+    campaign: &Campaign,
+    plan: &Plan,
+    reports: &BTreeMap<HostName, OrderReport>,
+    certified: &BTreeSet<HostName>,
+) -> Vec<WaveView> {
+    let host = |planned: &PlannedHost| {
+        let report = reports.get(&planned.host).filter(|report| is_of(report, plan));
+        let state = campaign.rollout.host(&planned.host).map(|host| host.state.clone());
+        RolloutHostView {
+            host: planned.host.clone(),
+            risk: planned.risk,
+            path: path(planned),
+            state: state.unwrap_or_else(|| HostState::Waiting { on: "prepare".to_owned() }),
+            report: report.cloned(),
+            reachable: app.hears(&planned.host),
+            evidence: report.and_then(evidence).cloned(),
+            signed_off: certified.contains(&planned.host),
+        }
+    };
+    let states = campaign.rollout.wave_states();
+    let waves = plan.waves.iter().zip(states).map(|(wave, status)| WaveView {
+        name: wave.name.clone(),
+        state: match status.phase {
+            WavePhase::Waiting => WaveState::Waiting,
+            WavePhase::Running => WaveState::Running,
+            WavePhase::Soaking => WaveState::Soaking,
+            WavePhase::Done => WaveState::Done,
+        },
+        hosts: wave.hosts.iter().map(host).collect(),
+    });
+    waves.collect()
+}
+
+/// Whether a report is about this plan's order.
+pub(crate) fn is_of(report: &OrderReport, plan: &Plan) -> bool {
+    report.key.generation == plan.generation && report.key.rollout == plan.rollout
+}
+
+/// What a finished host proved.
+pub(crate) fn evidence(report: &OrderReport) -> Option<&RunEvidence> {
+    match &report.standing {
+        Standing::Finished { evidence, .. } => Some(evidence),
+        _ => None,
+    }
+}
+
+fn path(planned: &PlannedHost) -> Vec<BuildId> {
+    let first = planned.legs.first().map(|leg| leg.from.clone());
+    first.into_iter().chain(planned.legs.iter().map(|leg| leg.pack.to.clone())).collect()
+}
+
+/// Why a host of a campaign stands where it stands.
+pub(crate) async fn why(app: &App, name: &RolloutName, host: &HostName) -> Answer<WhyView> {
+    let campaign = campaign::load(app, name).await?.body;
+    let hash = campaign.rollout.plan().ok_or_else(|| Refusal::NoPlan { rollout: name.clone() })?;
+    let plan = app.store.plan(&hash).await?.plan;
+    let hosts = app.store.hosts().await?;
+    let record = hosts.iter().find(|record| record.name == *host);
+    let record = record.ok_or_else(|| Refusal::NotFound { what: "host", key: host.to_string() })?;
+    let around = crate::planning::Surroundings::of(app).await?;
+    let risk = around.score(app, record, None);
+    if let Some(left_out) = plan.excluded.iter().find(|excluded| excluded.host == *host) {
+        return Ok(WhyView {
+            host: host.clone(),
+            because: format!("it is not in the plan: {}", left_out.because),
+            unblocked_by: "a new plan, when the reason is gone".to_owned(),
+            latest: None,
+            placement: left_out.because.clone(),
+            risk,
+        });
+    }
+    let planned = plan.hosts().find(|(_, planned)| planned.host == *host);
+    let not_planned = || Refusal::NotFound { what: "host of the plan", key: host.to_string() };
+    let (_, planned) = planned.ok_or_else(not_planned)?;
+    let why = campaign.rollout.why(host).ok_or_else(not_planned)?;
+    Ok(WhyView {
+        host: host.clone(),
+        because: why.because,
+        unblocked_by: why.unblocked_by,
+        latest: why.latest,
+        placement: planned.because.clone(),
+        risk,
+    })
+}
