@@ -1,0 +1,75 @@
+//! The command line, and what happens on ctrl-c.
+
+use crate::{lab::Lab, process, talk, walk};
+use clap::{Parser, Subcommand};
+use std::{path::PathBuf, process::ExitCode};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// Boots real Debian hosts and upgrades buildbot masters on them with Refit.
+#[derive(Debug, Parser)]
+#[command(name = "refit-lab")]
+pub struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+    /// Folder for image, wheels, machines and logs
+    #[arg(long, global = true, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../target/lab"))]
+    dir: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Boots the hosts with buildbot 3.11.9 and leaves them running
+    Up,
+    /// Boots the hosts, does the whole job, checks it, takes everything away
+    Run {
+        /// Folder with `refit` and `refit-agent`
+        #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../target/debug"))]
+        programs: PathBuf,
+        /// Leaves hosts and server running to look at
+        #[arg(long)]
+        keep: bool,
+    },
+    /// Takes away what an earlier lab has left
+    Down,
+}
+
+/// Does what the command line says.
+pub async fn execute(arguments: Arguments) -> ExitCode {
+    let mut job = tokio::task::spawn_blocking(move || work(&arguments));
+    let outcome = match (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) {
+        (Ok(mut interrupt), Ok(mut terminate)) => tokio::select! {
+            outcome = &mut job => outcome,
+            _ = interrupt.recv() => { process::interrupt(); job.await }
+            _ = terminate.recv() => { process::interrupt(); job.await }
+        },
+        _ => job.await,
+    };
+    match outcome {
+        Ok(Ok(code)) => code,
+        Ok(Err(error)) => {
+            talk::say(&format!("FAILED: {error:#}"));
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            talk::say(&format!("FAILED: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn work(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let lab = Lab::open(&arguments.dir)?;
+    match &arguments.verb {
+        Verb::Up => {
+            if let Err(error) = lab.up() {
+                process::forget_interrupt();
+                lab.down()?;
+                return Err(error);
+            }
+            talk::say("the hosts are up; `refit-lab down` takes them away");
+            Ok(ExitCode::SUCCESS)
+        }
+        Verb::Down => lab.down().map(|()| ExitCode::SUCCESS),
+        Verb::Run { programs, keep } => walk::whole(&lab, programs, *keep),
+    }
+}
