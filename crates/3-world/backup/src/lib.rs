@@ -54,6 +54,8 @@ pub struct UnitPlace {
     pub product_is: Quiet,
     /// Database programs run as this user, for logins that go by the user's name.
     pub run_as: Option<RunAs>,
+    /// Given to database programs, so that whoever started them finds them again after a crash.
+    pub environment: BTreeMap<String, String>,
     /// Longest time for one database program.
     pub limit: Duration,
 }

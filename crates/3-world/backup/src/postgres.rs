@@ -98,7 +98,8 @@ fn percent_decoded(text: &str) -> String {
     String::from_utf8_lossy(&plain).into_owned()
 }
 
-fn connect(command: &mut Command, url: &str) {
+fn connect(command: &mut Command, url: &str, place: &UnitPlace) {
+    command.envs(&place.environment);
     let (bare, password) = split_password(url);
     command.arg("--dbname").arg(bare);
     if let Some(password) = password {
@@ -124,7 +125,7 @@ pub(crate) fn save(
     let tool = tool("pg_dump", name, place);
     let mut command = tool.command()?;
     command.args(["--format=custom", "--no-password"]);
-    connect(&mut command, url);
+    connect(&mut command, url, place);
     let (size, digest) = tool.run(&mut command, |stream| pour(stream, copy))?;
     let (found_size, found) = crate::files::measure(copy)?;
     if found_size != size || found != digest {
@@ -184,7 +185,7 @@ pub(crate) fn put_back(
     let mut command = writer.command()?;
     command.args(["--no-psqlrc", "--quiet", "--no-password", "--set=ON_ERROR_STOP=1"]);
     command.args(["--single-transaction", "--command", EMPTY, "--file=-"]).stdin(input);
-    connect(&mut command, url);
+    connect(&mut command, url, place);
     writer.run(&mut command, |stream| {
         let done = std::io::copy(stream, &mut std::io::sink());
         done.map(drop).map_err(BackupError::io("read the answer of psql for", &script))

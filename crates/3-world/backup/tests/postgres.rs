@@ -98,6 +98,7 @@ fn place(root: &Path, url: String) -> UnitPlace {
         databases: BTreeMap::from([("state".to_owned(), DatabasePlace::Postgres(url))]),
         product_is: Quiet::Running,
         run_as: None,
+        environment: BTreeMap::new(),
         limit: Duration::from_secs(60),
     }
 }

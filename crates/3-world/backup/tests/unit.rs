@@ -38,6 +38,7 @@ fn bench() -> Bench {
         databases: BTreeMap::from([("main".to_owned(), main)]),
         product_is: Quiet::Stopped,
         run_as: None,
+        environment: BTreeMap::new(),
         limit: Duration::from_secs(60),
     };
     Bench { _folder: folder, root, store, place }

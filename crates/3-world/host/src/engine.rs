@@ -1,8 +1,23 @@
 //! Carries out one order on this host: asks the fold what is next, does it, writes it down.
 
-use crate::{journal::StepLog, machine::Machine, product::ProductConfig};
+mod drive;
+mod heartbeat;
+mod leg;
+
+use crate::{
+    context::release_digest,
+    evidence,
+    journal::StepLog,
+    layout::Layout,
+    machine::Machine,
+    preflight,
+    product::ProductConfig,
+};
+pub(crate) use leg::LegInput;
 use refit_ambient::Clock;
-use refit_journal::{Cause, OrderOutcome};
+use refit_journal::{
+    Cause, Entry, EntryBody, LegSteps, Move, OrderOutcome, StageMove, fold, next_stage,
+};
 use refit_names::Digest;
 use refit_packs::record::PackRecord;
 use refit_plan::Order;
@@ -82,18 +97,65 @@ pub enum Reached {
     },
 }
 
+/// Where the evidence of prepare is kept.
+const PREPARE_EVIDENCE: &str = "prepare-evidence";
+
 /// Carries out one order. Every method blocks: call it on a thread that may.
 pub struct Engine {
     input: EngineInput,
+    layout: Layout,
+    legs: Vec<LegInput>,
+    steps: Vec<LegSteps>,
+}
+
+fn same(what: &'static str, expected: &str, found: &str) -> Result<(), EngineError> {
+    if expected == found {
+        return Ok(());
+    }
+    let (expected, found) = (expected.to_owned(), found.to_owned());
+    Err(EngineError::Mismatch { what, expected, found })
 }
 
 impl Engine {
     /// Checks that order, records and product belong together; touches nothing.
     ///
     /// # Errors
-    /// [`EngineError`] when they do not.
+    /// [`EngineError::Mismatch`] when they do not; [`EngineError::Host`] when the host does not know the product's user.
     pub fn open(input: EngineInput) -> Result<Self, EngineError> {
-        Ok(Self { input })
+        let (order, product) = (&input.order, &input.product);
+        same("product of the order", product.name.as_str(), order.product.as_str())?;
+        let count = |n: usize| n.to_string();
+        same("number of pack records", &count(order.legs.len()), &count(input.records.len()))?;
+        if order.legs.is_empty() {
+            same("number of legs", "at least 1", "0")?;
+        }
+        let mut build = order.legs[0].from.clone();
+        for (leg, record) in order.legs.iter().zip(&input.records) {
+            let manifest = &record.manifest;
+            same("product of a pack", product.name.as_str(), manifest.product.as_str())?;
+            same("build that a leg starts from", build.as_str(), leg.from.as_str())?;
+            same("build that a pack leads to", leg.pack.to.as_str(), manifest.to.as_str())?;
+            if !manifest.from.contains(&leg.from) {
+                let known = manifest.from.iter().map(|build| build.as_str()).collect::<Vec<_>>();
+                same("build that a pack starts from", &known.join(" or "), leg.from.as_str())?;
+            }
+            build = leg.pack.to.clone();
+        }
+        let legs = (order.legs.iter().zip(&input.records))
+            .map(|(leg, record)| LegInput::new(leg, record, &input))
+            .collect::<Result<Vec<_>, _>>()?;
+        let steps = legs.iter().map(LegInput::steps).collect();
+        let layout = Layout::new(&product.root);
+        Ok(Self { input, layout, legs, steps })
+    }
+
+    fn entries(&self) -> Result<Vec<Entry>, EngineError> {
+        Ok(self.input.log.entries(&self.input.order.key)?)
+    }
+
+    fn write(&self, body: EntryBody) -> Result<Entry, EngineError> {
+        let now = self.input.clock.now();
+        Ok(self.input.log.append(&self.input.order.key, body, now)?)
     }
 
     /// How far the journal says that the order came.
@@ -101,15 +163,32 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] when the journal cannot be read or contradicts the order.
     pub fn reached(&self) -> Result<Reached, EngineError> {
-        todo!()
+        let entries = self.entries()?;
+        let position = fold(&self.steps, &entries)?;
+        if let Some(outcome) = position.finished() {
+            let evidence = Box::new(self.evidence(&entries)?);
+            return Ok(Reached::Finished { outcome: outcome.clone(), evidence });
+        }
+        let prepared = entries.iter().any(|entry| entry.body == EntryBody::Prepared {});
+        Ok(match (position.begun(), prepared) {
+            (true, _) => Reached::Begun,
+            (false, true) => Reached::Prepared,
+            (false, false) => Reached::Nothing,
+        })
     }
 
-    /// Writes that the order was verified and stored; once.
+    /// Writes that the order was verified and stored; once. The answer is the order's digest.
     ///
     /// # Errors
     /// [`EngineError`] when the journal cannot be written.
     pub fn record_stored(&self) -> Result<Digest, EngineError> {
-        todo!()
+        let kept = |source| EngineError::Kept { what: "the order", source };
+        let order = Digest::of(&serde_json::to_vec(&self.input.order).map_err(kept)?);
+        let body = EntryBody::OrderStored { order };
+        if !self.entries()?.iter().any(|entry| entry.body == body) {
+            self.write(body)?;
+        }
+        Ok(order)
     }
 
     /// Writes that prepare is done, with what it found; once.
@@ -117,17 +196,55 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] when the journal cannot be written.
     pub fn record_prepared(&self, evidence: &PrepareEvidence) -> Result<(), EngineError> {
-        let _ = (evidence, &self.input);
-        todo!()
+        let kept = |source| EngineError::Kept { what: "the evidence of prepare", source };
+        let text = serde_json::to_string(evidence).map_err(kept)?;
+        self.input.log.remember(&self.input.order.key, PREPARE_EVIDENCE, &text)?;
+        if !self.entries()?.iter().any(|entry| entry.body == EntryBody::Prepared {}) {
+            self.write(EntryBody::Prepared {})?;
+        }
+        Ok(())
+    }
+
+    /// What prepare found, as it was written down.
+    ///
+    /// # Errors
+    /// [`EngineError`] when the journal cannot be read.
+    pub fn prepare_evidence(&self) -> Result<PrepareEvidence, EngineError> {
+        let kept = |source| EngineError::Kept { what: "the evidence of prepare", source };
+        match self.input.log.recall(&self.input.order.key, PREPARE_EVIDENCE)? {
+            Some(text) => serde_json::from_str(&text).map_err(kept),
+            None => Ok(PrepareEvidence::default()),
+        }
     }
 
     /// Runs the stage steps of every leg that are not done; answers with a line per step.
     ///
     /// # Errors
     /// [`EngineError::Step`] with the root cause; calling again goes on where it stopped.
-    pub fn stage(&self, progress: &(dyn Fn(&str) + Send + Sync)) -> Result<Vec<String>, EngineError> {
-        let _ = progress;
-        todo!()
+    pub fn stage(
+        &self,
+        progress: &(dyn Fn(&str) + Send + Sync),
+    ) -> Result<Vec<String>, EngineError> {
+        let key = &self.input.order.key;
+        crate::process::end_marked(crate::process::ORDER_MARK, &self.mark())?;
+        let mut lines = vec![];
+        let mut entries = self.entries()?;
+        while let StageMove::Run { leg, step, id, attempt } = next_stage(&self.steps, &entries)? {
+            progress(&format!("leg {leg}: {id}"));
+            let deed = drive::Chosen { leg, step, verb: refit_journal::Verb::Apply, attempt };
+            let note = self.carry_out(&mut entries, &deed)?;
+            match note {
+                Ok(note) => lines.push(format!("leg {leg}: {id}: {note}")),
+                Err(cause) => return Err(EngineError::Step { leg, step: id, cause }),
+            }
+        }
+        // Measured here, where it costs no downtime; backups name it.
+        for build in self.steps.iter().flat_map(|leg| [&leg.from, &leg.to]) {
+            if self.layout.release(build).is_dir() {
+                release_digest(&*self.input.log, key, &self.layout, build)?;
+            }
+        }
+        Ok(lines)
     }
 
     /// Measures what the order needs while the product still runs; nothing is changed.
@@ -135,15 +252,31 @@ impl Engine {
     /// # Errors
     /// [`EngineError`] when something could not be measured. A bad value is no error: look at [`Measured::ok`].
     pub fn preflight(&self) -> Result<Vec<Measured>, EngineError> {
-        todo!()
+        preflight::measure(&self.input, &self.layout, &self.legs)
     }
 
-    /// Carries the order out, or goes on with it after a crash. `progress` is called at every change and at least every two seconds.
+    /// Carries the order out, or goes on with it after a crash. `progress` is called at every change and every second.
     ///
     /// # Errors
     /// [`EngineError`] when the journal cannot be read or written: call again. A failed step is no error but an outcome.
     pub fn run(&self, progress: &(dyn Fn(Progress) + Send + Sync)) -> Result<RunEnd, EngineError> {
-        let _ = progress;
-        todo!()
+        let entries = self.entries()?;
+        if let Move::Rest { outcome } = fold(&self.steps, &entries)?.next() {
+            let evidence = Box::new(self.evidence(&entries)?);
+            return Ok(RunEnd::Finished { outcome, evidence });
+        }
+        self.drive(entries, progress)
+    }
+
+    fn evidence(&self, entries: &[Entry]) -> Result<RunEvidence, EngineError> {
+        let prepare = self.prepare_evidence()?;
+        Ok(evidence::collect(&self.input, &self.steps, entries, prepare))
+    }
+
+    /// Marks what this order starts, so that it is found after a crash.
+    fn mark(&self) -> String {
+        let key = &self.input.order.key;
+        let state = self.input.state.canonicalize().unwrap_or_else(|_| self.input.state.clone());
+        format!("{}#{}.{}", state.display(), key.rollout, key.generation)
     }
 }

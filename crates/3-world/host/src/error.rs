@@ -1,23 +1,48 @@
-//! What can go wrong on a host.
+//! What can go wrong on a host. Every error that ends in a report has a code with a page.
 
-use refit_journal::Cause;
-use refit_names::{Coded, ErrorClass};
+use refit_journal::{Cause, ChainBroken, HashError, JournalBroken};
+use refit_names::{BuildId, Coded, ErrorClass, StepId};
+use std::path::{Path, PathBuf};
 
 /// Why an order cannot be carried out or looked at.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// The journal failed.
+    /// The journal cannot be used.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// What the journal says of the order contradicts itself.
+    #[error("the journal of this order contradicts itself")]
+    Contradiction(#[from] JournalBroken),
+    /// Order, records and product do not belong together.
+    #[error("{what} is `{found}`, expected `{expected}`")]
+    Mismatch {
+        /// What differs.
+        what: &'static str,
+        /// What the order or the host says.
+        expected: String,
+        /// What was given.
+        found: String,
+    },
     /// A step of prepare failed.
     #[error("step `{step}` of leg {leg} failed: {}", cause.text)]
     Step {
         /// Which leg, from 0.
         leg: u32,
         /// Which step.
-        step: refit_names::StepId,
-        /// Why.
+        step: StepId,
+        /// The root cause.
         cause: Cause,
+    },
+    /// The host does not answer.
+    #[error(transparent)]
+    Host(#[from] StepError),
+    /// Something that was kept cannot be read again.
+    #[error("{what} is not readable")]
+    Kept {
+        /// What was kept.
+        what: &'static str,
+        /// Why.
+        source: serde_json::Error,
     },
 }
 
@@ -25,11 +50,52 @@ pub enum EngineError {
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
     /// Another agent runs.
-    #[error("the state folder is locked by process {pid}")]
+    #[error("state folder {} is locked by process {pid}, expected no other agent", state.display())]
     Locked {
-        /// Its process id.
+        /// Which folder.
+        state: PathBuf,
+        /// The other's process id, as it wrote it.
         pid: String,
     },
+    /// The lock or its folder cannot be used.
+    #[error("failed to {what} {}", path.display())]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// With which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The database refused.
+    #[error("failed to {what} the journal {}", path.display())]
+    Storage {
+        /// What was tried.
+        what: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: rusqlite::Error,
+    },
+    /// An entry cannot be written as JSON or read from it.
+    #[error("journal entry {seq} is not readable")]
+    Text {
+        /// Which entry.
+        seq: u64,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// An entry was altered, left out or put in.
+    #[error("the journal {} was altered", path.display())]
+    Broken {
+        /// Which file.
+        path: PathBuf,
+        /// Where.
+        source: ChainBroken,
+    },
+    /// An entry cannot be hashed.
+    #[error(transparent)]
+    Hash(#[from] HashError),
 }
 
 /// Why a step failed.
@@ -38,18 +104,248 @@ pub enum StepError {
     /// A system call failed.
     #[error("failed to {what}")]
     Io {
-        /// What was tried.
+        /// What was tried, with which file.
         what: String,
         /// Why.
         source: std::io::Error,
     },
+    /// A command ended otherwise than well.
+    #[error("`{command}` ended with {status}, expected exit code 0; it said: {said}")]
+    Command {
+        /// The command.
+        command: String,
+        /// How it ended.
+        status: String,
+        /// The end of its output.
+        said: String,
+    },
+    /// A command took too long; it and its children were killed.
+    #[error("`{command}` did not end within {limit_ms} ms and was killed; it said: {said}")]
+    TimedOut {
+        /// The command.
+        command: String,
+        /// Its limit.
+        limit_ms: u128,
+        /// The end of its output.
+        said: String,
+    },
+    /// A command has no program.
+    #[error("a command is empty, expected a program and its arguments")]
+    EmptyCommand,
+    /// The host does not know the user.
+    #[error("user `{user}` is not known to this host")]
+    UnknownUser {
+        /// Who.
+        user: String,
+    },
+    /// A parameter has no value.
+    #[error("parameter `{parameter}` has no value, expected one from the order, the host's configuration or the runbook")]
+    NoValue {
+        /// Which.
+        parameter: String,
+    },
+    /// A parameter's value is not of its kind.
+    #[error("{what} is `{found}`, expected {expected}")]
+    BadValue {
+        /// Where it stands.
+        what: &'static str,
+        /// What it is.
+        found: String,
+        /// What it ought to be.
+        expected: &'static str,
+    },
+    /// There is too little space.
+    #[error("volume of {} has {free} bytes free, expected {needed}", path.display())]
+    DiskFull {
+        /// A folder on the volume.
+        path: PathBuf,
+        /// What is free.
+        free: u64,
+        /// What is needed.
+        needed: u64,
+    },
+    /// Another build is installed.
+    #[error("build `{found}` is installed, expected `{expected}`")]
+    WrongBuild {
+        /// What the step expects.
+        expected: BuildId,
+        /// What is there.
+        found: String,
+    },
+    /// The `current` link is no link, or leads elsewhere.
+    #[error("{} is {found}, expected a link to a folder of `releases`", path.display())]
+    NoLink {
+        /// Which.
+        path: PathBuf,
+        /// What it is.
+        found: String,
+    },
+    /// The release was not staged.
+    #[error("release folder {} is missing, expected it since prepare", path.display())]
+    NotStaged {
+        /// Which.
+        path: PathBuf,
+    },
+    /// Processes still run from the product's folder.
+    #[error("{count} processes still run from {}: {list}", root.display())]
+    ProcessesLeft {
+        /// How many.
+        count: usize,
+        /// The product's folder.
+        root: PathBuf,
+        /// Process id, command and user of each.
+        list: String,
+    },
+    /// A service is not in the state that it ought to be in.
+    #[error("service {service} is {found}, expected {expected}")]
+    Service {
+        /// Which.
+        service: String,
+        /// What it ought to be.
+        expected: &'static str,
+        /// What it is.
+        found: String,
+    },
+    /// systemd could not be asked.
+    #[error("failed to {what} through the system bus")]
+    Bus {
+        /// What was tried.
+        what: String,
+        /// Why.
+        source: zbus_systemd::zbus::Error,
+    },
+    /// A probe did not see what it ought to.
+    #[error("{target} gave {found}, expected {expected}")]
+    Probe {
+        /// What was looked at.
+        target: String,
+        /// What ought to be seen.
+        expected: String,
+        /// What was seen.
+        found: String,
+    },
+    /// There is no backup of this leg.
+    #[error("leg {leg} has no sealed backup, expected one before {before}")]
+    NoBackup {
+        /// Which leg, from 0.
+        leg: u32,
+        /// What would have followed.
+        before: &'static str,
+    },
+    /// The unit was not saved, read back or restored.
+    #[error(transparent)]
+    Backup(#[from] refit_backup::BackupError),
+    /// Something was not written down.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Something that was kept cannot be read again.
+    #[error("what was kept of the former state is not readable")]
+    Kept(#[from] serde_json::Error),
+    /// The release could not be laid.
+    #[error("{}", cause.text)]
+    Release {
+        /// The root cause.
+        cause: Cause,
+    },
+    /// The machine did not restart.
+    #[error("boot `{boot_id}` still runs {after_ms} ms after the restart was asked for, expected another within {within_ms} ms")]
+    NoRestart {
+        /// The boot.
+        boot_id: String,
+        /// How long ago it was asked for.
+        after_ms: u64,
+        /// The limit.
+        within_ms: u64,
+    },
+}
+
+impl StepError {
+    pub(crate) fn io(what: &str, path: &Path) -> impl FnOnce(std::io::Error) -> Self + use<> {
+        let what = format!("{what} {}", path.display());
+        move |source| Self::Io { what, source }
+    }
+
+    /// The cause as it stands in the journal.
+    #[must_use]
+    pub fn cause(&self) -> Cause {
+        match self {
+            Self::Release { cause } => cause.clone(),
+            other => Cause::of(other),
+        }
+    }
 }
 
 impl Coded for EngineError {
     fn code(&self) -> &'static str {
-        "host.step-failed"
+        match self {
+            Self::Journal(error) => error.code(),
+            Self::Contradiction(_) => "journal.contradiction",
+            Self::Mismatch { .. } => "host.order-mismatch",
+            Self::Step { .. } => "host.stage-failed",
+            Self::Host(error) => error.code(),
+            Self::Kept { .. } => "journal.storage",
+        }
     }
+
     fn class(&self) -> ErrorClass {
-        ErrorClass::NeedsOperator
+        match self {
+            Self::Journal(error) => error.class(),
+            Self::Step { .. } => ErrorClass::Retry,
+            Self::Host(error) => error.class(),
+            Self::Contradiction(_) | Self::Kept { .. } => ErrorClass::NeedsOperator,
+            Self::Mismatch { .. } => ErrorClass::Permanent,
+        }
+    }
+}
+
+impl Coded for JournalError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Locked { .. } => "journal.locked",
+            Self::Broken { .. } | Self::Text { .. } => "journal.broken",
+            Self::Io { .. } | Self::Storage { .. } | Self::Hash(_) => "journal.storage",
+        }
+    }
+
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Io { .. } | Self::Storage { .. } => ErrorClass::Retry,
+            Self::Locked { .. } | Self::Broken { .. } | Self::Text { .. } | Self::Hash(_) => {
+                ErrorClass::NeedsOperator
+            }
+        }
+    }
+}
+
+impl Coded for StepError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Io { .. } | Self::Kept(_) => "host.io",
+            Self::Command { .. } | Self::EmptyCommand => "host.command-failed",
+            Self::TimedOut { .. } => "host.command-timed-out",
+            Self::UnknownUser { .. } => "host.unknown-user",
+            Self::NoValue { .. } | Self::BadValue { .. } => "host.bad-parameter",
+            Self::DiskFull { .. } => "host.disk-full",
+            Self::WrongBuild { .. } => "host.wrong-build",
+            Self::NoLink { .. } | Self::NotStaged { .. } => "host.layout",
+            Self::ProcessesLeft { .. } => "host.processes-left",
+            Self::Service { .. } | Self::Bus { .. } => "host.service",
+            Self::Probe { .. } => "host.probe-failed",
+            Self::NoBackup { .. } => "host.no-backup",
+            Self::Backup(error) => error.code(),
+            Self::Journal(error) => error.code(),
+            // The cause carries its own code; see `StepError::cause`.
+            Self::Release { .. } => "host.stage-failed",
+            Self::NoRestart { .. } => "host.no-restart",
+        }
+    }
+
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::TimedOut { .. } | Self::Probe { .. } | Self::Release { .. } => ErrorClass::Retry,
+            Self::Backup(error) => error.class(),
+            Self::Journal(error) => error.class(),
+            _ => ErrorClass::NeedsOperator,
+        }
     }
 }

@@ -1,9 +1,18 @@
-//! The journal on disk: one per host, appended by one agent.
+//! The journal on disk: one per host, appended by one agent. SQLite in WAL mode with full synchronisation.
 
-use refit_journal::{Entry, EntryBody};
-use refit_names::{BuildId, ProductName};
+use refit_journal::{Entry, EntryBody, verify_chain};
+use refit_names::{BuildId, Digest, ProductName};
 use refit_plan::OrderKey;
-use std::{collections::BTreeMap, path::Path};
+use rusqlite::{Connection, OptionalExtension, params};
+use rustix::fs::{FlockOperation, flock};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    io::{Read, Seek, Write},
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 pub use crate::error::JournalError;
 
@@ -13,13 +22,19 @@ pub trait StepLog: Send + Sync {
     ///
     /// # Errors
     /// [`JournalError`] when it could not be made durable.
-    fn append(&self, order: &OrderKey, body: EntryBody, at: jiff::Timestamp) -> Result<Entry, JournalError>;
+    fn append(
+        &self,
+        order: &OrderKey,
+        body: EntryBody,
+        at: jiff::Timestamp,
+    ) -> Result<Entry, JournalError>;
     /// All entries of an order, oldest first.
     ///
     /// # Errors
     /// [`JournalError`] when they cannot be read.
     fn entries(&self, order: &OrderKey) -> Result<Vec<Entry>, JournalError>;
     /// Keeps a former state of the host under `key`, unless one is kept already: what was seen first is what counts.
+    /// The answer is what is kept.
     ///
     /// # Errors
     /// [`JournalError`] when it could not be made durable.
@@ -33,16 +48,39 @@ pub trait StepLog: Send + Sync {
     ///
     /// # Errors
     /// [`JournalError`] when it could not be made durable.
-    fn quarantine(&self, product: &ProductName, build: &BuildId, because: &str) -> Result<(), JournalError>;
+    fn quarantine(
+        &self,
+        product: &ProductName,
+        build: &BuildId,
+        because: &str,
+    ) -> Result<(), JournalError>;
     /// Builds of `product` that are kept away, with the cause.
     ///
     /// # Errors
     /// [`JournalError`] when they cannot be read.
-    fn quarantined(&self, product: &ProductName) -> Result<BTreeMap<BuildId, String>, JournalError>;
+    fn quarantined(&self, product: &ProductName)
+    -> Result<BTreeMap<BuildId, String>, JournalError>;
 }
 
+const TABLES: &str = "
+CREATE TABLE IF NOT EXISTS entry (seq INTEGER PRIMARY KEY, rollout TEXT NOT NULL, generation INTEGER NOT NULL,
+  hash TEXT NOT NULL, body TEXT NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS entry_order ON entry (rollout, generation);
+CREATE TABLE IF NOT EXISTS kept (rollout TEXT NOT NULL, generation INTEGER NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
+  PRIMARY KEY (rollout, generation, key)) STRICT;
+CREATE TABLE IF NOT EXISTS quarantine (product TEXT NOT NULL, build TEXT NOT NULL, because TEXT NOT NULL,
+  PRIMARY KEY (product, build)) STRICT;
+";
+
+/// Support may look with its own tools; it must not make an append fail.
+const BUSY_WAIT: Duration = Duration::from_secs(10);
+
 /// The journal in `STATE/journal.db`. Holds the lock of the state folder: there is one agent per host.
-pub struct Journal {}
+pub struct Journal {
+    path: PathBuf,
+    database: Mutex<Connection>,
+    _lock: File,
+}
 
 impl Journal {
     /// Opens or makes it, takes the lock, and checks the chain.
@@ -50,8 +88,40 @@ impl Journal {
     /// # Errors
     /// [`JournalError::Locked`] when another agent runs; [`JournalError::Broken`] when an entry was altered.
     pub fn open(state: &Path) -> Result<Self, JournalError> {
-        let _ = state;
-        todo!()
+        let io = |what, path: &Path| {
+            let path = path.to_owned();
+            move |source| JournalError::Io { what, path, source }
+        };
+        fs::create_dir_all(state).map_err(io("make folder", state))?;
+        let lock = lock(state)?;
+        let path = state.join("journal.db");
+        let opened = Connection::open(&path).and_then(|database| {
+            database.busy_timeout(BUSY_WAIT)?;
+            database.pragma_update(None, "journal_mode", "wal")?;
+            database.pragma_update(None, "synchronous", "full")?;
+            database.execute_batch(TABLES)?;
+            Ok(database)
+        });
+        let failed = |source| JournalError::Storage { what: "open", path: path.clone(), source };
+        let database = Mutex::new(opened.map_err(failed)?);
+        // A new file's name must survive a power loss too.
+        let folder = File::open(state).and_then(|folder| folder.sync_all());
+        folder.map_err(io("write folder to disk", state))?;
+        let journal = Self { path, database, _lock: lock };
+        let all = journal.after(0, usize::MAX)?;
+        verify_chain(&all)
+            .map_err(|source| JournalError::Broken { path: journal.path.clone(), source })?;
+        Ok(journal)
+    }
+
+    fn database(&self) -> MutexGuard<'_, Connection> {
+        // A panic elsewhere leaves the connection as whole as a crash would: every write is one transaction.
+        self.database.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn failed(&self, what: &'static str) -> impl FnOnce(rusqlite::Error) -> JournalError {
+        let path = self.path.clone();
+        move |source| JournalError::Storage { what, path, source }
     }
 
     /// Entries after `seq`, oldest first, at most `limit`: what the server has not acknowledged.
@@ -59,16 +129,160 @@ impl Journal {
     /// # Errors
     /// [`JournalError`] when they cannot be read.
     pub fn after(&self, seq: u64, limit: usize) -> Result<Vec<Entry>, JournalError> {
-        let _ = (seq, limit);
-        todo!()
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let query = "SELECT seq, body FROM entry WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+        self.read(query, params![signed(seq), limit])
+    }
+
+    /// The number of the newest entry; 0 when there is none.
+    ///
+    /// # Errors
+    /// [`JournalError`] when it cannot be read.
+    pub fn newest(&self) -> Result<u64, JournalError> {
+        let query = "SELECT coalesce(max(seq), 0) FROM entry";
+        self.database().query_row(query, [], |row| number(row)).map_err(self.failed("read"))
+    }
+
+    fn read(
+        &self,
+        query: &str,
+        values: impl rusqlite::Params,
+    ) -> Result<Vec<Entry>, JournalError> {
+        let texts = || -> rusqlite::Result<Vec<(u64, String)>> {
+            let database = self.database();
+            let mut query = database.prepare_cached(query)?;
+            query.query_map(values, |row| Ok((number(row)?, row.get(1)?)))?.collect()
+        };
+        let parse = |(seq, text): (u64, String)| {
+            serde_json::from_str(&text).map_err(|source| JournalError::Text { seq, source })
+        };
+        texts().map_err(self.failed("read"))?.into_iter().map(parse).collect()
     }
 
     /// Lets a build come again.
     ///
     /// # Errors
     /// [`JournalError`] when it could not be made durable.
-    pub fn clear_quarantine(&self, product: &ProductName, build: &BuildId) -> Result<(), JournalError> {
-        let _ = (product, build);
-        todo!()
+    pub fn clear_quarantine(
+        &self,
+        product: &ProductName,
+        build: &BuildId,
+    ) -> Result<(), JournalError> {
+        let delete = "DELETE FROM quarantine WHERE product = ?1 AND build = ?2";
+        let done = self.database().execute(delete, [product.as_str(), build.as_str()]);
+        done.map(drop).map_err(self.failed("write"))
+    }
+
+    fn last(&self, database: &Connection) -> Result<Option<(u64, Digest)>, JournalError> {
+        let query = "SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1";
+        let row = database
+            .query_row(query, [], |row| Ok((number(row)?, row.get::<_, String>(1)?)))
+            .optional()
+            .map_err(self.failed("read"))?;
+        let Some((seq, hash)) = row else { return Ok(None) };
+        let hash = Digest::parse(&hash).map_err(|error| JournalError::Text {
+            seq,
+            source: serde::de::Error::custom(error),
+        })?;
+        Ok(Some((seq, hash)))
+    }
+}
+
+/// SQLite's numbers are signed; no host writes so many entries that it matters.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn number(row: &rusqlite::Row<'_>) -> rusqlite::Result<u64> {
+    Ok(u64::try_from(row.get::<_, i64>(0)?).unwrap_or_default())
+}
+
+fn lock(state: &Path) -> Result<File, JournalError> {
+    let path = state.join("agent.lock");
+    let io = |what| {
+        let path = path.clone();
+        move |source| JournalError::Io { what, path, source }
+    };
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    let mut file = options.open(&path).map_err(io("open"))?;
+    if let Err(error) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        if error != rustix::io::Errno::WOULDBLOCK {
+            return Err(io("lock")(error.into()));
+        }
+        let mut pid = String::new();
+        file.read_to_string(&mut pid).map_err(io("read"))?;
+        return Err(JournalError::Locked { state: state.to_owned(), pid: pid.trim().to_owned() });
+    }
+    let write = |file: &mut File| {
+        file.set_len(0)?;
+        file.rewind()?;
+        writeln!(file, "{}", std::process::id())
+    };
+    write(&mut file).map_err(io("write"))?;
+    Ok(file)
+}
+
+impl StepLog for Journal {
+    fn append(
+        &self,
+        order: &OrderKey,
+        body: EntryBody,
+        at: jiff::Timestamp,
+    ) -> Result<Entry, JournalError> {
+        let database = self.database();
+        let entry = Entry::new(self.last(&database)?, at, order.clone(), body)?;
+        let text = serde_json::to_string(&entry)
+            .map_err(|source| JournalError::Text { seq: entry.seq, source })?;
+        let insert = "INSERT INTO entry (seq, rollout, generation, hash, body) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let hash = entry.hash.to_string();
+        let row = params![signed(entry.seq), order.rollout.as_str(), signed(order.generation.0), hash, text];
+        database.execute(insert, row).map_err(self.failed("append to"))?;
+        Ok(entry)
+    }
+
+    fn entries(&self, order: &OrderKey) -> Result<Vec<Entry>, JournalError> {
+        let query = "SELECT seq, body FROM entry WHERE rollout = ?1 AND generation = ?2 ORDER BY seq";
+        self.read(query, params![order.rollout.as_str(), signed(order.generation.0)])
+    }
+
+    fn remember(&self, order: &OrderKey, key: &str, value: &str) -> Result<String, JournalError> {
+        let insert = "INSERT INTO kept (rollout, generation, key, value) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
+        let row = params![order.rollout.as_str(), signed(order.generation.0), key, value];
+        self.database().execute(insert, row).map_err(self.failed("write"))?;
+        Ok(self.recall(order, key)?.unwrap_or_else(|| value.to_owned()))
+    }
+
+    fn recall(&self, order: &OrderKey, key: &str) -> Result<Option<String>, JournalError> {
+        let query = "SELECT value FROM kept WHERE rollout = ?1 AND generation = ?2 AND key = ?3";
+        let row = params![order.rollout.as_str(), signed(order.generation.0), key];
+        let found = self.database().query_row(query, row, |row| row.get(0)).optional();
+        found.map_err(self.failed("read"))
+    }
+
+    fn quarantine(
+        &self,
+        product: &ProductName,
+        build: &BuildId,
+        because: &str,
+    ) -> Result<(), JournalError> {
+        let insert = "INSERT INTO quarantine (product, build, because) VALUES (?1, ?2, ?3)
+            ON CONFLICT DO UPDATE SET because = excluded.because";
+        let done = self.database().execute(insert, [product.as_str(), build.as_str(), because]);
+        done.map(drop).map_err(self.failed("write"))
+    }
+
+    fn quarantined(
+        &self,
+        product: &ProductName,
+    ) -> Result<BTreeMap<BuildId, String>, JournalError> {
+        let rows = || -> rusqlite::Result<Vec<(String, String)>> {
+            let database = self.database();
+            let mut query =
+                database.prepare("SELECT build, because FROM quarantine WHERE product = ?1")?;
+            query.query_map([product.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+        };
+        let rows = rows().map_err(self.failed("read"))?;
+        Ok(rows.into_iter().filter_map(|(b, why)| Some((BuildId::parse(b).ok()?, why))).collect())
     }
 }

@@ -10,10 +10,19 @@
 //! 3. Every apply and undo reaches the same goal when it is done twice.
 //! 4. Nothing of the product is deleted unseen: what a restore replaces is kept beside the backup.
 
+mod command;
+mod context;
 pub mod engine;
 pub mod error;
+mod evidence;
 pub mod facts;
 pub mod journal;
+pub mod layout;
 pub mod machine;
+mod preflight;
+mod probe;
+pub mod process;
 pub mod product;
 pub mod service;
+mod steps;
+mod user;

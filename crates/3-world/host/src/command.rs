@@ -1,0 +1,218 @@
+//! Runs one command: clean environment, process group of its own, limit in time and in output.
+
+use crate::{error::StepError, user::User};
+use rustix::process::{Pid, Signal, kill_process_group};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    io::Read,
+    os::unix::process::{CommandExt, ExitStatusExt},
+    path::{Path, PathBuf},
+    process::{Command, ExitStatus, Stdio},
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread,
+    time::Duration,
+};
+
+/// The end of the output is kept: what went wrong stands there.
+const OUTPUT_BYTES_MAX: usize = 64 << 10;
+/// What of it stands in an error: some lines that a person reads.
+const SAID_BYTES_MAX: usize = 2 << 10;
+/// A command that was asked to stop may take back what it holds.
+const TERM_GRACE: Duration = Duration::from_secs(2);
+/// What a command left running may hold its output open; what it says later is nobody's.
+const OUTPUT_GRACE: Duration = Duration::from_millis(300);
+/// Where programs are looked up when the agent itself has no `PATH`.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// A command that is ready to run.
+#[derive(Debug, Clone)]
+pub(crate) struct Run {
+    pub(crate) argv: Vec<String>,
+    pub(crate) folder: PathBuf,
+    /// A program with a `/` lies below this folder.
+    pub(crate) below: PathBuf,
+    pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) user: Option<User>,
+    /// Values that must not be seen in what it says.
+    pub(crate) secrets: Vec<String>,
+}
+
+/// How a command ended.
+#[derive(Debug, Clone)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) status: String,
+    pub(crate) output: String,
+}
+
+impl Run {
+    /// The command with environment and user, not started. Its standard input is empty.
+    pub(crate) fn command(&self) -> Result<Command, StepError> {
+        let (program, arguments) = self.argv.split_first().ok_or(StepError::EmptyCommand)?;
+        let path = std::env::var("PATH").unwrap_or_else(|_| PATH.to_owned());
+        let program = if program.contains('/') {
+            self.below.join(program)
+        } else {
+            // With a cleared environment the standard library would not look in this PATH.
+            let found = std::env::split_paths(&path).map(|folder| folder.join(program));
+            found.into_iter().find(|file| file.is_file()).unwrap_or_else(|| PathBuf::from(program))
+        };
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(&self.folder).stdin(Stdio::null());
+        command.env_clear().env("PATH", path).env("LANG", "C.UTF-8").env("LC_ALL", "C.UTF-8");
+        if let Some(user) = &self.user {
+            command.env("HOME", &user.home).env("USER", &user.name).env("LOGNAME", &user.name);
+            if let Some(ids) = user.change_to() {
+                command.uid(ids.uid).gid(ids.gid);
+            }
+        }
+        command.envs(&self.environment).process_group(0);
+        Ok(command)
+    }
+
+    pub(crate) fn text(&self) -> String {
+        self.redacted(&self.argv.join(" "))
+    }
+
+    fn redacted(&self, text: &str) -> String {
+        let secrets = self.secrets.iter().filter(|secret| !secret.is_empty());
+        secrets.fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "***"))
+    }
+
+    /// Runs it to its end; a command that ends badly is no error here.
+    pub(crate) fn end(&self, limit: Duration) -> Result<Ended, StepError> {
+        let mut command = self.command()?;
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().map_err(StepError::io("start", Path::new(&self.text())))?;
+        let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let tail = Tail::default();
+        let (closed, all_closed) = mpsc::channel::<()>();
+        tail.follow(child.stdout.take(), closed.clone());
+        tail.follow(child.stderr.take(), closed);
+        let (ended, end) = mpsc::channel();
+        thread::spawn(move || ended.send(child.wait()));
+        let mut late = false;
+        let mut waited = end.recv_timeout(limit);
+        for (signal, grace) in [(Signal::TERM, TERM_GRACE), (Signal::KILL, Duration::MAX)] {
+            if matches!(waited, Err(mpsc::RecvTimeoutError::Timeout)) {
+                late = true;
+                // The group may be gone in this very moment.
+                let _ = group.map(|group| kill_process_group(group, signal));
+                waited = end.recv_timeout(grace.min(Duration::from_secs(3600)));
+            }
+        }
+        // Both readers drop their sender when the output is closed.
+        let _ = all_closed.recv_timeout(OUTPUT_GRACE);
+        let output = self.redacted(&tail.text());
+        let lost = || std::io::Error::other("its end was not seen");
+        let status: ExitStatus = match waited {
+            Ok(status) => status.map_err(StepError::io("wait for", Path::new(&self.text())))?,
+            Err(_) => return Err(StepError::io("wait for", Path::new(&self.text()))(lost())),
+        };
+        if late {
+            let (command, said) = (self.text(), last_lines(&output));
+            return Err(StepError::TimedOut { command, limit_ms: limit.as_millis(), said });
+        }
+        let text = match (status.code(), status.signal()) {
+            (Some(code), _) => format!("exit code {code}"),
+            (None, Some(signal)) => format!("signal {signal}"),
+            (None, None) => status.to_string(),
+        };
+        Ok(Ended { code: status.code(), status: text, output })
+    }
+
+    /// Runs it; only exit code 0 is well.
+    pub(crate) fn succeed(&self, limit: Duration) -> Result<String, StepError> {
+        let ended = self.end(limit)?;
+        if ended.code == Some(0) {
+            return Ok(ended.output);
+        }
+        let (command, said) = (self.text(), last_lines(&ended.output));
+        Err(StepError::Command { command, status: ended.status, said })
+    }
+}
+
+/// The end of an output in one line, for people.
+pub(crate) fn last_lines(output: &str) -> String {
+    let from = output.len().saturating_sub(SAID_BYTES_MAX);
+    let from = (from..=output.len()).find(|at| output.is_char_boundary(*at)).unwrap_or(0);
+    let text = output[from..].trim().replace('\n', " | ");
+    if text.is_empty() { "nothing".to_owned() } else { text }
+}
+
+/// The last bytes that came.
+#[derive(Default, Clone)]
+struct Tail(Arc<Mutex<VecDeque<u8>>>);
+
+impl Tail {
+    fn follow(&self, stream: Option<impl Read + Send + 'static>, closed: mpsc::Sender<()>) {
+        let kept = self.0.clone();
+        thread::spawn(move || {
+            let (mut buffer, mut stream) = ([0; 8192], stream);
+            while let Some(Ok(count @ 1..)) = stream.as_mut().map(|s| s.read(&mut buffer)) {
+                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.extend(&buffer[..count]);
+                let surplus = kept.len().saturating_sub(OUTPUT_BYTES_MAX);
+                kept.drain(..surplus);
+            }
+            drop(closed);
+        });
+    }
+
+    fn text(&self) -> String {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(kept.make_contiguous()).into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    fn run(script: &str) -> Run {
+        Run {
+            argv: ["sh", "-c", script].map(str::to_owned).to_vec(),
+            folder: "/".into(),
+            below: "/".into(),
+            environment: BTreeMap::from([("REFIT_X".to_owned(), "y".to_owned())]),
+            user: None,
+            secrets: vec!["hunter2".to_owned()],
+        }
+    }
+
+    #[test]
+    fn environment_is_clean_and_secrets_are_not_seen() {
+        let output = run("env; echo pass hunter2").succeed(Duration::from_secs(10)).unwrap();
+        assert!(output.contains("REFIT_X=y") && !output.contains("CARGO"), "{output}");
+        assert!(output.contains("pass ***"), "{output}");
+    }
+
+    #[test]
+    fn failure_tells_code_and_last_words() {
+        let error = run("echo first; echo last >&2; exit 3").succeed(Duration::from_secs(10)).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("exit code 3") && text.contains("last"), "{text}");
+    }
+
+    #[test]
+    fn late_command_is_killed_with_its_children() {
+        let begun = Instant::now();
+        let error = run("sleep 300 & trap '' TERM; echo begun; sleep 300").succeed(Duration::from_millis(200));
+        assert!(matches!(error, Err(StepError::TimedOut { .. })), "{error:?}");
+        assert!(begun.elapsed() < Duration::from_secs(20));
+    }
+
+    #[test]
+    fn what_a_command_leaves_running_is_not_waited_for() {
+        let begun = Instant::now();
+        run("sleep 30 & echo done").succeed(Duration::from_secs(20)).unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn only_the_end_of_a_long_output_is_kept() {
+        let output = run("i=0; while [ $i -lt 9000 ]; do echo 0123456789$i; i=$((i+1)); done").succeed(Duration::from_secs(60)).unwrap();
+        assert!(output.len() <= OUTPUT_BYTES_MAX && output.ends_with("01234567898999\n"));
+    }
+}

@@ -1,0 +1,272 @@
+//! What a step gets to do its work: the leg, the product, and ways to touch the host.
+
+use crate::{
+    command::Run,
+    engine::StageRelease,
+    error::StepError,
+    journal::StepLog,
+    layout::Layout,
+    probe,
+    process::ORDER_MARK,
+    product::ProductConfig,
+    service::{Service, parameter_environment},
+    user::User,
+};
+use refit_ambient::Clock;
+use refit_backup::{DatabasePlace, Quiet, Sealed, UnitPlace, tree_digest};
+use refit_inventory::ServiceState;
+use refit_names::{BuildId, Digest, ParameterName, StepId};
+use refit_packs::{
+    manifest::Database,
+    record::PackRecord,
+    runbook::{Command, Phase, Probe, Step, StepKind, Value},
+};
+use refit_plan::OrderKey;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// One look must not take as long as a step.
+const LOOK_LIMIT: Duration = Duration::from_secs(10);
+
+/// Everything that one deed of one step gets.
+pub(crate) struct Context<'a> {
+    pub(crate) order: &'a OrderKey,
+    pub(crate) leg: u32,
+    pub(crate) from: &'a BuildId,
+    pub(crate) to: &'a BuildId,
+    pub(crate) record: &'a PackRecord,
+    pub(crate) step: &'a Step,
+    pub(crate) attempt: u32,
+    /// Steps of this leg whose apply was begun.
+    pub(crate) begun: &'a BTreeSet<StepId>,
+    pub(crate) product: &'a ProductConfig,
+    pub(crate) values: &'a BTreeMap<ParameterName, String>,
+    pub(crate) secrets: &'a [String],
+    pub(crate) layout: &'a Layout,
+    pub(crate) state: &'a Path,
+    pub(crate) mark: &'a str,
+    pub(crate) service: &'a dyn Service,
+    pub(crate) log: &'a dyn StepLog,
+    pub(crate) releases: &'a dyn StageRelease,
+    pub(crate) clock: &'a dyn Clock,
+}
+
+impl Context<'_> {
+    /// Longest time for one try of the step.
+    pub(crate) const fn limit(&self) -> Duration {
+        Duration::from_millis(self.step.timeout_ms)
+    }
+
+    /// A command of the runbook, ready to run: below the new release, with the leg's environment.
+    pub(crate) fn run(&self, command: &Command) -> Result<Run, StepError> {
+        let release = self.layout.release(self.to);
+        if !release.is_dir() {
+            return Err(StepError::NotStaged { path: release });
+        }
+        let mut environment = parameter_environment(self.values);
+        let text = |path: &Path| path.display().to_string();
+        environment.extend([
+            ("REFIT_PRODUCT".to_owned(), self.product.name.to_string()),
+            ("REFIT_ROOT".to_owned(), text(self.layout.root())),
+            ("REFIT_RELEASE".to_owned(), text(&release)),
+            ("REFIT_RELEASE_OLD".to_owned(), text(&self.layout.release(self.from))),
+            ("REFIT_FROM".to_owned(), self.from.to_string()),
+            ("REFIT_TO".to_owned(), self.to.to_string()),
+            (ORDER_MARK.to_owned(), self.mark.to_owned()),
+        ]);
+        Ok(Run {
+            argv: command.0.clone(),
+            folder: release.clone(),
+            below: release,
+            environment,
+            user: self.user()?,
+            secrets: self.secrets.to_vec(),
+        })
+    }
+
+    pub(crate) fn user(&self) -> Result<Option<User>, StepError> {
+        self.product.user.as_deref().map(User::find).transpose()
+    }
+
+    pub(crate) fn value(&self, name: &ParameterName) -> Result<&str, StepError> {
+        let missing = || StepError::NoValue { parameter: name.to_string() };
+        self.values.get(name).map(String::as_str).ok_or_else(missing)
+    }
+
+    fn text(&self, value: &Value) -> Result<String, StepError> {
+        Ok(match value {
+            Value::Param { param } => self.value(param)?.to_owned(),
+            Value::Number(number) => number.to_string(),
+            Value::Text(text) => text.clone(),
+        })
+    }
+
+    fn target(&self, host: Option<&Value>, port: &Value) -> Result<(String, u16), StepError> {
+        let host = host.map_or_else(|| Ok("127.0.0.1".to_owned()), |host| self.text(host))?;
+        let text = self.text(port)?;
+        let bad = |_| StepError::BadValue {
+            what: "port of a probe",
+            found: text.clone(),
+            expected: "a number from 1 to 65535",
+        };
+        Ok((host, text.parse().map_err(bad)?))
+    }
+
+    /// Looks once; the answer is a line for people.
+    pub(crate) fn probe(&self, what: &Probe) -> Result<String, StepError> {
+        let limit = self.limit().min(LOOK_LIMIT);
+        match what {
+            Probe::Tcp { port, host } => {
+                let (host, port) = self.target(host.as_ref(), port)?;
+                probe::tcp(&host, port, limit)?;
+                Ok(format!("{host}:{port} accepts connections"))
+            }
+            Probe::Http { port, host, path, status, contains } => {
+                let (host, port) = self.target(host.as_ref(), port)?;
+                let expected = probe::Expected { status: *status, contains: contains.as_deref() };
+                probe::http(&host, port, path, &expected, limit)
+            }
+            Probe::Command { run } => {
+                let output = self.run(run)?.succeed(self.limit())?;
+                Ok(crate::command::last_lines(&output))
+            }
+        }
+    }
+
+    fn key(&self, what: &str) -> String {
+        format!("leg{}/{}/{what}", self.leg, self.step.id)
+    }
+
+    /// Keeps what was seen before the step's first try; later tries see what the step itself did.
+    pub(crate) fn remember(&self, what: &str, value: &str) -> Result<String, StepError> {
+        Ok(self.log.remember(self.order, &self.key(what), value)?)
+    }
+
+    pub(crate) fn recall(&self, what: &str) -> Result<Option<String>, StepError> {
+        Ok(self.log.recall(self.order, &self.key(what))?)
+    }
+
+    /// Where evidence of this leg is kept.
+    pub(crate) fn evidence(&self) -> Result<PathBuf, StepError> {
+        let order = format!("{}.{}", self.order.rollout, self.order.generation);
+        let folder = self.state.join("evidence").join(order).join(format!("leg{}", self.leg));
+        let folder = folder.join(self.step.id.as_str());
+        fs::create_dir_all(&folder).map_err(StepError::io("make folder", &folder))?;
+        Ok(folder)
+    }
+
+    pub(crate) fn backups(&self) -> PathBuf {
+        self.state.join("backups")
+    }
+
+    fn backup_prefix(&self) -> String {
+        format!("{}.{}.leg{}.", self.order.rollout, self.order.generation, self.leg)
+    }
+
+    /// The name of a backup of this leg; each try has its own, for a sealed one is never written again.
+    pub(crate) fn backup_id(&self) -> String {
+        format!("{}{}", self.backup_prefix(), self.attempt)
+    }
+
+    /// The newest sealed backup of this leg.
+    pub(crate) fn backup(&self) -> Result<Option<Sealed>, StepError> {
+        let folder = self.backups().join(self.product.name.as_str());
+        let prefix = self.backup_prefix();
+        let attempt = |entry: fs::DirEntry| {
+            entry.file_name().to_str()?.strip_prefix(&prefix)?.parse::<u32>().ok()
+        };
+        let found = fs::read_dir(&folder).into_iter().flatten().flatten();
+        let Some(newest) = found.filter_map(attempt).max() else { return Ok(None) };
+        let id = format!("{prefix}{newest}");
+        Ok(Some(Sealed::open(&self.backups(), &self.product.name, &id)?))
+    }
+
+    /// The unit of the build before, as it lies on this host.
+    pub(crate) fn unit(&self) -> Result<UnitPlace, StepError> {
+        let unit = &self.record.manifest.unit;
+        let databases = (unit.databases.iter())
+            .map(|(name, database)| {
+                let place = match database {
+                    Database::Sqlite { path } => DatabasePlace::Sqlite(path.clone()),
+                    Database::Postgres { url } => DatabasePlace::Postgres(self.value(url)?.to_owned()),
+                };
+                Ok((name.clone(), place))
+            })
+            .collect::<Result<_, StepError>>()?;
+        let stopped = self.service.state()? == ServiceState::Stopped;
+        Ok(UnitPlace {
+            product: self.product.name.clone(),
+            build: self.from.clone(),
+            release: release_digest(self.log, self.order, self.layout, self.from)?,
+            root: self.layout.root().to_owned(),
+            data: unit.data.clone(),
+            databases,
+            product_is: if stopped { Quiet::Stopped } else { Quiet::Running },
+            run_as: self.user()?.and_then(|user| user.change_to()),
+            environment: BTreeMap::from([(ORDER_MARK.to_owned(), self.mark.to_owned())]),
+            limit: self.limit(),
+        })
+    }
+
+    /// Whether a step that can change the unit was begun in this leg.
+    fn unit_was_touched(&self) -> bool {
+        let touches = |step: &&Step| {
+            matches!(
+                step.kind,
+                StepKind::DatabaseMigrate { .. }
+                    | StepKind::ServiceStart { .. }
+                    | StepKind::ScriptRun { .. }
+            )
+        };
+        let steps = self.record.runbook.steps.iter().filter(|step| step.phase > Phase::Before);
+        steps.filter(touches).any(|step| self.begun.contains(&step.id))
+    }
+
+    /// Brings files and databases back to the moment of this leg's backup; once per leg.
+    pub(crate) fn restore_unit(&self) -> Result<String, StepError> {
+        let done = format!("leg{}/restored", self.leg);
+        if let Some(note) = self.log.recall(self.order, &done)? {
+            return Ok(format!("was restored before: {note}"));
+        }
+        let Some(backup) = self.backup()? else {
+            return Ok("no backup was taken before, nothing of the unit was changed after".to_owned());
+        };
+        if !self.unit_was_touched() {
+            return Ok("nothing that writes into the unit was begun".to_owned());
+        }
+        backup.is_of(self.from)?;
+        // Whoever still runs would write into what is restored.
+        if self.service.state()? != ServiceState::Stopped {
+            self.service.stop(self.limit())?;
+        }
+        let restored = refit_backup::restore(&backup, &self.unit()?, self.clock.now())?;
+        let note = format!(
+            "{} databases and {} changed files are those of {}; what was there is kept in {}",
+            restored.databases,
+            restored.files_written,
+            backup.manifest.taken_at,
+            restored.abandoned.display()
+        );
+        Ok(self.log.remember(self.order, &done, &note)?)
+    }
+}
+
+/// What a release's tree looked like when it was staged; measured now if nobody looked then.
+pub(crate) fn release_digest(
+    log: &dyn StepLog,
+    order: &OrderKey,
+    layout: &Layout,
+    build: &BuildId,
+) -> Result<Digest, StepError> {
+    let key = format!("tree/{build}");
+    if let Some(known) = log.recall(order, &key)?.and_then(|text| Digest::parse(&text).ok()) {
+        return Ok(known);
+    }
+    let found = tree_digest(&layout.release(build))?;
+    log.remember(order, &key, &found.to_string())?;
+    Ok(found)
+}

@@ -1,0 +1,309 @@
+//! The loop of a run: one move of the fold after the other, until there is none.
+
+use super::{Engine, EngineError, RunEnd, heartbeat::Heartbeat};
+use crate::{
+    context::Context,
+    error::StepError,
+    process::{self, ORDER_MARK},
+    steps::{Precheck, Undo, deed},
+};
+use refit_journal::{
+    Cause, Entry, EntryBody, Move, OrderOutcome, Position, StepResult, Verb, fold,
+};
+use refit_names::StepId;
+use refit_packs::runbook::StepKind;
+use refit_protocol::agent::Progress;
+use std::{
+    collections::BTreeSet,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// The wait before a second try; it doubles with each failure.
+const RETRY_FIRST: Duration = Duration::from_millis(250);
+/// A closed service is looked at often enough that nobody waits for us.
+const RETRY_LAST: Duration = Duration::from_secs(30);
+/// Sealed backups of a product that are kept beside those of the order that runs.
+const BACKUPS_KEPT: usize = 3;
+
+/// The deed that the fold chose.
+pub(super) struct Chosen {
+    pub(super) leg: u32,
+    /// Its place among all steps of the leg.
+    pub(super) step: usize,
+    pub(super) verb: Verb,
+    pub(super) attempt: u32,
+}
+
+impl Engine {
+    pub(super) fn drive(
+        &self,
+        mut entries: Vec<Entry>,
+        tell: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Result<RunEnd, EngineError> {
+        let heartbeat = Heartbeat::new(&*self.input.clock, tell);
+        heartbeat.during(|| {
+            let ended = process::end_marked(ORDER_MARK, &self.mark())?;
+            if ended > 0 {
+                tracing::warn!(ended, "ended commands that an earlier run left behind");
+            }
+            loop {
+                let position = fold(&self.steps, &entries)?;
+                let next = position.next();
+                if let Some(end) = self.perform(next, &position, &mut entries, &heartbeat)? {
+                    return Ok(end);
+                }
+            }
+        })
+    }
+
+    fn push(&self, entries: &mut Vec<Entry>, body: EntryBody) -> Result<(), EngineError> {
+        entries.push(self.write(body)?);
+        Ok(())
+    }
+
+    fn perform(
+        &self,
+        next: Move,
+        position: &Position,
+        entries: &mut Vec<Entry>,
+        heartbeat: &Heartbeat<'_>,
+    ) -> Result<Option<RunEnd>, EngineError> {
+        match next {
+            Move::Begin => self.push(entries, EntryBody::DeployStarted {})?,
+            Move::Run { leg, step, verb, attempt, .. } => {
+                let chosen = Chosen { leg, step, verb, attempt };
+                self.show(&chosen, position, entries, heartbeat);
+                thread::sleep(self.pause(&chosen, entries));
+                if let StepKind::MachineReboot { .. } = self.step(&chosen).kind {
+                    return self.ask_for_restart(entries, &chosen);
+                }
+                // The cause is in the journal; the fold decides what it means.
+                drop(self.carry_out(entries, &chosen)?);
+            }
+            Move::Interrupted { leg, id, cause } => {
+                let result = StepResult::Failed { cause };
+                self.push(entries, outcome(leg, &id, Verb::Apply, result, Duration::ZERO))?;
+            }
+            Move::AwaitBoot { leg, id, boot_id, since, within_ms } => {
+                let waited = self.input.clock.now().duration_since(since).as_millis();
+                let waited = u64::try_from(waited).unwrap_or(0);
+                return self.await_boot(entries, leg, &id, &boot_id, waited, within_ms);
+            }
+            Move::RollBack { leg, cause } => {
+                tracing::warn!(leg, code = cause.code, cause = cause.text, "taking the leg back");
+                self.push(entries, EntryBody::RollbackDecided { leg, cause })?;
+            }
+            Move::EndLeg { leg, build } => self.push(entries, EntryBody::LegDone { leg, build })?,
+            Move::Finish { outcome } => self.finish(entries, outcome)?,
+            Move::Rest { outcome } => {
+                let evidence = Box::new(self.evidence(entries)?);
+                return Ok(Some(RunEnd::Finished { outcome, evidence }));
+            }
+        }
+        Ok(None)
+    }
+
+    fn finish(&self, entries: &mut Vec<Entry>, outcome: OrderOutcome) -> Result<(), EngineError> {
+        let product = &self.input.product.name;
+        if let OrderOutcome::RolledBack { refused, cause, .. } = &outcome {
+            let because = format!("{}: {}", cause.code, cause.text);
+            self.input.log.quarantine(product, refused, &because)?;
+        }
+        let key = &self.input.order.key;
+        let prefix = format!("{}.{}.leg", key.rollout, key.generation);
+        let store = self.input.state.join("backups");
+        let own = std::fs::read_dir(store.join(product.as_str())).into_iter().flatten().flatten();
+        let needed: BTreeSet<String> = own
+            .filter_map(|entry| entry.file_name().into_string().ok())
+            .filter(|name| name.starts_with(&prefix))
+            .collect();
+        if let Err(error) = refit_backup::prune(&store, product, BACKUPS_KEPT, &needed) {
+            // Space is not worth an order's outcome.
+            tracing::warn!(error = refit_names::chain(&error), "failed to remove old backups");
+        }
+        self.push(entries, EntryBody::Finished { outcome })
+    }
+
+    fn step(&self, chosen: &Chosen) -> &refit_packs::runbook::Step {
+        &self.steps[chosen.leg as usize].steps[chosen.step]
+    }
+
+    /// A second try at once would see what the first saw.
+    fn pause(&self, chosen: &Chosen, entries: &[Entry]) -> Duration {
+        let id = &self.step(chosen).id;
+        let failed = |entry: &&Entry| {
+            matches!(&entry.body, EntryBody::Outcome { leg, step, verb, result: StepResult::Failed { .. }, .. }
+                if *leg == chosen.leg && step == id && *verb == chosen.verb)
+        };
+        match entries.iter().filter(failed).count() {
+            0 => Duration::ZERO,
+            times => {
+                let doubled = u32::try_from(times - 1).ok().and_then(|n| 2_u32.checked_pow(n));
+                RETRY_FIRST.saturating_mul(doubled.unwrap_or(u32::MAX)).min(RETRY_LAST)
+            }
+        }
+    }
+
+    fn show(
+        &self,
+        chosen: &Chosen,
+        position: &Position,
+        entries: &[Entry],
+        heartbeat: &Heartbeat<'_>,
+    ) {
+        let count = |steps: usize| u32::try_from(steps).unwrap_or(u32::MAX);
+        let before: usize =
+            self.steps[..chosen.leg as usize].iter().map(|leg| leg.steps.len()).sum();
+        let step = self.step(chosen);
+        let begun = entries.iter().find(|entry| entry.body == EntryBody::DeployStarted {});
+        let begun = begun.map_or_else(|| self.input.clock.now(), |entry| entry.at);
+        let progress = Progress {
+            leg: chosen.leg,
+            legs: count(self.steps.len()),
+            rolling_back: position.rolling_back(),
+            phase: step.phase,
+            step: step.id.clone(),
+            step_index: count(before + chosen.step),
+            steps: count(self.steps.iter().map(|leg| leg.steps.len()).sum()),
+            elapsed_ms: 0,
+            expected_ms: self.legs.iter().map(|leg| leg.record.manifest.estimate.p50_ms).sum(),
+        };
+        heartbeat.show(progress, begun);
+    }
+
+    /// Writes the intent, does the deed, writes the outcome. The answer is the note or the root cause.
+    pub(super) fn carry_out(
+        &self,
+        entries: &mut Vec<Entry>,
+        chosen: &Chosen,
+    ) -> Result<Result<String, Cause>, EngineError> {
+        let Chosen { leg, verb, attempt, .. } = *chosen;
+        let id = self.step(chosen).id.clone();
+        self.push(entries, EntryBody::Intent { leg, step: id.clone(), verb, attempt })?;
+        let begun = Instant::now();
+        let result = match self.do_deed(entries, chosen) {
+            Ok(result) => result,
+            // Whoever cannot write down has no outcome to tell: the next run decides.
+            Err(StepError::Journal(error)) => return Err(error.into()),
+            Err(error) => StepResult::Failed { cause: error.cause() },
+        };
+        let told = match &result {
+            StepResult::Done { note } | StepResult::NotNeeded { note } => Ok(note.clone()),
+            StepResult::Failed { cause } => Err(cause.clone()),
+        };
+        self.push(entries, outcome(leg, &id, verb, result, begun.elapsed()))?;
+        Ok(told)
+    }
+
+    fn do_deed(&self, entries: &[Entry], chosen: &Chosen) -> Result<StepResult, StepError> {
+        let (step, leg) = (self.step(chosen), &self.legs[chosen.leg as usize]);
+        let begun = entries.iter().filter_map(|entry| match &entry.body {
+            EntryBody::Intent { leg, step, verb: Verb::Apply, .. } if *leg == chosen.leg => {
+                Some(step.clone())
+            }
+            _ => None,
+        });
+        let (begun, mark) = (begun.collect(), self.mark());
+        let context = Context {
+            order: &self.input.order.key,
+            leg: chosen.leg,
+            from: &leg.from,
+            to: &leg.to,
+            record: &leg.record,
+            step,
+            attempt: chosen.attempt,
+            begun: &begun,
+            product: &self.input.product,
+            values: &leg.values,
+            secrets: &leg.secrets,
+            layout: &self.layout,
+            state: &self.input.state,
+            mark: &mark,
+            service: &*leg.service,
+            log: &*self.input.log,
+            releases: &*self.input.releases,
+            clock: &*self.input.clock,
+        };
+        let deed = deed(&step.kind);
+        Ok(match chosen.verb {
+            Verb::Apply => match deed.check(&context)? {
+                Precheck::AlreadyDone(note) => StepResult::NotNeeded { note },
+                Precheck::Ready => {
+                    let note = deed.apply(&context)?;
+                    deed.verify(&context)?;
+                    StepResult::Done { note }
+                }
+            },
+            Verb::Undo => match deed.undo(&context)? {
+                Undo::Done(note) => StepResult::Done { note },
+                Undo::Nothing { because } => StepResult::NotNeeded { note: because },
+            },
+        })
+    }
+
+    fn ask_for_restart(
+        &self,
+        entries: &mut Vec<Entry>,
+        chosen: &Chosen,
+    ) -> Result<Option<RunEnd>, EngineError> {
+        let Chosen { leg, verb, attempt, .. } = *chosen;
+        let id = self.step(chosen).id.clone();
+        self.push(entries, EntryBody::Intent { leg, step: id.clone(), verb, attempt })?;
+        let boot_id = self.input.machine.boot_id()?;
+        self.restart(entries, leg, &id, boot_id)
+    }
+
+    fn restart(
+        &self,
+        entries: &mut Vec<Entry>,
+        leg: u32,
+        id: &StepId,
+        boot_id: String,
+    ) -> Result<Option<RunEnd>, EngineError> {
+        self.push(entries, EntryBody::RebootRequested { leg, step: id.clone(), boot_id })?;
+        match self.input.machine.reboot() {
+            Ok(()) => Ok(Some(RunEnd::Rebooting)),
+            Err(error) => {
+                let result = StepResult::Failed { cause: error.cause() };
+                self.push(entries, outcome(leg, id, Verb::Apply, result, Duration::ZERO))?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn await_boot(
+        &self,
+        entries: &mut Vec<Entry>,
+        leg: u32,
+        id: &StepId,
+        before: &str,
+        waited_ms: u64,
+        within_ms: u64,
+    ) -> Result<Option<RunEnd>, EngineError> {
+        let boot_id = self.input.machine.boot_id()?;
+        let result = if boot_id != before {
+            let note = format!("boot {boot_id} follows {before} after {waited_ms} ms");
+            StepResult::Done { note }
+        } else if waited_ms < within_ms {
+            return self.restart(entries, leg, id, boot_id);
+        } else {
+            let error = StepError::NoRestart { boot_id, after_ms: waited_ms, within_ms };
+            StepResult::Failed { cause: error.cause() }
+        };
+        let took = Duration::from_millis(waited_ms);
+        self.push(entries, outcome(leg, id, Verb::Apply, result, took))?;
+        Ok(None)
+    }
+}
+
+fn outcome(
+    leg: u32,
+    id: &StepId,
+    verb: Verb,
+    result: StepResult,
+    took: Duration,
+) -> EntryBody {
+    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    EntryBody::Outcome { leg, step: id.clone(), verb, result, took_ms }
+}

@@ -1,0 +1,127 @@
+//! Processes of the host: which run from a folder, and which carry a mark.
+
+use crate::{error::StepError, user::name_of};
+use procfs::process::{Process, all_processes};
+use rustix::process::{Pid, Signal, kill_process_group};
+use std::{
+    ffi::OsStr,
+    io,
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// The environment variable that marks what a run of an order starts.
+pub(crate) const ORDER_MARK: &str = "REFIT_ORDER";
+
+/// How often the process table is read while something is awaited: often enough not to lengthen a downtime.
+const LOOK_EVERY: Duration = Duration::from_millis(25);
+/// A killed process leaves at once unless the kernel is stuck.
+const KILL_WAIT: Duration = Duration::from_secs(10);
+
+/// A process that runs from a product's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Its id.
+    pub pid: i32,
+    /// Its command line.
+    pub command: String,
+    /// Who runs it.
+    pub user: String,
+}
+
+fn table() -> Result<impl Iterator<Item = Process>, StepError> {
+    let failed = |error: procfs::ProcError| {
+        StepError::io("read", Path::new("/proc"))(io::Error::other(error.to_string()))
+    };
+    // A process that ends while the table is read is no longer of interest.
+    Ok(all_processes().map_err(failed)?.filter_map(Result::ok))
+}
+
+fn alive(process: &Process) -> bool {
+    process.stat().is_ok_and(|stat| !matches!(stat.state, 'Z' | 'X'))
+}
+
+/// Processes whose program or working folder lies below `root`, without this one.
+///
+/// # Errors
+/// [`StepError::Io`] when the process table cannot be read.
+pub fn running_from(root: &Path) -> Result<Vec<Found>, StepError> {
+    // The kernel tells resolved paths.
+    let real = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+    let below = |path: Result<PathBuf, procfs::ProcError>| path.is_ok_and(|path| path.starts_with(&real));
+    let own = std::process::id();
+    let found = table()?.filter(|process| {
+        u32::try_from(process.pid) != Ok(own)
+            && (below(process.exe()) || below(process.cwd()))
+            && alive(process)
+    });
+    let tell = |process: Process| {
+        let command = process.cmdline().map(|words| words.join(" ")).unwrap_or_default();
+        let user = process.uid().map(name_of).unwrap_or_default();
+        Found { pid: process.pid, command, user }
+    };
+    Ok(found.map(tell).collect())
+}
+
+/// Process ids whose environment has `name` with `value`, group leaders first.
+pub(crate) fn marked(name: &str, value: &str) -> Result<Vec<i32>, StepError> {
+    let carries = |process: &Process| {
+        process.environ().is_ok_and(|environment| {
+            environment.get(OsStr::new(name)).is_some_and(|found| found == OsStr::new(value))
+        })
+    };
+    let leads = |process: &Process| process.stat().is_ok_and(|stat| stat.pgrp == process.pid);
+    let found: Vec<Process> = table()?.filter(|process| alive(process) && carries(process)).collect();
+    let (leaders, others): (Vec<_>, Vec<_>) = found.into_iter().partition(leads);
+    Ok(leaders.iter().chain(&others).map(|process| process.pid).collect())
+}
+
+/// What identifies a process beyond its id, which is used again: when it began, in ticks since boot.
+pub(crate) fn began(pid: i32) -> Option<u64> {
+    let process = Process::new(pid).ok()?;
+    let stat = process.stat().ok()?;
+    (!matches!(stat.state, 'Z' | 'X')).then_some(stat.starttime)
+}
+
+/// Ends what an earlier run of the agent started for this order and left running when it died: a migration that nobody
+/// waits for any more must not write into what is restored.
+pub(crate) fn end_marked(name: &str, value: &str) -> Result<usize, StepError> {
+    let left = marked(name, value)?;
+    let deadline = Instant::now() + KILL_WAIT;
+    let mut now = left.clone();
+    while !now.is_empty() {
+        for pid in now.iter().filter_map(|pid| Pid::from_raw(*pid)) {
+            // Each command leads a group of its own; a member that left it is killed by itself.
+            let _ = kill_process_group(pid, Signal::KILL);
+            let _ = rustix::process::kill_process(pid, Signal::KILL);
+        }
+        if Instant::now() > deadline {
+            let list = format!("process ids {now:?}");
+            let (count, root) = (now.len(), PathBuf::from(value));
+            return Err(StepError::ProcessesLeft { count, root, list });
+        }
+        thread::sleep(LOOK_EVERY);
+        now = marked(name, value)?;
+    }
+    Ok(left.len())
+}
+
+/// Waits until nothing runs from `root`; then names what does. Never kills.
+pub(crate) fn wait_gone(root: &Path, limit: Duration) -> Result<(), StepError> {
+    let deadline = Instant::now() + limit;
+    loop {
+        let found = running_from(root)?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        if Instant::now() >= deadline {
+            let tell = |p: &Found| format!("pid {} `{}` of {}", p.pid, p.command, p.user);
+            // Ten are enough to see what it is.
+            let list = found.iter().take(10).map(tell).collect::<Vec<_>>().join(", ");
+            let (count, root) = (found.len(), root.to_owned());
+            return Err(StepError::ProcessesLeft { count, root, list });
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+}

@@ -1,0 +1,39 @@
+//! `backup.take`: saves files and databases of one moment. Never undone: it is what undo needs.
+
+use super::{Deed, Precheck, Undo};
+use crate::{context::Context, error::StepError};
+use refit_backup::{Quiet, take};
+
+pub(super) struct BackupTake;
+
+impl Deed for BackupTake {
+    /// A sealed backup of an earlier try may be older than the last write: a new one is taken.
+    fn check(&self, _: &Context<'_>) -> Result<Precheck, StepError> {
+        Ok(Precheck::Ready)
+    }
+
+    fn apply(&self, context: &Context<'_>) -> Result<String, StepError> {
+        let unit = context.unit()?;
+        let sealed = take(&context.backups(), &context.backup_id(), &unit, context.clock.now())?;
+        let how = match unit.product_is {
+            Quiet::Stopped => "the product stopped",
+            Quiet::Running => "the product running",
+        };
+        let (databases, files) = (sealed.manifest.databases.len(), sealed.manifest.files.len());
+        Ok(format!(
+            "{databases} databases and {files} paths, {}, {how}, manifest {}",
+            sealed.manifest.size(),
+            sealed.digest
+        ))
+    }
+
+    fn verify(&self, context: &Context<'_>) -> Result<(), StepError> {
+        let before = "going on";
+        let sealed = context.backup()?.ok_or(StepError::NoBackup { leg: context.leg, before })?;
+        Ok(sealed.is_of(context.from)?)
+    }
+
+    fn undo(&self, _: &Context<'_>) -> Result<Undo, StepError> {
+        Ok(Undo::Nothing { because: "undo needs it".to_owned() })
+    }
+}
