@@ -159,7 +159,7 @@ pub(crate) fn bar(host: &RolloutHostView) -> Bar {
             let steps = u64::from(progress.steps.max(1));
             let way = if progress.rolling_back { "back: " } else { "" };
             let leg = if progress.legs > 1 {
-                format!("leg {} of {} · ", progress.leg.saturating_add(1), progress.legs)
+                format!("leg {}/{} · ", progress.leg.saturating_add(1), progress.legs)
             } else {
                 String::new()
             };

@@ -18,6 +18,11 @@ fn envelope(input: &CertificateInput) -> String {
     sign(&statement(input).unwrap(), &key(1)).unwrap()
 }
 
+/// Keeps a file in the build's scratch folder for whoever wants to look at it.
+fn keep(name: &str, bytes: &[u8]) {
+    std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name), bytes).unwrap();
+}
+
 fn check(envelope: &str) -> Result<refit_documents::Verified, VerifyError> {
     verify(envelope.as_bytes(), &key(1).public().to_pem())
 }
@@ -39,6 +44,8 @@ fn forge(input: &CertificateInput, again: Option<u8>, change: impl FnOnce(&mut V
 fn signed_certificate_holds_and_says_what_it_certifies() {
     let input = sample::signed();
     let verified = check(&envelope(&input)).unwrap();
+    keep("certificate.json", envelope(&input).as_bytes());
+    keep("signoff.pub.pem", key(1).public().to_pem().as_bytes());
     assert_eq!(verified.name, "north - web-07 - 2026-09-21");
     assert_eq!(verified.subject, "ledger@1200 on web-07");
     assert_eq!(verified.evidence, input.evidence_digest().unwrap());
@@ -192,12 +199,7 @@ fn twelve_certificates_are_set_in_a_few_seconds() {
         let mut input = if n % 4 == 3 { sample::rolled_back() } else { sample::signed() };
         input.evidence.host = format!("web-{n:02}").parse().unwrap();
         let pages = pdf(&input).unwrap();
-        // Kept for whoever wants to look at them.
-        std::fs::write(
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("certificate-{n:02}.pdf")),
-            pages,
-        )
-        .unwrap();
+        keep(&format!("certificate-{n:02}.pdf"), &pages);
     }
     // About 0.4 s of CPU each in a debug build; the limit leaves room for a busy machine.
     assert!(started.elapsed() < Duration::from_secs(60), "took {:?}", started.elapsed());

@@ -154,7 +154,7 @@ async fn no_text_becomes_markup_and_nothing_comes_from_elsewhere() {
 async fn rollout_says_what_it_waits_for_and_how_far_each_host_is() {
     let bench = Bench::logged_in().await;
     let page = bench.text("/rollouts/ledger-1200").await;
-    for expected in ["Wave 2 runs", "leg 2 of 2 · install · migrate", "4.2 s of 9.0 s", "value=\"68\"", "6.0 MiB of 78.2 MiB", "approver, owner"] {
+    for expected in ["Wave 2 runs", "leg 2/2 · install · migrate", "4.2 s of 9.0 s", "value=\"68\"", "6.0 MiB of 78.2 MiB", "approver, owner"] {
         assert!(page.contains(expected), "no `{expected}`");
     }
     let why = bench.text("/rollouts/ledger-1200/hosts/db-01").await;
