@@ -9,6 +9,11 @@
 //! 2. The hash covers every field: what was approved is what is carried out.
 //! 3. An order leaves the host nothing to choose.
 
+mod diff;
+mod display;
+
+pub use diff::{Change, diff};
+
 use jiff::Timestamp;
 use refit_names::{
     BuildId, ByteSize, Digest, Generation, HostName, ParameterName, Percent, PersonName,

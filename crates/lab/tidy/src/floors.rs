@@ -7,7 +7,6 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 const SIDEWAYS: &[(&str, &str)] = &[
     ("refit-inventory", "refit-packs"),
     ("refit-risk", "refit-inventory"),
-    ("refit-plan", "refit-packs"),
     ("refit-planner", "refit-plan"),
     ("refit-planner", "refit-packs"),
     ("refit-planner", "refit-inventory"),

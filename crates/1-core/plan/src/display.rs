@@ -1,0 +1,109 @@
+//! A plan as people read it before they agree to it.
+
+use crate::{Advance, Plan, PlannedHost, PlannedWave};
+use refit_names::BuildId;
+use std::fmt::{self, Write as _};
+use std::time::Duration;
+
+impl Plan {
+    /// The whole plan as text: what, waves with every host and its reason, who is left out.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let mut text = String::new();
+        // Writing to a text cannot fail.
+        let _ = self.write_to(&mut text);
+        text
+    }
+
+    fn write_to(&self, out: &mut String) -> fmt::Result {
+        let count = self.hosts().count();
+        writeln!(out, "{} to {}: {count} hosts", self.product, self.target)?;
+        let parent = self.parent.map_or_else(String::new, |parent| format!(", replaces {parent}"));
+        writeln!(out, "rollout {}, generation {}{parent}", self.rollout, self.generation)?;
+        writeln!(out, "made by {} at {}", self.author, self.made_at)?;
+        writeln!(
+            out,
+            "halts after more than {} failures; {} must agree, not counting the author",
+            self.failure_budget, self.approvals_needed
+        )?;
+        for pack in &self.packs {
+            writeln!(out, "pack to {}: {}, record {}", pack.to, pack.size, pack.digest)?;
+        }
+        for wave in &self.waves {
+            write_wave(out, wave)?;
+        }
+        if !self.excluded.is_empty() {
+            writeln!(out, "\nleft out: {}", self.excluded.len())?;
+        }
+        for excluded in &self.excluded {
+            writeln!(out, "  {}: {}", excluded.host, excluded.because)?;
+        }
+        Ok(())
+    }
+}
+
+fn write_wave(out: &mut String, wave: &PlannedWave) -> fmt::Result {
+    let advance = match wave.advance {
+        Advance::Automatic => "by itself",
+        Advance::Manual => "when a person says so",
+    };
+    writeln!(
+        out,
+        "\n{}: {} hosts, {} at a time, goal {}, halts after more than {} failures",
+        wave.name,
+        wave.hosts.len(),
+        wave.parallel,
+        wave.goal,
+        wave.failure_budget
+    )?;
+    writeln!(
+        out,
+        "  watched for {}, waits at most {}, the next starts {advance}",
+        span(wave.soak_ms),
+        span(wave.timeout_ms)
+    )?;
+    let width = wave.hosts.iter().map(|host| host.host.as_str().len()).max().unwrap_or(0);
+    for host in &wave.hosts {
+        let builds: Vec<String> = host.builds().iter().map(ToString::to_string).collect();
+        writeln!(
+            out,
+            "  {:<width$}  risk {:>3}  {}  about {}, back in {}  {}",
+            host.host,
+            host.risk,
+            builds.join(" → "),
+            span(host.p95_ms),
+            span(host.undo_p95_ms),
+            host.because
+        )?;
+    }
+    Ok(())
+}
+
+impl PlannedHost {
+    /// The builds on its way, first and last included.
+    #[must_use]
+    pub fn builds(&self) -> Vec<BuildId> {
+        let first = self.legs.first().map(|leg| leg.from.clone());
+        first.into_iter().chain(self.legs.iter().map(|leg| leg.pack.to.clone())).collect()
+    }
+}
+
+/// A duration in its two largest units.
+fn span(ms: u64) -> String {
+    let duration = Duration::from_millis(ms);
+    let seconds = duration.as_secs();
+    match seconds {
+        0 => format!("{ms} ms"),
+        1..60 => format!("{seconds} s"),
+        60..3600 => pair(seconds, 60, "min", "s"),
+        3600..86_400 => pair(seconds / 60, 60, "h", "min"),
+        _ => pair(seconds / 3600, 24, "d", "h"),
+    }
+}
+
+fn pair(small: u64, factor: u64, large_unit: &str, small_unit: &str) -> String {
+    match (small / factor, small % factor) {
+        (large, 0) => format!("{large} {large_unit}"),
+        (large, rest) => format!("{large} {large_unit} {rest} {small_unit}"),
+    }
+}
