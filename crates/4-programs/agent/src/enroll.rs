@@ -34,6 +34,13 @@ pub async fn enroll(
 }
 
 /// Pins the root that came with the identity. Repeating it changes nothing, so `run` does it again after a cut-off.
-pub(crate) fn pin(identity: &Identity, state: &Path) -> Result<TrustStore, AgentError> {
-    Ok(TrustStore::create(&state.join("tuf"), identity.tuf_root.as_bytes())?)
+///
+/// A server without a repository has no root to give: such a host takes no order before it is enrolled anew.
+pub(crate) fn pin(identity: &Identity, state: &Path) -> Result<(), AgentError> {
+    if identity.tuf_root.is_empty() {
+        tracing::warn!("the server had no repository when this host was enrolled: no order can be prepared");
+        return Ok(());
+    }
+    TrustStore::create(&state.join("tuf"), identity.tuf_root.as_bytes())?;
+    Ok(())
 }

@@ -90,10 +90,11 @@ impl Preparation<'_> {
         let (board, order) = (&self.agent.board, self.order);
         let last = std::sync::Mutex::new(Fetched::default());
         let progress = |now: Fetched| {
-            if let Ok(mut last) = last.lock() {
-                *last = now;
+            let Ok(mut last) = last.lock() else { return };
+            if part(*last) != part(now) {
+                tell(board, order, now);
             }
-            tell(board, order, now);
+            *last = now;
         };
         let realise = Realise {
             entries,
@@ -142,6 +143,11 @@ impl Preparation<'_> {
         built.await??;
         Ok(into)
     }
+}
+
+/// Which twentieth is done: each is worth a word, each chunk is not.
+fn part(now: Fetched) -> (ByteSize, u64) {
+    (now.to_fetch, now.fetched.0.saturating_mul(20) / now.to_fetch.0.max(1))
 }
 
 fn tell(board: &Board, order: &Order, now: Fetched) {
