@@ -148,7 +148,8 @@ pub(crate) fn bar(host: &RolloutHostView) -> Bar {
             let places = PrepareStage::ALL.len() as u64;
             let place =
                 PrepareStage::ALL.iter().position(|other| other == stage).unwrap_or(0) as u64;
-            let within = if total.0 == 0 { 0 } else { 100 * done.0.min(total.0) / total.0 };
+            let come = done.0.min(total.0).saturating_mul(100);
+            let within = come.checked_div(total.0).unwrap_or(0);
             Bar {
                 percent: (place * 100 + within) / places,
                 what: format!("{} of {}", done, total),

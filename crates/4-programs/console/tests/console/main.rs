@@ -61,7 +61,8 @@ impl Bench {
     }
 
     async fn post(&self, path: &str, body: String) -> Response<Body> {
-        let request = Request::post(path).header(COOKIE, &self.cookie).body(Body::from(body)).unwrap();
+        let request =
+            Request::post(path).header(COOKIE, &self.cookie).body(Body::from(body)).unwrap();
         self.router.clone().oneshot(request).await.unwrap()
     }
 
@@ -69,7 +70,10 @@ impl Bench {
         let answer = self.get(path).await;
         assert_eq!(answer.status(), StatusCode::OK, "{path}");
         let policy = answer.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned();
-        assert!(policy.contains("default-src 'none'") && !policy.contains("script-src 'unsafe"), "{policy}");
+        assert!(
+            policy.contains("default-src 'none'") && !policy.contains("script-src 'unsafe"),
+            "{policy}"
+        );
         text(answer).await
     }
 }
@@ -96,7 +100,12 @@ fn pages() -> Vec<String> {
 #[tokio::test]
 async fn nothing_is_seen_without_a_session() {
     let bench = bench();
-    let files = ["/", "/rollouts/ledger-1200/events", "/rollouts/ledger-1200/hosts/web-01/certificate.pdf", "/signoff.pub.pem"];
+    let files = [
+        "/",
+        "/rollouts/ledger-1200/events",
+        "/rollouts/ledger-1200/hosts/web-01/certificate.pdf",
+        "/signoff.pub.pem",
+    ];
     for path in pages().iter().map(String::as_str).chain(files) {
         let answer = bench.get(path).await;
         assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{path}");
@@ -154,7 +163,14 @@ async fn no_text_becomes_markup_and_nothing_comes_from_elsewhere() {
 async fn rollout_says_what_it_waits_for_and_how_far_each_host_is() {
     let bench = Bench::logged_in().await;
     let page = bench.text("/rollouts/ledger-1200").await;
-    for expected in ["Wave 2 runs", "leg 2/2 · install · migrate", "4.2 s of 9.0 s", "value=\"68\"", "6.0 MiB of 78.2 MiB", "approver, owner"] {
+    for expected in [
+        "Wave 2 runs",
+        "leg 2/2 · install · migrate",
+        "4.2 s of 9.0 s",
+        "value=\"68\"",
+        "6.0 MiB of 78.2 MiB",
+        "approver, owner",
+    ] {
         assert!(page.contains(expected), "no `{expected}`");
     }
     let why = bench.text("/rollouts/ledger-1200/hosts/db-01").await;
@@ -164,7 +180,13 @@ async fn rollout_says_what_it_waits_for_and_how_far_each_host_is() {
 #[tokio::test]
 async fn what_does_not_exist_is_a_page_with_its_code() {
     let bench = Bench::logged_in().await;
-    for path in ["/rollouts/other", "/rollouts/-x", "/rollouts/ledger-1200/hosts/other", "/packs/xyz", "/nothing"] {
+    for path in [
+        "/rollouts/other",
+        "/rollouts/-x",
+        "/rollouts/ledger-1200/hosts/other",
+        "/packs/xyz",
+        "/nothing",
+    ] {
         let answer = bench.get(path).await;
         assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{path}");
         assert!(text(answer).await.contains("not-found"), "{path}");
@@ -210,7 +232,8 @@ async fn events_bring_only_what_changed_and_end_with_the_rollout() {
     let mut stream = answer.into_body().into_data_stream();
     let mut next = async || {
         let limit = Duration::from_secs(20);
-        let bytes = tokio::time::timeout(limit, stream.next()).await.expect("no event in time")?.unwrap();
+        let bytes =
+            tokio::time::timeout(limit, stream.next()).await.expect("no event in time")?.unwrap();
         Some(String::from_utf8(bytes.to_vec()).unwrap())
     };
     let first = next().await.unwrap();

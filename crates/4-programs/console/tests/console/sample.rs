@@ -21,7 +21,7 @@ use refit_protocol::agent::{
 };
 use refit_protocol::v1::{
     CertificateState, CertificateView, HostView, PartySignature, PlanView, RepositoryView, Right,
-    RolloutHostView, RolloutView, UpdateView, WaveState, WaveView, WhyView, Whoami,
+    RolloutHostView, RolloutView, UpdateView, WaveState, WaveView, Whoami, WhyView,
 };
 use refit_risk::{RiskReason, RiskScore};
 use refit_rollout::{HostState, RolloutState};
@@ -68,7 +68,12 @@ fn risk() -> RiskScore {
     RiskScore {
         score: 45,
         reasons: vec![
-            reason("criticality", 30, "criticality is high", "comes late, after hosts of the same role"),
+            reason(
+                "criticality",
+                30,
+                "criticality is high",
+                "comes late, after hosts of the same role",
+            ),
             reason("size", 15, HOSTILE, "backup is taken before"),
         ],
     }
@@ -119,7 +124,9 @@ fn evidence(after: &str) -> RunEvidence {
 
 fn host(name: &str, state: HostState, standing: Option<Standing>) -> RolloutHostView {
     let finished = match &state {
-        HostState::Succeeded { build } | HostState::RolledBack { build, .. } => Some(build.to_string()),
+        HostState::Succeeded { build } | HostState::RolledBack { build, .. } => {
+            Some(build.to_string())
+        }
         _ => None,
     };
     let order = refit_plan::OrderKey {
@@ -163,7 +170,10 @@ fn rollout() -> RolloutView {
     let build = |text: &str| text.parse::<BuildId>().unwrap();
     let succeeded = || HostState::Succeeded { build: build("1200") };
     let finished = |name: &str| host(name, succeeded(), None);
-    let go = |phase: &str, step: &str| HostState::Running { phase: phase.to_owned(), step: step.to_owned() };
+    let go = |phase: &str, step: &str| HostState::Running {
+        phase: phase.to_owned(),
+        step: step.to_owned(),
+    };
     let waiting = || HostState::Waiting { on: "wave 2".to_owned() };
     RolloutView {
         name: "ledger-1200".parse().unwrap(),
@@ -194,7 +204,11 @@ fn rollout() -> RolloutView {
                         HostState::RolledBack { build: build("1100"), cause: HOSTILE.to_owned() },
                         None,
                     ),
-                    host("web-04", go("install", "migrate"), running(15, "migrate", Phase::Install)),
+                    host(
+                        "web-04",
+                        go("install", "migrate"),
+                        running(15, "migrate", Phase::Install),
+                    ),
                     host("db-03", go("protect", "backup"), running(6, "backup", Phase::Protect)),
                     host("db-04", HostState::Due, None),
                 ],
@@ -237,7 +251,10 @@ fn summary(to: &str) -> PackSummary {
 impl ConsoleSource for Sample {
     async fn whoami(&self, token: &str) -> Answer<Whoami> {
         if token == TOKEN && *self.token_counts.lock().unwrap() {
-            return Ok(Whoami { name: "auditor".parse().unwrap(), rights: BTreeSet::from([Right::Auditor]) });
+            return Ok(Whoami {
+                name: "auditor".parse().unwrap(),
+                rights: BTreeSet::from([Right::Auditor]),
+            });
         }
         Err(Problem::new("server.unknown-token", 401, "the token is not known", "no such token"))
     }
@@ -277,10 +294,16 @@ impl ConsoleSource for Sample {
             packs: vec![pin],
             waves: vec![wave],
             failure_budget: 1,
-            excluded: vec![Excluded { host: "old-01".parse().unwrap(), because: "is retired".to_owned() }],
+            excluded: vec![Excluded {
+                host: "old-01".parse().unwrap(),
+                because: "is retired".to_owned(),
+            }],
             approvals_needed: 1,
         };
-        let report = vec!["8 hosts in 3 waves".to_owned(), "web-01 is the canary: its risk is the lowest".to_owned()];
+        let report = vec![
+            "8 hosts in 3 waves".to_owned(),
+            "web-01 is the canary: its risk is the lowest".to_owned(),
+        ];
         Ok(Some(PlanView { hash: Digest::of(b"plan"), plan, report, findings: Vec::new() }))
     }
     async fn why(&self, _: &RolloutName, host: &HostName) -> Answer<WhyView> {
@@ -360,11 +383,15 @@ impl ConsoleSource for Sample {
         })
     }
     async fn pack(&self, record: &Digest) -> Answer<PackPage> {
-        let found = ["1100", "1200"].into_iter().map(summary).find(|pack| pack.record_digest == *record);
+        let found =
+            ["1100", "1200"].into_iter().map(summary).find(|pack| pack.record_digest == *record);
         Ok(PackPage {
             summary: found.ok_or_else(|| missing("such pack"))?,
             readme: format!("# Ledger\n\nFaster reports.\n\n{HOSTILE}\n"),
-            web: vec![TreePath::parse("index.html").unwrap(), TreePath::parse("style.css").unwrap()],
+            web: vec![
+                TreePath::parse("index.html").unwrap(),
+                TreePath::parse("style.css").unwrap(),
+            ],
         })
     }
     async fn pack_file(&self, _: &Digest, path: &TreePath) -> Answer<Vec<u8>> {
@@ -400,7 +427,11 @@ impl ConsoleSource for Sample {
         ])
     }
     async fn certificate_json(&self, _: &RolloutName, host: &HostName) -> Answer<Vec<u8>> {
-        if host.as_str() == "web-01" { Ok(b"{}".to_vec()) } else { Err(missing("certificate of the host")) }
+        if host.as_str() == "web-01" {
+            Ok(b"{}".to_vec())
+        } else {
+            Err(missing("certificate of the host"))
+        }
     }
     async fn certificate_pdf(&self, _: &RolloutName, _: &HostName) -> Answer<Vec<u8>> {
         Ok(b"%PDF-1.7".to_vec())
@@ -419,7 +450,9 @@ pub(crate) fn finish(view: &mut RolloutView, outcome: OrderOutcome) {
             OrderOutcome::RolledBack { build, cause: Cause { text, .. }, .. } => {
                 HostState::RolledBack { build: build.clone(), cause: text.clone() }
             }
-            OrderOutcome::NeedsPerson { cause } => HostState::NeedsPerson { cause: cause.text.clone() },
+            OrderOutcome::NeedsPerson { cause } => {
+                HostState::NeedsPerson { cause: cause.text.clone() }
+            }
         };
         host.report = None;
     }
