@@ -1,0 +1,7 @@
+//! The server as its clients meet it: real TLS, real repository, real store; agents that only talk.
+
+mod access;
+mod agent;
+mod doors;
+mod stage;
+mod walk;
