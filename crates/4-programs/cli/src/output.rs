@@ -146,7 +146,7 @@ pub(crate) fn usage(error: &clap::Error) -> Exit {
 #[must_use]
 pub(crate) fn table<const N: usize>(headers: [&str; N], rows: Vec<[String; N]>) -> String {
     let mut table = Table::new();
-    table.load_preset(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(headers.map(str::to_uppercase));
     for row in rows {
         table.add_row(row);
