@@ -19,8 +19,6 @@ const HELP_PAGES: u32 = 60;
 pub(crate) struct Releases {
     /// Folders with the three release trees, in the order of [`BUILDS`].
     pub(crate) trees: [PathBuf; 3],
-    /// The repository: `metadata/` and `targets/`.
-    pub(crate) repository: PathBuf,
 }
 
 /// The schema that a build works with.
@@ -47,7 +45,7 @@ pub(crate) async fn build(ground: &Ground, options: &DemoOptions) -> Result<Rele
     let mut trees = Vec::new();
     for build in BUILDS {
         let tree = packs.join(build).join("payload");
-        release(options, build, &tree)?;
+        release(options, build, &tree).await?;
         trees.push(tree);
     }
     let refit = options.refit.as_path();
@@ -66,7 +64,7 @@ pub(crate) async fn build(ground: &Ground, options: &DemoOptions) -> Result<Rele
     publish.extend(made.iter().map(|pack| pack.as_os_str()));
     children::run(refit, &publish, &[]).await?;
     let trees = <[PathBuf; 3]>::try_from(trees).map_err(|_| DemoError::value("three releases"))?;
-    Ok(Releases { trees, repository })
+    Ok(Releases { trees })
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), DemoError> {
@@ -77,14 +75,17 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), DemoError> {
 }
 
 /// The tree of one release: the program, its build's name, pictures that never change and texts of which some do.
-fn release(options: &DemoOptions, build: &str, tree: &Path) -> Result<(), DemoError> {
+async fn release(options: &DemoOptions, build: &str, tree: &Path) -> Result<(), DemoError> {
     let program = options.ledgers.join(format!("ledger-{build}"));
     if !program.is_file() {
         return Err(DemoError::NoProgram { path: program, hint: "build it with ./dev build" });
     }
     let bin = tree.join("bin/ledger");
     write(&bin, &[])?;
-    fs::copy(&program, &bin).map_err(DemoError::io("copy", &program))?;
+    // A product ships without debugging information. Where binutils are missing, the pack is larger.
+    if children::run(Path::new("strip"), &["-o".as_ref(), bin.as_os_str(), program.as_os_str()], &[]).await.is_err() {
+        fs::copy(&program, &bin).map_err(DemoError::io("copy", &program))?;
+    }
     fs::set_permissions(&bin, fs::Permissions::from_mode(0o755)).map_err(DemoError::io("write", &bin))?;
     write(&tree.join("share/build"), format!("{build}\n").as_bytes())?;
     write(&tree.join("share/pictures.bin"), &noise("pictures", SAME_BYTES))?;
