@@ -25,12 +25,25 @@ fn wave_numbers<'a>(case: &Case<'a>) -> BTreeMap<&'a HostName, usize> {
 
 /// A host of lower risk may stand behind one of higher risk only for the sake of its dependencies or its cluster.
 pub(crate) fn risk_order(case: &Case<'_>, findings: &mut Vec<Finding>) {
+    let waves = wave_numbers(case);
+    let mut members: BTreeMap<&str, u32> = BTreeMap::new();
+    for name in waves.keys() {
+        if let Some(cluster) = case.hosts.get(name).and_then(|host| host.cluster.as_deref()) {
+            *members.entry(cluster).or_default() += 1;
+        }
+    }
+    let excused = |planned: &PlannedHost| {
+        let Some(host) = case.hosts.get(&planned.host) else { return false };
+        let mates = host.cluster.as_deref().and_then(|cluster| members.get(cluster));
+        mates.is_some_and(|count| *count > 1)
+            || host.after.iter().any(|first| waves.contains_key(first))
+    };
     let mut highest: Option<&PlannedHost> = None;
     for wave in &case.plan.waves {
         for host in &wave.hosts {
             if let Some(before) = highest
                 && before.risk > host.risk
-                && !has_excuse(case, host)
+                && !excused(host)
             {
                 let text = format!(
                     "host {} with risk {} stands behind {} with risk {}",
@@ -45,18 +58,6 @@ pub(crate) fn risk_order(case: &Case<'_>, findings: &mut Vec<Finding>) {
             (old, new) => new.or(old),
         };
     }
-}
-
-fn has_excuse(case: &Case<'_>, planned: &PlannedHost) -> bool {
-    let Some(host) = case.hosts.get(&planned.host) else { return false };
-    let waves = wave_numbers(case);
-    let cluster_mate = host.cluster.is_some()
-        && case.hosts.values().any(|other| {
-            other.name != host.name
-                && other.cluster == host.cluster
-                && waves.contains_key(&other.name)
-        });
-    cluster_mate || host.after.iter().any(|first| waves.contains_key(first))
 }
 
 pub(crate) fn dependencies(case: &Case<'_>, findings: &mut Vec<Finding>) {

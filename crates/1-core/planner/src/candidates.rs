@@ -6,7 +6,7 @@ use refit_names::{BuildId, HostName, ParameterName};
 use refit_packs::catalog::PackSummary;
 use refit_packs::manifest::IssueAction;
 use refit_plan::{Excluded, Leg, PackPin};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A host that takes part.
 pub(crate) struct Placed<'a> {
@@ -63,8 +63,9 @@ pub(crate) fn sort(input: &PlanInput) -> Sorted<'_> {
             input.wanted.contains(&host.record.name)
         }
     };
+    let mut paths = Paths::new();
     for host in input.hosts.iter().filter(asked) {
-        match place(input, host, &mut sorted.warnings) {
+        match place(input, host, &mut paths, &mut sorted.warnings) {
             Ok(placed) => sorted.placed.push(placed),
             Err(because) => {
                 sorted.excluded.push(Excluded { host: host.record.name.clone(), because });
@@ -82,10 +83,14 @@ pub(crate) fn sort(input: &PlanInput) -> Sorted<'_> {
     sorted
 }
 
+/// The way to the target from each installed build: most hosts share a few.
+type Paths<'a> = BTreeMap<&'a BuildId, Result<Vec<&'a PackSummary>, String>>;
+
 /// Whether `host` takes part, and how; otherwise why not.
 fn place<'a>(
-    input: &PlanInput,
+    input: &'a PlanInput,
     host: &'a Candidate,
+    paths: &mut Paths<'a>,
     warnings: &mut Vec<String>,
 ) -> Result<Placed<'a>, String> {
     let record = &host.record;
@@ -105,9 +110,11 @@ fn place<'a>(
     if *from == input.target {
         return Err(format!("it is already at build `{from}`"));
     }
-    let path =
-        input.catalog.path(&input.product, from, &input.target).map_err(|e| e.to_string())?;
-    for pack in &path {
+    let path = paths.entry(from).or_insert_with(|| {
+        input.catalog.path(&input.product, from, &input.target).map_err(|error| error.to_string())
+    });
+    let path = path.as_ref().map_err(Clone::clone)?;
+    for pack in path {
         if let Some(cause) = seen.quarantined.get(&pack.to) {
             return Err(format!("build `{}` was rolled back here: {cause}", pack.to));
         }
@@ -118,7 +125,7 @@ fn place<'a>(
     Ok(Placed {
         record,
         risk: host.risk.score,
-        legs: legs(from, &path),
+        legs: legs(from, path),
         parameters: seen.parameters.clone(),
         p95_ms: path.iter().map(|pack| estimate(pack).p95_ms).sum(),
         undo_p95_ms: path.iter().map(|pack| estimate(pack).undo_p95_ms).max().unwrap_or_default(),
@@ -159,7 +166,7 @@ fn legs(from: &BuildId, path: &[&PackSummary]) -> Vec<Leg> {
         .collect()
 }
 
-/// Leaves out hosts that wait for one that is not brought to the target, until none is left.
+/// Leaves out hosts that wait for one that is not brought to the target, and those that wait for these in turn.
 fn exclude_orphans(input: &PlanInput, sorted: &mut Sorted<'_>) {
     let at_target: BTreeSet<&HostName> = input
         .hosts
@@ -171,49 +178,64 @@ fn exclude_orphans(input: &PlanInput, sorted: &mut Sorted<'_>) {
         })
         .map(|host| &host.record.name)
         .collect();
-    loop {
-        let placed: BTreeSet<HostName> =
-            sorted.placed.iter().map(|host| host.record.name.clone()).collect();
-        let missing = |host: &Placed<'_>| {
-            host.record
-                .after
-                .iter()
-                .find(|name| !placed.contains(*name) && !at_target.contains(name))
-                .cloned()
-        };
-        let orphans: Vec<(HostName, HostName)> = sorted
-            .placed
-            .iter()
-            .filter_map(|host| missing(host).map(|first| (host.record.name.clone(), first)))
-            .collect();
-        if orphans.is_empty() {
-            return;
-        }
-        for (host, first) in orphans {
-            sorted.placed.retain(|placed| placed.record.name != host);
-            let because = format!("it comes after `{first}`, which is not in the plan");
-            sorted.excluded.push(Excluded { host, because });
+    let mut present: BTreeSet<&HostName> =
+        sorted.placed.iter().map(|host| &host.record.name).collect();
+    let mut waiting: BTreeMap<&HostName, Vec<&HostName>> = BTreeMap::new();
+    let mut queue = VecDeque::new();
+    for host in &sorted.placed {
+        for first in &host.record.after {
+            waiting.entry(first).or_default().push(&host.record.name);
+            if !present.contains(first) && !at_target.contains(first) {
+                queue.push_back((&host.record.name, first));
+            }
         }
     }
+    while let Some((host, first)) = queue.pop_front() {
+        if !present.remove(host) {
+            continue;
+        }
+        let because = format!("it comes after `{first}`, which is not in the plan");
+        sorted.excluded.push(Excluded { host: host.clone(), because });
+        let behind = waiting.get(host).into_iter().flatten();
+        queue.extend(behind.map(|name| (*name, host)));
+    }
+    sorted.placed.retain(|host| present.contains(&host.record.name));
 }
 
 /// Lowest risk first, by name among equals, never before what a host depends on.
-pub(crate) fn order(mut placed: Vec<Placed<'_>>) -> Result<Vec<Placed<'_>>, PlanError> {
-    placed.sort_by(|a, b| (a.risk, &a.record.name).cmp(&(b.risk, &b.record.name)));
-    let names: BTreeSet<HostName> = placed.iter().map(|host| host.record.name.clone()).collect();
-    let mut done: BTreeSet<HostName> = BTreeSet::new();
-    let mut ordered = Vec::with_capacity(placed.len());
-    while !placed.is_empty() {
-        let free = placed.iter().position(|host| {
-            host.record.after.iter().all(|first| !names.contains(first) || done.contains(first))
-        });
-        let Some(free) = free else {
-            let hosts = placed.iter().map(|host| host.record.name.clone()).collect();
-            return Err(PlanError::Circle { hosts });
-        };
-        let host = placed.remove(free);
-        done.insert(host.record.name.clone());
-        ordered.push(host);
+pub(crate) fn order(placed: Vec<Placed<'_>>) -> Result<Vec<Placed<'_>>, PlanError> {
+    let mut left: BTreeMap<HostName, Placed<'_>> =
+        placed.into_iter().map(|host| (host.record.name.clone(), host)).collect();
+    let mut waiting: BTreeMap<HostName, Vec<HostName>> = BTreeMap::new();
+    let mut open: BTreeMap<HostName, usize> = BTreeMap::new();
+    let mut free: BTreeSet<(u32, HostName)> = BTreeSet::new();
+    for (name, host) in &left {
+        let firsts: Vec<_> = host.record.after.iter().filter(|f| left.contains_key(*f)).collect();
+        for first in &firsts {
+            waiting.entry((*first).clone()).or_default().push(name.clone());
+        }
+        if firsts.is_empty() {
+            free.insert((host.risk, name.clone()));
+        } else {
+            open.insert(name.clone(), firsts.len());
+        }
     }
-    Ok(ordered)
+    let mut ordered = Vec::with_capacity(left.len());
+    while let Some((_, name)) = free.pop_first() {
+        for behind in waiting.remove(&name).unwrap_or_default() {
+            let Some(count) = open.get_mut(&behind) else { continue };
+            *count -= 1;
+            if *count == 0
+                && let Some(host) = left.get(&behind)
+            {
+                free.insert((host.risk, behind));
+            }
+        }
+        ordered.extend(left.remove(&name));
+    }
+    if left.is_empty() {
+        Ok(ordered)
+    } else {
+        Err(PlanError::Circle { hosts: left.into_keys().collect() })
+    }
 }

@@ -6,6 +6,16 @@ use jiff::Timestamp;
 use refit_names::HostName;
 
 impl Rollout {
+    /// Whether a report would change the host's state, or be refused. Cheap: repeating reports need no move.
+    #[must_use]
+    pub fn is_news(&self, host: &HostName, standing: &HostReport) -> bool {
+        self.host(host).is_none_or(|member| match member.after(standing) {
+            Ok(Some(state)) => state != member.state,
+            Ok(None) => false,
+            Err(_) => true,
+        })
+    }
+
     /// Reports are level-triggered: one that is older than what is known changes nothing.
     pub(crate) fn host_reported(
         &mut self,

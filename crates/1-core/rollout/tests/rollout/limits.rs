@@ -84,6 +84,12 @@ proptest! {
             let before = walk.rollout.clone();
             walk.seconds += seconds;
             let moved = walk.try_go(&event);
+            if let Event::HostReported { host, standing } = &event
+                && !before.is_news(host, standing)
+            {
+                prop_assert_eq!(walk.rollout.host(host).map(|h| &h.ended_at), before.host(host).map(|h| &h.ended_at));
+                prop_assert!(moved.is_ok(), "old news were refused");
+            }
             prop_assert!(moved.is_ok() || walk.rollout == before);
             judge(&before, &walk.rollout);
             if moved.is_err() {
