@@ -3,7 +3,12 @@
 use crate::token::TokenError;
 use refit_names::{Coded, ErrorClass};
 use refit_protocol::Problem;
-use std::{collections::BTreeSet, path::PathBuf, sync::Mutex};
+use std::{
+    collections::BTreeSet,
+    error::Error,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
 
 /// Why a call did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +38,7 @@ pub enum ClientError {
         server: String,
         /// What is wrong with its certificate.
         #[source]
-        source: rustls::Error,
+        source: Untrusted,
     },
     /// The server answered with a problem.
     #[error("{}", problem_text(.0))]
@@ -72,6 +77,28 @@ pub enum ClientError {
     /// Key or certificate are missing or damaged.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+}
+
+/// What is wrong with a server's certificate.
+#[derive(Debug, thiserror::Error)]
+pub enum Untrusted {
+    /// What TLS says.
+    #[error(transparent)]
+    Tls(rustls::Error),
+    /// What our own check says.
+    #[error("{0}")]
+    Own(Arc<dyn Error + Send + Sync>),
+}
+
+impl From<rustls::Error> for Untrusted {
+    fn from(error: rustls::Error) -> Self {
+        match error {
+            rustls::Error::InvalidCertificate(rustls::CertificateError::Other(other)) => {
+                Self::Own(other.0)
+            }
+            error => Self::Tls(error),
+        }
+    }
 }
 
 /// Why the identity of a host cannot be used.

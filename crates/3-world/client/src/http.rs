@@ -112,7 +112,7 @@ pub(crate) fn classify(error: reqwest::Error) -> ClientError {
             ClientError::CertificateRefused { server, source: source.clone() }
         }
         Some(source @ rustls::Error::InvalidCertificate(_)) => {
-            ClientError::ServerNotTrusted { server, source: source.clone() }
+            ClientError::ServerNotTrusted { server, source: source.clone().into() }
         }
         _ => ClientError::Unreachable { server, source: error.without_url() },
     }

@@ -24,7 +24,7 @@ pub use agent::{AgentClient, RepositorySource};
 pub use api::ApiClient;
 pub use backoff::Backoff;
 pub use enrol::{Enrolled, enrol, request_certificate};
-pub use error::{ClientError, IdentityError};
+pub use error::{ClientError, IdentityError, Untrusted};
 pub use events::EventStream;
 pub use identity::{Identity, IdentityNote};
 pub use token::{TokenError, TokenText};
