@@ -54,10 +54,11 @@ impl Follower {
         if self.over {
             return None;
         }
-        if !self.sent.is_empty() {
-            self.console.ambient.clock.sleep(PAUSE).await;
-        }
         loop {
+            // Also keeps a source that answers at once, as a stopping one does, from turning this into a spin.
+            if !self.sent.is_empty() {
+                self.console.ambient.clock.sleep(PAUSE).await;
+            }
             self.console.sessions.person(&self.person.id).await.ok()?;
             let view = self.console.source.rollout(&self.name).await.ok()?;
             let news = self.news(Fragments::of(&view));

@@ -37,7 +37,9 @@ pub(crate) async fn list(
     Extension(person): Extension<Person>,
 ) -> Result<Response, Refusal> {
     let mut rollouts = Vec::new();
-    for view in console.source.rollouts().await? {
+    // A rollout without a plan has no hosts, and so no certificates to ask for.
+    let planned = console.source.rollouts().await?.into_iter().filter(|view| view.plan.is_some());
+    for view in planned {
         let certificates = console.source.certificates(&view.name).await?;
         if !certificates.is_empty() {
             rollouts.push((view.name.to_string(), certificates.iter().map(line).collect()));

@@ -13,6 +13,9 @@ use refit_packs::catalog::PackSummary;
 use refit_protocol::v1::{RepositoryView, UpdateView};
 use std::sync::Arc;
 
+/// What a server answers that has no repository, or none that was refreshed.
+const NOT_YET: u16 = 503;
+
 #[derive(Template)]
 #[template(path = "updates.html")]
 struct UpdatesPage {
@@ -20,6 +23,13 @@ struct UpdatesPage {
     updates: Vec<UpdateLine>,
     packs: Vec<PackLine>,
     repository: RepositoryLine,
+}
+
+#[derive(Template)]
+#[template(path = "no_repository.html")]
+struct NoRepositoryPage {
+    frame: Frame,
+    detail: String,
 }
 
 struct UpdateLine {
@@ -53,10 +63,22 @@ pub(crate) async fn list(
     State(console): State<Arc<Console>>,
     Extension(person): Extension<Person>,
 ) -> Result<Response, Refusal> {
-    let updates = console.source.updates().await?;
-    let repository = console.source.repository().await?;
+    let frame = frame(&person, "updates", "Updates");
+    let repository = match console.source.repository().await {
+        Ok(repository) => repository,
+        // A server that looks after no repository is no error of the page: it says so.
+        Err(problem) if problem.status == NOT_YET => {
+            return Ok(reply::html(&NoRepositoryPage { frame, detail: problem.detail }));
+        }
+        Err(problem) => return Err(problem.into()),
+    };
+    let updates = match console.source.updates().await {
+        // Not refreshed yet: what the repository says of itself is shown above the empty list.
+        Err(problem) if problem.status == NOT_YET => Vec::new(),
+        answer => answer?,
+    };
     Ok(reply::html(&UpdatesPage {
-        frame: frame(&person, "updates", "Updates"),
+        frame,
         updates: updates.iter().map(update_line).collect(),
         packs: repository.packs.iter().map(pack_line).collect(),
         repository: repository_line(&repository),
