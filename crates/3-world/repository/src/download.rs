@@ -60,6 +60,9 @@ pub(crate) async fn read(http: &reqwest::Client, wanted: &Wanted<'_>) -> Result<
 
 /// Brings a target to `out`: through a `.partial` file beside it, which a later call continues.
 pub(crate) async fn save(http: &reqwest::Client, wanted: &Wanted<'_>, out: &Path) -> Result<(), RepositoryError> {
+    if is_there(wanted, out).await {
+        return Ok(());
+    }
     let partial = partial_path(out);
     let failed = || RepositoryError::io("write", partial.clone());
     let mut tries = 0;
@@ -79,18 +82,33 @@ pub(crate) async fn save(http: &reqwest::Client, wanted: &Wanted<'_>, out: &Path
         let progress = file.metadata().await.map_err(failed())?.len() > start;
         match result {
             Ok(()) => break,
+            Err(fault @ Fault::TooLarge(_)) => {
+                // Bytes beyond the signed length prove that the rest is not to be continued either.
+                remove(&partial).await?;
+                return Err(RepositoryError::from_fault(&wanted.url, fault));
+            }
             Err(fault) => pause_or_fail(wanted, fault, &mut tries, progress).await?,
         }
     }
     let (length, found) = digest_of(&partial).await?;
     if let Err(error) = wanted.check(length, &found) {
         // What is wrong once is wrong on the next try too: begin anew.
-        tokio::fs::remove_file(&partial).await.map_err(RepositoryError::io("remove", partial))?;
+        remove(&partial).await?;
         return Err(error);
     }
     tokio::fs::rename(&partial, out).await.map_err(RepositoryError::io("write", out))?;
     let folder = out.parent().unwrap_or(Path::new("."));
     File::open(folder).await.map_err(RepositoryError::io("open", folder))?.sync_all().await.map_err(RepositoryError::io("write", folder))
+}
+
+async fn remove(path: &Path) -> Result<(), RepositoryError> {
+    tokio::fs::remove_file(path).await.map_err(RepositoryError::io("remove", path))
+}
+
+/// Whether the very file is in its place already.
+async fn is_there(wanted: &Wanted<'_>, out: &Path) -> bool {
+    let same_length = tokio::fs::symlink_metadata(out).await.is_ok_and(|there| there.is_file() && there.len() == wanted.length);
+    same_length && digest_of(out).await.is_ok_and(|(_, found)| found == wanted.sha256)
 }
 
 fn partial_path(out: &Path) -> PathBuf {

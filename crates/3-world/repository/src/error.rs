@@ -5,19 +5,18 @@ use jiff::Timestamp;
 use refit_names::{ByteSize, Coded, ErrorClass, TargetName};
 use refit_packs::record::RecordError;
 use std::{error::Error, io, path::PathBuf};
-use tough::TransportErrorKind;
 use url::Url;
 
 /// Why a repository is not believed, or not read.
 #[derive(Debug, thiserror::Error)]
 pub enum RepositoryError {
     /// Metadata is older than it may be.
-    #[error("{role} metadata of the repository expired{}", at.map(|at| format!(" at {at}")).unwrap_or_default())]
+    #[error("{role} metadata of the repository expired at {at}")]
     Expired {
         /// Whose.
         role: String,
-        /// When, if it says so.
-        at: Option<Timestamp>,
+        /// When.
+        at: Timestamp,
     },
     /// The repository offers something older than what was trusted before.
     #[error("{role} metadata was rolled back: expected version {trusted} or newer, found {found}")]
@@ -117,14 +116,6 @@ pub enum RepositoryError {
         /// What is wrong.
         source: RecordError,
     },
-    /// The clock stands before the time of the last refresh.
-    #[error("clock went back: now {now}, last refresh {last}")]
-    ClockWentBack {
-        /// Now.
-        now: Timestamp,
-        /// The time of the last refresh.
-        last: Timestamp,
-    },
     /// The root that was to be trusted does not carry its own signatures, or is none.
     #[error("root file is not a root that can be trusted")]
     UntrustableRoot {
@@ -163,8 +154,11 @@ pub enum RepositoryError {
         source: io::Error,
     },
     /// Something that the specification forbids.
-    #[error("repository breaks the rules of its format")]
-    Unlawful(#[source] Box<tough::error::Error>),
+    #[error("repository breaks the rules of its format: {what}")]
+    Unlawful {
+        /// What it does.
+        what: String,
+    },
 }
 
 impl RepositoryError {
@@ -185,57 +179,6 @@ impl RepositoryError {
         }
     }
 
-    /// Translates what the library says; `expiry` tells when a role's newest metadata expires.
-    pub(crate) fn from_tough(error: tough::error::Error, expiry: impl Fn(&str) -> Option<Timestamp>) -> Self {
-        use tough::error::Error as Tough;
-        match error {
-            Tough::ExpiredMetadata { role, .. } => {
-                let role = role.to_string();
-                Self::Expired { at: expiry(&role), role }
-            }
-            Tough::OlderMetadata { role, current_version, new_version, .. } => {
-                Self::Rollback { role: role.to_string(), trusted: current_version, found: new_version }
-            }
-            Tough::OlderSnapshotInTimestamp { snapshot_new, snapshot_old, .. } => {
-                Self::Rollback { role: "snapshot".to_owned(), trusted: snapshot_old, found: snapshot_new }
-            }
-            Tough::SnapshotRoleRollback { role, old_role_version, new_role_version, .. } => {
-                Self::Rollback { role: plain(&role), trusted: old_role_version, found: new_role_version }
-            }
-            Tough::SnapshotRoleMissing { role, .. } => Self::RoleGone { role: plain(&role) },
-            Tough::VerifyMetadata { role, source, .. } => Self::BadSignature { role: role.to_string(), source: Box::new(source) },
-            Tough::VerifyRoleMetadata { role, source, .. } => Self::BadSignature { role, source: Box::new(source) },
-            Tough::VerifyTrustedMetadata { source, .. } => Self::UntrustableRoot { source: Box::new(source) },
-            Tough::ParseTrustedMetadata { source, .. } => Self::UntrustableRoot { source: Box::new(source) },
-            Tough::VersionMismatch { role, fetched, expected, .. } => {
-                Self::VersionMismatch { role: role.to_string(), expected, found: fetched }
-            }
-            Tough::ParseMetadata { role, source, .. } => Self::malformed(format!("{role} metadata"), source),
-            Tough::SystemTimeSteppedBackward { sys_time, latest_known_time } => {
-                Self::ClockWentBack { now: sys_time, last: latest_known_time }
-            }
-            Tough::Transport { url, source, .. } => Self::from_transport(&url, source),
-            other => Self::Unlawful(Box::new(other)),
-        }
-    }
-
-    fn from_transport(url: &Url, error: tough::TransportError) -> Self {
-        match error.source().and_then(|source| source.downcast_ref::<tough::error::Error>()) {
-            Some(tough::error::Error::HashMismatch { calculated, expected, .. }) => {
-                return Self::HashMismatch { what: url.to_string(), expected: expected.clone(), found: calculated.clone() };
-            }
-            Some(tough::error::Error::MaxSizeExceeded { max_size, .. }) => {
-                return Self::TooLarge { what: url.to_string(), limit: ByteSize(*max_size) };
-            }
-            _ => {}
-        }
-        match error.source().and_then(|source| source.downcast_ref::<Fault>()) {
-            Some(Fault::TooLarge(limit)) => Self::TooLarge { what: url.to_string(), limit: *limit },
-            _ if error.kind() == TransportErrorKind::FileNotFound => Self::MissingFile { url: url.to_string() },
-            _ => Self::Unreachable { url: url.to_string(), source: Box::new(error) },
-        }
-    }
-
     /// Whether the repository was read and is not to be believed, as opposed to not read at all.
     #[must_use]
     pub const fn is_verification(&self) -> bool {
@@ -251,11 +194,6 @@ impl RepositoryError {
                 | Self::Io { .. }
         )
     }
-}
-
-/// `targets.json` in a snapshot is the role `targets`.
-fn plain(file: &str) -> String {
-    file.strip_suffix(".json").unwrap_or(file).to_owned()
 }
 
 impl Coded for RepositoryError {
@@ -274,14 +212,13 @@ impl Coded for RepositoryError {
             Self::Unreachable { .. } => "repository.unreachable",
             Self::Malformed { .. } => "repository.malformed",
             Self::Record { source, .. } => source.code(),
-            Self::ClockWentBack { .. } => "repository.clock-went-back",
             Self::UntrustableRoot { .. } => "repository.untrustable-root",
             Self::OtherRoot { .. } => "repository.other-root",
             Self::NoTrust { .. } => "repository.no-trust",
             Self::NoConsistentSnapshots => "repository.no-consistent-snapshots",
             Self::UnsafePlace { .. } => "repository.unsafe-place",
             Self::Io { .. } => "repository.file-system",
-            Self::Unlawful(_) => "repository.unlawful",
+            Self::Unlawful { .. } => "repository.unlawful",
         }
     }
 

@@ -10,12 +10,14 @@
 //! 3. A mirror always offers one consistent state: its timestamp is replaced last.
 //! 4. Nothing is read without a limit in bytes and in time.
 
+mod delegations;
 mod download;
 pub mod error;
 mod mirror;
 mod repository;
 mod transport;
 mod trust;
+mod workflow;
 
 pub use error::RepositoryError;
 pub use mirror::MirrorReport;

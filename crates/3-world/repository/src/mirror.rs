@@ -3,13 +3,15 @@
 //! Interrupted anywhere, the copy still offers the state before: files with a version or a digest in their name never change, and
 //! `timestamp.json` alone says which of them count.
 
-use crate::{Repository, RepositoryError, download, transport::Wire, trust::write_atomically};
+use crate::{Repository, RepositoryError, delegations, download, trust::write_atomically, workflow};
+use bytes::Bytes;
 use refit_names::{ByteSize, TargetName};
 use serde::Serialize;
 use std::{
     fs,
     path::{Path, PathBuf},
 };
+use tough::schema::Targets;
 
 /// What a mirror run did.
 #[must_use]
@@ -29,26 +31,25 @@ impl Repository {
     /// # Errors
     /// [`RepositoryError::NoConsistentSnapshots`]; else as [`Repository::save`].
     pub async fn mirror(&self, into: &Path) -> Result<MirrorReport, RepositoryError> {
-        if !self.tuf.root().signed.consistent_snapshot {
+        if !self.trusted.root.signed.consistent_snapshot {
             return Err(RepositoryError::NoConsistentSnapshots);
         }
-        let report = self.mirror_targets(&into.join("targets")).await?;
+        let (mut roles, delegated) = delegations::all(&self.workflow, &self.trusted).await?;
+        roles.push(self.trusted.targets.signed.clone());
+        let report = self.mirror_targets(&roles, &into.join("targets")).await?;
         let dir = into.join("metadata");
         fs::create_dir_all(&dir).map_err(RepositoryError::io("create", &dir))?;
         self.mirror_roots(&dir).await?;
-        for name in self.metadata_names() {
-            let path = dir.join(&name);
-            let content = self.verified(&name)?;
-            if !fs::read(&path).is_ok_and(|there| there == content) {
-                write_atomically(&path, content)?;
-            }
-        }
+        place(&dir, delegated.iter())?;
+        let (last, rest): (Vec<_>, Vec<_>) = self.trusted.files.iter().partition(|(name, _)| *name == "timestamp.json");
+        place(&dir, rest.into_iter())?;
+        place(&dir, last.into_iter())?;
         Ok(report)
     }
 
-    async fn mirror_targets(&self, dir: &Path) -> Result<MirrorReport, RepositoryError> {
+    async fn mirror_targets(&self, roles: &[Targets], dir: &Path) -> Result<MirrorReport, RepositoryError> {
         let mut report = MirrorReport::default();
-        for (name, target) in self.tuf.all_targets().collect::<Vec<_>>() {
+        for (name, target) in roles.iter().flat_map(|role| &role.targets) {
             // The name becomes a path, so it must be one of ours, whatever the repository calls lawful.
             let name = TargetName::parse(name.raw()).map_err(|_| RepositoryError::UnsafePlace { path: PathBuf::from(name.raw()) })?;
             let wanted = self.wanted_of(name.as_str(), target)?;
@@ -60,7 +61,7 @@ impl Repository {
             }
             let folder = out.parent().unwrap_or(dir);
             fs::create_dir_all(folder).map_err(RepositoryError::io("create", folder))?;
-            download::save(&self.source.http, &wanted, &out).await?;
+            download::save(&self.workflow.http, &wanted, &out).await?;
             report.fetched += 1;
             report.fetched_bytes.0 += wanted.length;
         }
@@ -69,49 +70,32 @@ impl Repository {
 
     /// Clients may have pinned an old root and need every one since.
     async fn mirror_roots(&self, dir: &Path) -> Result<(), RepositoryError> {
-        let wire = Wire::new(self.source.http.clone());
-        for version in 1..=self.tuf.root().signed.version.get() {
+        let pinned = self.workflow.store.pinned()?;
+        let pinned_version = serde_json::from_slice::<serde_json::Value>(&pinned).ok().and_then(|root| root["signed"]["version"].as_u64());
+        for version in 1..=self.trusted.root.signed.version.get() {
             let name = format!("{version}.root.json");
             let path = dir.join(&name);
-            if path.exists() {
+            if path.exists() || self.trusted.files.contains_key(&name) {
                 continue;
             }
-            let url = self.metadata_url(&name)?;
-            match self.brought.get(url.as_str()) {
-                Some(content) => write_atomically(&path, content)?,
-                None => match wire.bring(&url).await {
-                    Ok(content) => write_atomically(&path, &content)?,
-                    // Those before the pinned one may be gone; the pinned one itself is at hand.
-                    Err(_) if self.is_pinned(version) => write_atomically(&path, &self.pinned)?,
-                    Err(crate::transport::Fault::Missing) => {}
-                    Err(fault) => return Err(RepositoryError::from_fault(&url, fault)),
-                },
+            match self.workflow.bring(&name, workflow::root_bytes_max()).await {
+                Ok(content) => write_atomically(&path, &content)?,
+                // Those before the pinned one may be gone; the pinned one itself is at hand.
+                Err(_) if pinned_version == Some(version) => write_atomically(&path, &pinned)?,
+                Err(RepositoryError::MissingFile { .. }) => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(())
     }
+}
 
-    fn is_pinned(&self, version: u64) -> bool {
-        serde_json::from_slice::<serde_json::Value>(&self.pinned).is_ok_and(|root| root["signed"]["version"] == version)
+fn place<'a>(dir: &Path, files: impl Iterator<Item = (&'a String, &'a Bytes)>) -> Result<(), RepositoryError> {
+    for (name, content) in files {
+        let path = dir.join(name);
+        if !fs::read(&path).is_ok_and(|there| there == *content) {
+            write_atomically(&path, content)?;
+        }
     }
-
-    /// The current metadata except roots, what is named before what names it.
-    fn metadata_names(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.brought.keys().filter_map(|url| url.strip_prefix(self.source.metadata.as_str())).map(str::to_owned).collect();
-        names.retain(|name| !name.ends_with(".root.json") && !name.contains('/'));
-        let timestamp = "timestamp.json";
-        let snapshot = format!("{}.snapshot.json", self.tuf.snapshot().signed.version);
-        names.sort_by_key(|name| (name == timestamp, *name == snapshot, name.clone()));
-        names
-    }
-
-    /// The exact bytes that the library verified.
-    fn verified(&self, name: &str) -> Result<&[u8], RepositoryError> {
-        let url = self.metadata_url(name)?;
-        self.brought.get(url.as_str()).map(AsRef::as_ref).ok_or_else(|| RepositoryError::MissingFile { url: url.to_string() })
-    }
-
-    fn metadata_url(&self, name: &str) -> Result<url::Url, RepositoryError> {
-        self.source.metadata.join(name).map_err(|error| RepositoryError::malformed("address of the metadata", error))
-    }
+    Ok(())
 }

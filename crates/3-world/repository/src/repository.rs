@@ -1,11 +1,10 @@
 //! A repository that was refreshed: every answer comes from metadata that was verified.
 
 use crate::{
-    RepositoryError, TrustStore,
+    RepositoryError, TrustStore, delegations,
     download::{self, Wanted},
-    transport::Wire,
+    workflow::{Trusted, Workflow},
 };
-use bytes::Bytes;
 use jiff::Timestamp;
 use refit_names::{ByteSize, Digest, TargetName};
 use refit_packs::{
@@ -16,6 +15,7 @@ use refit_plan::PackPin;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 use tough::schema::Target;
 use url::Url;
@@ -39,10 +39,9 @@ pub struct Source {
 /// Verified metadata, and the way to its targets.
 #[derive(Debug, Clone)]
 pub struct Repository {
-    pub(crate) tuf: tough::Repository,
-    pub(crate) source: Source,
-    pub(crate) brought: BTreeMap<String, Bytes>,
-    pub(crate) pinned: Vec<u8>,
+    pub(crate) trusted: Arc<Trusted>,
+    pub(crate) workflow: Workflow,
+    targets_url: Url,
 }
 
 /// Follows the chain of roots, then timestamp, snapshot and targets, with every check of the specification.
@@ -53,28 +52,12 @@ pub struct Repository {
 /// [`RepositoryError::Expired`], [`RepositoryError::Rollback`], [`RepositoryError::BadSignature`], [`RepositoryError::Unreachable`]
 /// and the others, each with what was expected and found.
 pub async fn refresh(store: &TrustStore, source: &Source) -> Result<Repository, RepositoryError> {
-    let source = Source { metadata: folder(&source.metadata), targets: folder(&source.targets), http: source.http.clone() };
     let owned = store.clone();
-    let work = blocking(store, move || owned.begin()).await?;
-    let wire = Wire::new(source.http.clone());
-    let loaded = tough::RepositoryLoader::new(&work.root, source.metadata.clone(), source.targets.clone())
-        .transport(wire.clone())
-        .datastore(work.dir.path())
-        .load()
-        .await;
-    let owned = store.clone();
-    let work = blocking(store, move || owned.finish(&work).map(|()| work)).await?;
-    let brought = wire.brought();
-    let tuf = loaded.map_err(|error| RepositoryError::from_tough(error, |role| expiry_of(role, brought.values(), &work.root)))?;
-    Ok(Repository { tuf, source, brought, pinned: store.pinned()? })
-}
-
-async fn blocking<T: Send + 'static>(
-    store: &TrustStore,
-    work: impl FnOnce() -> Result<T, RepositoryError> + Send + 'static,
-) -> Result<T, RepositoryError> {
-    let joined = tokio::task::spawn_blocking(work).await;
-    joined.unwrap_or_else(|error| Err(RepositoryError::io("work in", store.dir())(std::io::Error::other(error))))
+    let joined = tokio::task::spawn_blocking(move || owned.lock()).await;
+    let _lock = joined.unwrap_or_else(|error| Err(RepositoryError::io("lock", store.dir())(std::io::Error::other(error))))?;
+    let workflow = Workflow { store: store.clone(), http: source.http.clone(), base: folder(&source.metadata), now: Timestamp::now() };
+    let trusted = Arc::new(workflow.refresh().await?);
+    Ok(Repository { trusted, workflow, targets_url: folder(&source.targets) })
 }
 
 /// An address without a last `/` names a file; both mean the folder here.
@@ -87,51 +70,44 @@ fn folder(url: &Url) -> Url {
     url
 }
 
-/// When the newest metadata of a role that was seen expires.
-fn expiry_of<'a>(role: &str, brought: impl Iterator<Item = &'a Bytes>, root: &'a [u8]) -> Option<Timestamp> {
-    brought
-        .map(AsRef::as_ref)
-        .chain([root])
-        .filter_map(|bytes| serde_json::from_slice::<serde_json::Value>(bytes).ok())
-        .filter(|value| value["signed"]["_type"] == role)
-        .max_by_key(|value| value["signed"]["version"].as_u64())
-        .and_then(|value| value["signed"]["expires"].as_str()?.parse().ok())
-}
-
 impl Repository {
     /// The version of each role, delegated ones by their name.
     #[must_use]
     pub fn versions(&self) -> BTreeMap<String, u64> {
-        let listed = self.tuf.snapshot().signed.meta.iter();
+        let listed = self.trusted.snapshot.signed.meta.iter();
         let mut versions: BTreeMap<String, u64> =
             listed.map(|(file, meta)| (file.strip_suffix(".json").unwrap_or(file).to_owned(), meta.version.get())).collect();
-        versions.insert("root".to_owned(), self.tuf.root().signed.version.get());
-        versions.insert("timestamp".to_owned(), self.tuf.timestamp().signed.version.get());
-        versions.insert("snapshot".to_owned(), self.tuf.snapshot().signed.version.get());
+        versions.insert("root".to_owned(), self.trusted.root.signed.version.get());
+        versions.insert("timestamp".to_owned(), self.trusted.timestamp.signed.version.get());
+        versions.insert("snapshot".to_owned(), self.trusted.snapshot.signed.version.get());
         versions
     }
 
-    /// When the first of the roles expires.
+    /// When the first of the top-level roles expires.
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
-        let rest = [self.tuf.timestamp().signed.expires, self.tuf.snapshot().signed.expires, self.tuf.targets().signed.expires];
-        rest.into_iter().fold(self.tuf.root().signed.expires, Timestamp::min)
+        let Trusted { root, timestamp, snapshot, targets, .. } = self.trusted.as_ref();
+        [timestamp.signed.expires, snapshot.signed.expires, targets.signed.expires].into_iter().fold(root.signed.expires, Timestamp::min)
     }
 
-    /// The names of all targets.
+    /// The names of all targets of the top-level role; delegated roles are asked only for a name.
     #[must_use]
     pub fn targets(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.tuf.all_targets().map(|(name, _)| name.raw().to_owned()).collect();
+        let mut names: Vec<String> = self.trusted.targets.signed.targets.keys().map(|name| name.raw().to_owned()).collect();
         names.sort();
         names
     }
 
-    /// The address from which a target can be fetched by whoever verifies it himself (`refit-content` does, chunk by chunk).
+    /// The address from which a target of the top-level role can be fetched by whoever verifies it himself (`refit-content` does, chunk
+    /// by chunk).
     ///
     /// # Errors
     /// [`RepositoryError::NoSuchTarget`].
     pub fn locate(&self, name: &TargetName) -> Result<Url, RepositoryError> {
-        Ok(self.wanted(name)?.url)
+        let missing = || RepositoryError::NoSuchTarget { name: name.clone() };
+        let key = tough::TargetName::new(name.as_str()).map_err(|_| missing())?;
+        let target = self.trusted.targets.signed.targets.get(&key).ok_or_else(missing)?;
+        Ok(self.wanted_of(name.as_str(), target)?.url)
     }
 
     /// A small target's bytes.
@@ -139,11 +115,11 @@ impl Repository {
     /// # Errors
     /// [`RepositoryError::NoSuchTarget`], [`RepositoryError::TooLarge`] when it has more than `max`, and what a transfer can meet.
     pub async fn read(&self, name: &TargetName, max: ByteSize) -> Result<Vec<u8>, RepositoryError> {
-        let wanted = self.wanted(name)?;
+        let wanted = self.wanted(name).await?;
         if wanted.length > max.0 {
             return Err(RepositoryError::TooLarge { what: name.to_string(), limit: max });
         }
-        download::read(&self.source.http, &wanted).await
+        download::read(&self.workflow.http, &wanted).await
     }
 
     /// Brings a target to the file `out`, whose folder must exist. Continues what an earlier call left unfinished.
@@ -151,7 +127,7 @@ impl Repository {
     /// # Errors
     /// As [`Repository::read`].
     pub async fn save(&self, name: &TargetName, out: &Path) -> Result<(), RepositoryError> {
-        download::save(&self.source.http, &self.wanted(name)?, out).await
+        download::save(&self.workflow.http, &self.wanted(name).await?, out).await
     }
 
     /// Brings a target to its own name below `dir`, and returns where it is.
@@ -159,7 +135,7 @@ impl Repository {
     /// # Errors
     /// [`RepositoryError::UnsafePlace`] when a link in `dir` would lead out of it; else as [`Repository::save`].
     pub async fn save_below(&self, name: &TargetName, dir: &Path) -> Result<PathBuf, RepositoryError> {
-        let wanted = self.wanted(name)?;
+        let wanted = self.wanted(name).await?;
         std::fs::create_dir_all(dir).map_err(RepositoryError::io("create", dir))?;
         let mut place = dir.to_owned();
         let mut parts = name.as_str().split('/').peekable();
@@ -174,7 +150,7 @@ impl Repository {
                 std::fs::create_dir(&place).map_err(RepositoryError::io("create", &place))?;
             }
         }
-        download::save(&self.source.http, &wanted, &place).await?;
+        download::save(&self.workflow.http, &wanted, &place).await?;
         Ok(place)
     }
 
@@ -208,18 +184,17 @@ impl Repository {
         Ok(record)
     }
 
-    fn wanted<'a>(&self, name: &'a TargetName) -> Result<Wanted<'a>, RepositoryError> {
-        let missing = || RepositoryError::NoSuchTarget { name: name.clone() };
-        let key = tough::TargetName::new(name.as_str()).map_err(|_| missing())?;
-        let target = self.tuf.targets().signed.find_target(&key, false).map_err(|_| missing())?;
-        self.wanted_of(name.as_str(), target)
+    async fn wanted<'a>(&self, name: &'a TargetName) -> Result<Wanted<'a>, RepositoryError> {
+        match delegations::find(&self.workflow, &self.trusted, name.as_str()).await? {
+            Some(target) => self.wanted_of(name.as_str(), &target),
+            None => Err(RepositoryError::NoSuchTarget { name: name.clone() }),
+        }
     }
 
-    /// What signed metadata says of a target. With consistent snapshots its file is `FOLDER/DIGEST.NAME` (the library would say
-    /// `DIGEST.FOLDER/NAME`, which no other implementation does).
+    /// What signed metadata says of a target. With consistent snapshots its file is `FOLDER/DIGEST.NAME`.
     pub(crate) fn wanted_of<'a>(&self, name: &'a str, target: &Target) -> Result<Wanted<'a>, RepositoryError> {
         let sha256 = hex::encode(&target.hashes.sha256);
-        let mut url = self.source.targets.clone();
+        let mut url = self.targets_url.clone();
         let place = self.place_of(name, &sha256);
         url.path_segments_mut()
             .map_err(|()| RepositoryError::malformed("address of the targets", "it cannot have a path"))?
@@ -230,7 +205,7 @@ impl Repository {
 
     /// The path of a target's file below the folder of targets.
     pub(crate) fn place_of(&self, name: &str, sha256: &str) -> String {
-        if !self.tuf.root().signed.consistent_snapshot {
+        if !self.trusted.root.signed.consistent_snapshot {
             return name.to_owned();
         }
         match name.rsplit_once('/') {

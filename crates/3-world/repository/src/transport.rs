@@ -1,23 +1,12 @@
-//! Fetching small files over the caller's own HTTP client, or from a folder, with limits in size and time.
+//! Fetching metadata over the caller's own HTTP client, or from a folder, with limits in size and time.
 
-use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use futures_util::stream;
 use refit_names::ByteSize;
 use reqwest::StatusCode;
-use std::{
-    collections::BTreeMap,
-    io,
-    path::PathBuf,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{io, path::PathBuf, time::Duration};
 use tokio::io::AsyncReadExt;
-use tough::{Transport, TransportError, TransportErrorKind, TransportStream};
 use url::Url;
 
-/// No metadata file is larger; the library has narrower limits per role.
-const METADATA_BYTES_MAX: u64 = 16 << 20;
 /// Metadata is small; a server that needs longer is as good as gone.
 const METADATA_TIME_MAX: Duration = Duration::from_secs(60);
 /// Longest silence in the middle of a file.
@@ -42,51 +31,29 @@ pub(crate) enum Fault {
     Io(#[from] io::Error),
 }
 
-/// The transport that the library uses; remembers the exact bytes of what it brought, because a mirror must repeat them.
-#[derive(Debug, Clone)]
-pub(crate) struct Wire {
-    http: reqwest::Client,
-    brought: Arc<Mutex<BTreeMap<String, Bytes>>>,
+/// Fetches one metadata file of at most `max`.
+pub(crate) async fn bring(http: &reqwest::Client, url: &Url, max: ByteSize) -> Result<Bytes, Fault> {
+    let fetch = async {
+        match url.scheme() {
+            "file" => from_folder(url, max).await,
+            "http" | "https" => from_server(http, url, max).await,
+            other => Err(Fault::Scheme(other.to_owned())),
+        }
+    };
+    tokio::time::timeout(METADATA_TIME_MAX, fetch).await.map_err(|_| Fault::Stalled(METADATA_TIME_MAX))?
 }
 
-impl Wire {
-    pub(crate) fn new(http: reqwest::Client) -> Self {
-        Self { http, brought: Arc::default() }
-    }
-
-    /// What was brought, by address.
-    pub(crate) fn brought(&self) -> BTreeMap<String, Bytes> {
-        self.brought.lock().map(|brought| brought.clone()).unwrap_or_default()
-    }
-
-    /// Fetches one metadata file.
-    pub(crate) async fn bring(&self, url: &Url) -> Result<Bytes, Fault> {
-        let fetch = async {
-            match url.scheme() {
-                "file" => from_folder(url).await,
-                "http" | "https" => self.ask_server(url).await,
-                other => Err(Fault::Scheme(other.to_owned())),
-            }
-        };
-        let bytes = tokio::time::timeout(METADATA_TIME_MAX, fetch).await.map_err(|_| Fault::Stalled(METADATA_TIME_MAX))??;
-        if let Ok(mut brought) = self.brought.lock() {
-            brought.insert(url.to_string(), bytes.clone());
+async fn from_server(http: &reqwest::Client, url: &Url, max: ByteSize) -> Result<Bytes, Fault> {
+    let mut response = http.get(url.clone()).send().await.map_err(Fault::Http)?;
+    refuse_status(response.status())?;
+    let mut body = BytesMut::new();
+    while let Some(part) = response.chunk().await.map_err(Fault::Http)? {
+        if (body.len() + part.len()) as u64 > max.0 {
+            return Err(Fault::TooLarge(max));
         }
-        Ok(bytes)
+        body.extend_from_slice(&part);
     }
-
-    async fn ask_server(&self, url: &Url) -> Result<Bytes, Fault> {
-        let mut response = self.http.get(url.clone()).send().await.map_err(Fault::Http)?;
-        refuse_status(response.status())?;
-        let mut body = BytesMut::new();
-        while let Some(part) = response.chunk().await.map_err(Fault::Http)? {
-            if (body.len() + part.len()) as u64 > METADATA_BYTES_MAX {
-                return Err(Fault::TooLarge(ByteSize(METADATA_BYTES_MAX)));
-            }
-            body.extend_from_slice(&part);
-        }
-        Ok(body.freeze())
-    }
+    Ok(body.freeze())
 }
 
 /// Object stores answer 403 for a file that is not there.
@@ -98,15 +65,15 @@ pub(crate) fn refuse_status(status: StatusCode) -> Result<(), Fault> {
     }
 }
 
-async fn from_folder(url: &Url) -> Result<Bytes, Fault> {
+async fn from_folder(url: &Url, max: ByteSize) -> Result<Bytes, Fault> {
     let file = match tokio::fs::File::open(file_path(url)?).await {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Fault::Missing),
         other => other?,
     };
     let mut body = Vec::new();
-    file.take(METADATA_BYTES_MAX + 1).read_to_end(&mut body).await?;
-    if body.len() as u64 > METADATA_BYTES_MAX {
-        return Err(Fault::TooLarge(ByteSize(METADATA_BYTES_MAX)));
+    file.take(max.0.saturating_add(1)).read_to_end(&mut body).await?;
+    if body.len() as u64 > max.0 {
+        return Err(Fault::TooLarge(max));
     }
     Ok(body.into())
 }
@@ -120,23 +87,6 @@ pub(crate) fn file_path(url: &Url) -> Result<PathBuf, Fault> {
     let raw = url.path_segments().and_then(|mut segments| segments.next_back()).ok_or_else(wrong)?;
     let folder = url.join(".").map_err(|_| wrong())?.to_file_path().map_err(|()| wrong())?;
     if decoded.parent() == Some(folder.as_path()) { Ok(decoded) } else { Ok(folder.join(raw)) }
-}
-
-#[async_trait]
-impl Transport for Wire {
-    async fn fetch(&self, url: Url) -> Result<TransportStream, TransportError> {
-        match self.bring(&url).await {
-            Ok(bytes) => Ok(Box::pin(stream::iter([Ok(bytes)]))),
-            Err(fault) => {
-                let kind = match fault {
-                    Fault::Missing => TransportErrorKind::FileNotFound,
-                    Fault::Scheme(_) => TransportErrorKind::UnsupportedUrlScheme,
-                    _ => TransportErrorKind::Other,
-                };
-                Err(TransportError::new_with_cause(kind, url.as_str(), fault))
-            }
-        }
-    }
 }
 
 #[cfg(test)]

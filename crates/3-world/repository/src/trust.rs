@@ -3,10 +3,11 @@
 //! ```text
 //! DIR/pinned.root.json   what a person chose to trust; never changed
 //! DIR/root.json          the newest root that a chain of signatures leads to
-//! DIR/timestamp.json  snapshot.json  targets.json  latest_known_time.json
+//! DIR/timestamp.json  snapshot.json  targets.json
+//! DIR/delegated/ROLE.json
 //! ```
-//! The library writes its files in place, so a power cut could leave half a file, and half a file counts as none. It therefore works
-//! on a copy; what it leaves there is taken over file by file, each by an atomic rename.
+//! Files hold the exact bytes that came, and are replaced by an atomic rename as soon as they are verified. A power cut in the middle
+//! of a refresh leaves each of them whole.
 
 use crate::RepositoryError;
 use std::{
@@ -18,9 +19,6 @@ use tough::schema::{Root, Signed};
 
 const PINNED: &str = "pinned.root.json";
 const NEWEST: &str = "root.json";
-/// In the order in which they are taken over: nothing may be older than what vouches for it.
-const KEPT: [&str; 5] = [NEWEST, "timestamp.json", "snapshot.json", "targets.json", "latest_known_time.json"];
-const WORK_PREFIX: &str = ".work-";
 /// Root files have a few keys; a mebibyte is a thousand of them.
 const ROOT_BYTES_MAX: usize = 1 << 20;
 
@@ -28,13 +26,6 @@ const ROOT_BYTES_MAX: usize = 1 << 20;
 #[derive(Debug, Clone)]
 pub struct TrustStore {
     dir: PathBuf,
-}
-
-/// The library's copy of the store while one refresh runs.
-pub(crate) struct Work {
-    pub(crate) root: Vec<u8>,
-    pub(crate) dir: tempfile::TempDir,
-    _lock: File,
 }
 
 impl TrustStore {
@@ -83,56 +74,60 @@ impl TrustStore {
     }
 
     /// The newest root's text: the pinned one until a refresh found a newer.
-    fn newest(&self) -> Result<Vec<u8>, RepositoryError> {
+    pub(crate) fn newest_root(&self) -> Result<Vec<u8>, RepositoryError> {
         match fs::read(self.dir.join(NEWEST)) {
             Ok(root) if check_root(&root).is_ok() => Ok(root),
             _ => self.pinned(),
         }
     }
 
-    /// Locks the store and copies it for the library. Blocks while another process refreshes.
-    pub(crate) fn begin(&self) -> Result<Work, RepositoryError> {
+    /// One refresh at a time; blocks while another process has it. The lock goes with the returned file.
+    pub(crate) fn lock(&self) -> Result<File, RepositoryError> {
         let lock = File::open(&self.dir).map_err(RepositoryError::io("open", &self.dir))?;
         lock.lock().map_err(RepositoryError::io("lock", &self.dir))?;
-        self.remove_left_over()?;
-        let dir = tempfile::Builder::new().prefix(WORK_PREFIX).tempdir_in(&self.dir).map_err(RepositoryError::io("write", &self.dir))?;
-        for name in KEPT.into_iter().filter(|name| *name != NEWEST) {
-            match fs::copy(self.dir.join(name), dir.path().join(name)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(RepositoryError::io("copy", self.dir.join(name))(error)),
-                _ => {}
-            }
-        }
-        Ok(Work { root: self.newest()?, dir, _lock: lock })
+        Ok(lock)
     }
 
-    /// Takes over what the library left, also after a refusal: a newer root or timestamp stays trusted.
-    pub(crate) fn finish(&self, work: &Work) -> Result<(), RepositoryError> {
-        for name in KEPT {
-            let (from, to) = (work.dir.path().join(name), self.dir.join(name));
-            match fs::read(&from) {
-                Ok(new) if fs::read(&to).is_ok_and(|old| old == new) => {}
-                Ok(new) => write_atomically(&to, &new)?,
-                // A rotation of keys makes the library forget metadata that the old keys signed.
-                Err(error) if error.kind() == io::ErrorKind::NotFound && name != NEWEST => match fs::remove_file(&to) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(RepositoryError::io("remove", to)(error)),
-                    _ => {}
-                },
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(RepositoryError::io("read", from)(error)),
-            }
-        }
-        Ok(())
+    /// What was kept under this name.
+    pub(crate) fn get(&self, kept: &Kept) -> Option<Vec<u8>> {
+        fs::read(self.place(kept)).ok()
     }
 
-    /// Copies of a refresh that was killed.
-    fn remove_left_over(&self) -> Result<(), RepositoryError> {
-        for entry in fs::read_dir(&self.dir).map_err(RepositoryError::io("read", &self.dir))?.flatten() {
-            if entry.file_name().to_string_lossy().starts_with(WORK_PREFIX) {
-                fs::remove_dir_all(entry.path()).map_err(RepositoryError::io("remove", entry.path()))?;
-            }
+    /// Keeps verified metadata.
+    pub(crate) fn put(&self, kept: &Kept, content: &[u8]) -> Result<(), RepositoryError> {
+        let path = self.place(kept);
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(RepositoryError::io("create", folder))?;
         }
-        Ok(())
+        write_atomically(&path, content)
     }
+
+    /// Delegated roles have a folder of their own, because a role may be called `root` or `pinned.root`.
+    fn place(&self, kept: &Kept) -> PathBuf {
+        match kept {
+            Kept::Root => self.dir.join(NEWEST),
+            Kept::Timestamp => self.dir.join("timestamp.json"),
+            Kept::Snapshot => self.dir.join("snapshot.json"),
+            Kept::Targets => self.dir.join("targets.json"),
+            Kept::Delegated(role) => self.dir.join("delegated").join(format!("{}.json", quoted(role))),
+        }
+    }
+}
+
+/// Metadata that is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Kept {
+    Root,
+    Timestamp,
+    Snapshot,
+    Targets,
+    Delegated(String),
+}
+
+/// A role's name as part of an address or a file name: no separator stays.
+pub(crate) fn quoted(role: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'~');
+    role.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 fn check_root(bytes: &[u8]) -> Result<(), RepositoryError> {
