@@ -32,7 +32,8 @@ pub(crate) struct Run {
     /// A program with a `/` lies below this folder.
     pub(crate) below: PathBuf,
     pub(crate) environment: BTreeMap<String, String>,
-    pub(crate) user: Option<User>,
+    /// By name: looked up when it runs, for users come and go.
+    pub(crate) user: Option<String>,
     /// Values that must not be seen in what it says.
     pub(crate) secrets: Vec<String>,
 }
@@ -60,7 +61,8 @@ impl Run {
         let mut command = Command::new(program);
         command.args(arguments).current_dir(&self.folder).stdin(Stdio::null());
         command.env_clear().env("PATH", path).env("LANG", "C.UTF-8").env("LC_ALL", "C.UTF-8");
-        if let Some(user) = &self.user {
+        if let Some(name) = &self.user {
+            let user = User::find(name)?;
             command.env("HOME", &user.home).env("USER", &user.name).env("LOGNAME", &user.name);
             if let Some(ids) = user.change_to() {
                 command.uid(ids.uid).gid(ids.gid);

@@ -83,7 +83,7 @@ impl Context<'_> {
             folder: release.clone(),
             below: release,
             environment,
-            user: self.user()?,
+            user: self.product.user.clone(),
             secrets: self.secrets.to_vec(),
         })
     }
@@ -135,6 +135,12 @@ impl Context<'_> {
                 Ok(crate::command::last_lines(&output))
             }
         }
+    }
+
+    /// Whether the runbook exchanges the link before this step.
+    pub(crate) fn after_switch(&self) -> bool {
+        let before = self.record.runbook.steps.iter().take_while(|step| step.id != self.step.id);
+        before.into_iter().any(|step| matches!(step.kind, StepKind::InstallSwitch {}))
     }
 
     fn key(&self, what: &str) -> String {

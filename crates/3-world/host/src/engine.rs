@@ -120,7 +120,7 @@ impl Engine {
     /// Checks that order, records and product belong together; touches nothing.
     ///
     /// # Errors
-    /// [`EngineError::Mismatch`] when they do not; [`EngineError::Host`] when the host does not know the product's user.
+    /// [`EngineError::Mismatch`] when they do not.
     pub fn open(input: EngineInput) -> Result<Self, EngineError> {
         let (order, product) = (&input.order, &input.product);
         same("product of the order", product.name.as_str(), order.product.as_str())?;
@@ -143,7 +143,7 @@ impl Engine {
         }
         let legs = (order.legs.iter().zip(&input.records))
             .map(|(leg, record)| LegInput::new(leg, record, &input))
-            .collect::<Result<Vec<_>, _>>()?;
+            .collect::<Vec<_>>();
         let steps = legs.iter().map(LegInput::steps).collect();
         let layout = Layout::new(&product.root);
         Ok(Self { input, layout, legs, steps })

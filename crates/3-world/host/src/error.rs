@@ -35,7 +35,7 @@ pub enum EngineError {
     },
     /// The host does not answer.
     #[error(transparent)]
-    Host(#[from] StepError),
+    Host(Box<StepError>),
     /// Something that was kept cannot be read again.
     #[error("{what} is not readable")]
     Kept {
@@ -44,6 +44,12 @@ pub enum EngineError {
         /// Why.
         source: serde_json::Error,
     },
+}
+
+impl From<StepError> for EngineError {
+    fn from(error: StepError) -> Self {
+        Self::Host(Box::new(error))
+    }
 }
 
 /// Why the journal cannot be used.
@@ -212,7 +218,7 @@ pub enum StepError {
         /// What was tried.
         what: String,
         /// Why.
-        source: zbus_systemd::zbus::Error,
+        source: Box<zbus_systemd::zbus::Error>,
     },
     /// A probe did not see what it ought to.
     #[error("{target} gave {found}, expected {expected}")]

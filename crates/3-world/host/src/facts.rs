@@ -73,7 +73,7 @@ fn look(
         move |error: StepError| tracing::warn!(error = chain(&error), "{what} cannot be seen")
     };
     // What cannot be seen of one product must not hide the host.
-    let services = service::open(product, state).and_then(|service| service.state());
+    let services = service::open(product, state).state();
     Ok(ObservedProduct {
         name: product.name.clone(),
         build: layout.installed().map_err(unseen("the installed build")).unwrap_or_default(),

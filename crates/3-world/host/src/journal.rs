@@ -140,7 +140,7 @@ impl Journal {
     /// [`JournalError`] when it cannot be read.
     pub fn newest(&self) -> Result<u64, JournalError> {
         let query = "SELECT coalesce(max(seq), 0) FROM entry";
-        self.database().query_row(query, [], |row| number(row)).map_err(self.failed("read"))
+        self.database().query_row(query, [], number).map_err(self.failed("read"))
     }
 
     fn read(

@@ -8,7 +8,6 @@ use crate::{
     command::Run,
     error::StepError,
     product::{ProductConfig, ServiceConfig},
-    user::User,
 };
 use refit_inventory::ServiceState;
 use refit_names::ParameterName;
@@ -38,10 +37,8 @@ pub trait Service: Send + Sync {
 /// The back end that the configuration names. `state` is the agent's state folder.
 ///
 /// After a boot the agent starts supervised services with it, but only where no order is begun: a begun order knows better.
-///
-/// # Errors
-/// [`StepError::UnknownUser`] when the host does not know the product's user.
-pub fn open(product: &ProductConfig, state: &Path) -> Result<Box<dyn Service>, StepError> {
+#[must_use]
+pub fn open(product: &ProductConfig, state: &Path) -> Box<dyn Service> {
     open_with(product, state, &product_values(product))
 }
 
@@ -50,8 +47,7 @@ pub(crate) fn open_with(
     product: &ProductConfig,
     state: &Path,
     values: &BTreeMap<ParameterName, String>,
-) -> Result<Box<dyn Service>, StepError> {
-    let user = product.user.as_deref().map(User::find).transpose()?;
+) -> Box<dyn Service> {
     let mut environment = parameter_environment(values);
     environment.insert("REFIT_ROOT".to_owned(), product.root.display().to_string());
     environment.insert("REFIT_PRODUCT".to_owned(), product.name.to_string());
@@ -60,12 +56,12 @@ pub(crate) fn open_with(
         folder: product.root.clone(),
         below: product.root.clone(),
         environment: environment.clone(),
-        user: user.clone(),
+        user: product.user.clone(),
         secrets: product.secrets.values().cloned().collect(),
     };
     let folder = state.join("services");
     let name = product.name.to_string();
-    Ok(match &product.service {
+    match &product.service {
         ServiceConfig::Supervised { run: argv } => {
             Box::new(supervised::Supervised::new(name, run(argv), folder))
         }
@@ -75,7 +71,7 @@ pub(crate) fn open_with(
         ServiceConfig::Commands { start, stop, status } => {
             Box::new(commands::Commands::new(name, [run(start), run(stop), run(status)]))
         }
-    })
+    }
 }
 
 /// What the host's configuration says, secrets among it.

@@ -1,6 +1,6 @@
 //! One leg with its values and its service.
 
-use super::{EngineError, EngineInput};
+use super::EngineInput;
 use crate::service::{self, Service, product_values};
 use refit_journal::LegSteps;
 use refit_names::{BuildId, ParameterName};
@@ -25,7 +25,7 @@ impl LegInput {
         leg: &Leg,
         record: &PackRecord,
         input: &EngineInput,
-    ) -> Result<Self, EngineError> {
+    ) -> Self {
         let declared = record.runbook.parameters.iter();
         let mut values: BTreeMap<ParameterName, String> = declared
             .filter_map(|(name, parameter)| Some((name.clone(), parameter.default.clone()?)))
@@ -38,9 +38,9 @@ impl LegInput {
         };
         let secrets = values.iter().filter(|(name, _)| secret(name)).map(|(_, v)| v.clone());
         let secrets = secrets.collect();
-        let service = service::open_with(&input.product, &input.state, &values)?;
+        let service = service::open_with(&input.product, &input.state, &values);
         let (from, to) = (leg.from.clone(), leg.pack.to.clone());
-        Ok(Self { from, to, record: record.clone(), values, secrets, service })
+        Self { from, to, record: record.clone(), values, secrets, service }
     }
 
     pub(super) fn steps(&self) -> LegSteps {

@@ -53,7 +53,7 @@ impl Systemd {
         what: &str,
         result: Result<T, zbus_systemd::zbus::Error>,
     ) -> Result<T, StepError> {
-        result.map_err(|source| StepError::Bus { what: what.to_owned(), source })
+        result.map_err(|source| StepError::Bus { what: what.to_owned(), source: Box::new(source) })
     }
 
     fn systemctl(arguments: &[&str]) -> Run {

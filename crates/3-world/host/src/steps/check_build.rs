@@ -1,4 +1,4 @@
-//! `check.build`: the leg starts from the build that it was planned from.
+//! `check.build`: the installed build is the one that the leg starts from; after `install.switch`, the one that it leads to.
 
 use super::{Deed, Precheck, Undo, only_looks};
 use crate::{context::Context, error::StepError};
@@ -12,11 +12,13 @@ impl Deed for CheckBuild {
 
     fn apply(&self, context: &Context<'_>) -> Result<String, StepError> {
         let found = context.layout.installed()?;
-        if found.as_ref() != Some(context.from) {
+        // Behind the exchange of the link it is the new build that ought to be there.
+        let expected = if context.after_switch() { context.to } else { context.from };
+        if found.as_ref() != Some(expected) {
             let found = found.map_or_else(|| "none".to_owned(), |build| build.to_string());
-            return Err(StepError::WrongBuild { expected: context.from.clone(), found });
+            return Err(StepError::WrongBuild { expected: expected.clone(), found });
         }
-        Ok(format!("build {} is installed", context.from))
+        Ok(format!("build {} is installed", expected))
     }
 
     fn verify(&self, _: &Context<'_>) -> Result<(), StepError> {

@@ -3,7 +3,7 @@
 use super::{Deed, Precheck, Undo, service_start::wait_ready};
 use crate::{context::Context, error::StepError, service::state_name};
 use refit_inventory::ServiceState;
-use refit_packs::runbook::StepKind;
+use refit_packs::runbook::{Probe, StepKind};
 
 pub(super) struct ServiceStop;
 
@@ -42,12 +42,15 @@ impl Deed for ServiceStop {
         }
         context.service.start(context.limit())?;
         let steps = context.record.runbook.steps.iter();
-        let ready = steps.filter_map(|step| match &step.kind {
-            StepKind::ServiceStart { ready } => ready.as_ref(),
+        // The pack's probe may ask for what only the new build can answer: of the old one it is seen that it listens.
+        let listens = steps.filter_map(|step| match &step.kind {
+            StepKind::ServiceStart { ready: Some(Probe::Tcp { port, host } | Probe::Http { port, host, .. }) } => {
+                Some(Probe::Tcp { port: port.clone(), host: host.clone() })
+            }
             _ => None,
         });
-        for probe in ready {
-            wait_ready(context, probe)?;
+        for probe in listens {
+            wait_ready(context, &probe)?;
         }
         Ok(Undo::Done(format!("build {} runs again", context.from)))
     }
