@@ -11,6 +11,7 @@
 mod ambient;
 mod fleet;
 mod plans;
+pub mod postgres;
 mod wait;
 
 pub use ambient::{SeededEntropy, SimClock, ambient};
