@@ -9,6 +9,7 @@
 //! 3. Everything that a benchmark starts is ended by its process id, also when it fails.
 
 pub mod child;
+pub mod command;
 pub mod downtime;
 pub mod peers;
 pub mod row;

@@ -2,18 +2,24 @@
 
 use crate::{files, workspace};
 use std::collections::BTreeSet;
+use std::path::Path;
 
 /// Codes that stand in the source: text literals `area.what` inside functions named `code`, in constants named `CODE…`, and
 /// where a problem or an error of the command line is made.
 #[must_use]
 pub fn codes() -> BTreeSet<String> {
     let crates = workspace().join("crates");
-    let texts =
-        files(&crates, ".rs").into_iter().filter(|path| !path.starts_with(crates.join("lab")));
+    let texts = files(&crates, ".rs")
+        .into_iter()
+        .filter(|path| !path.starts_with(crates.join("lab")) && !is_test(path));
     texts
         .filter_map(|path| std::fs::read_to_string(path).ok())
         .flat_map(|text| codes_of(&text))
         .collect()
+}
+
+fn is_test(path: &Path) -> bool {
+    path.ends_with("tests.rs") || path.components().any(|part| part.as_os_str() == "tests")
 }
 
 /// Codes that have a page.
@@ -35,7 +41,8 @@ fn codes_of(text: &str) -> BTreeSet<String> {
     let mut depth_of_code_fn: Option<usize> = None;
     let mut depth = 0_usize;
     let mut after_maker = false;
-    for line in text.lines() {
+    // Codes that only a test makes up need no page.
+    for line in text.lines().take_while(|line| !line.starts_with("#[cfg(test)]")) {
         let starts = line.contains("fn code(") && line.contains("&'static str");
         let constant = line
             .trim_start()
