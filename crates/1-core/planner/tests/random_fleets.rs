@@ -1,4 +1,5 @@
 //! Whatever the fleet looks like, the second judge finds nothing, and nobody is forgotten.
+#![expect(clippy::disallowed_types, reason = "one test measures how long planning takes")]
 
 use jiff::Timestamp;
 use proptest::prelude::*;

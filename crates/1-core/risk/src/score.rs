@@ -34,6 +34,7 @@ pub struct RiskInput<'a> {
 pub fn score(input: &RiskInput<'_>) -> RiskScore {
     let rules = [
         criticality,
+        role,
         cluster,
         dependents,
         failures,
@@ -77,6 +78,21 @@ fn criticality(input: &RiskInput<'_>) -> Option<RiskReason> {
         points,
         format!("criticality is {word}"),
         "change it in a late wave, with its owner present",
+    )
+}
+
+/// Roles whose loss others feel at once, by a word of the role's name, the heaviest first.
+const HEAVY_ROLES: [(&str, u32); 4] =
+    [("domain-controller", 20), ("database", 10), ("mail", 10), ("file-print", 5)];
+
+fn role(input: &RiskInput<'_>) -> Option<RiskReason> {
+    let name = input.host.role.as_str();
+    let (_, points) = HEAVY_ROLES.iter().find(|(word, _)| name.contains(word))?;
+    reason(
+        "role",
+        *points,
+        format!("others depend on its role {name}"),
+        "tell those who use it, and change it when few do",
     )
 }
 
@@ -215,11 +231,19 @@ mod tests {
                 ("never-seen", 20),
                 ("cluster", 15),
                 ("history", 10),
+                ("role", 10),
                 ("distance", 4)
             ]
         );
-        assert_eq!(score.score, 89);
+        assert_eq!(score.score, 99);
         assert!(score.reasons.iter().all(|r| !r.mitigation.is_empty()));
+    }
+
+    #[test]
+    fn plain_role_adds_nothing() {
+        let mut host = host();
+        host.role = "app".parse().unwrap();
+        assert!(score(&input(&host)).reasons.iter().all(|reason| reason.code != "role"));
     }
 
     #[test]
