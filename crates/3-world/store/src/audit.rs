@@ -68,7 +68,8 @@ impl Store {
         let transaction = self.begin().await?;
         dialect::lock_chains(self.engine, &transaction).await?;
         let last = Entity::find().order_by_desc(Column::Seq).one(&transaction).await;
-        let last = last.map_err(during("read the end of the audit log"))?.map(act_of).transpose()?;
+        let last =
+            last.map_err(during("read the end of the audit log"))?.map(act_of).transpose()?;
         let (seq, prev) = last.map_or((1, Digest::ZERO), |last| (last.seq + 1, last.hash));
         let at = At { table: "audit", key: "end" };
         let at_ms = now.as_millisecond();
@@ -125,7 +126,12 @@ impl Store {
                 let expected = hash_of(&hashed)?;
                 if act.hash != expected {
                     let chain = "audit".to_owned();
-                    return Err(StoreError::ChainBroken { chain, seq: seq + 1, expected, found: act.hash });
+                    return Err(StoreError::ChainBroken {
+                        chain,
+                        seq: seq + 1,
+                        expected,
+                        found: act.hash,
+                    });
                 }
                 (seq, prev) = (act.seq, act.hash);
             }

@@ -56,7 +56,9 @@ pub enum RedeemError {
         now: Timestamp,
     },
     /// It was used before.
-    #[error("enrolment token was used at {used_at} by `{used_by}`, expected a token that was never used")]
+    #[error(
+        "enrolment token was used at {used_at} by `{used_by}`, expected a token that was never used"
+    )]
     Used {
         /// When.
         used_at: Timestamp,
@@ -125,9 +127,8 @@ impl Store {
         host: &HostName,
         now: Timestamp,
     ) -> Result<(SiteName, RoleName), RedeemError> {
-        let this_host = Condition::any()
-            .add(Column::Host.is_null())
-            .add(Column::Host.eq(host.as_str()));
+        let this_host =
+            Condition::any().add(Column::Host.is_null()).add(Column::Host.eq(host.as_str()));
         let marked = Entity::update_many()
             .col_expr(Column::UsedAt, Expr::value(now.as_millisecond()))
             .col_expr(Column::UsedBy, Expr::value(host.as_str()))

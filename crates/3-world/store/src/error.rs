@@ -96,7 +96,9 @@ impl Coded for StoreError {
     fn class(&self) -> ErrorClass {
         match self {
             Self::Database { .. } | Self::Conflict { .. } | Self::Gap { .. } => ErrorClass::Retry,
-            Self::Url { .. } | Self::Exists { .. } | Self::Missing { .. } => ErrorClass::NeedsOperator,
+            Self::Url { .. } | Self::Exists { .. } | Self::Missing { .. } => {
+                ErrorClass::NeedsOperator
+            }
             Self::Damaged { .. } | Self::ChainBroken { .. } => ErrorClass::Permanent,
         }
     }

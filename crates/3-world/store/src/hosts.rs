@@ -6,7 +6,9 @@ use refit_inventory::{HostRecord, ObservedFacts};
 use refit_names::{HostName, RoleName, SiteName};
 use refit_protocol::v1::HostImported;
 use sea_orm::{
-    ActiveValue::Set, QueryOrder as _, entity::prelude::*,
+    ActiveValue::Set,
+    QueryOrder as _,
+    entity::prelude::*,
     sea_query::{Expr, OnConflict},
 };
 

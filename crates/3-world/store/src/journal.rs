@@ -118,7 +118,11 @@ impl Store {
 /// Checks that `entry` follows `end`.
 fn next(host: &HostName, end: JournalHead, entry: &Entry) -> Result<JournalHead, StoreError> {
     if entry.seq != end.seq + 1 {
-        return Err(StoreError::Gap { host: host.to_string(), expected: end.seq + 1, found: entry.seq });
+        return Err(StoreError::Gap {
+            host: host.to_string(),
+            expected: end.seq + 1,
+            found: entry.seq,
+        });
     }
     let broken = |expected, found| StoreError::ChainBroken {
         chain: format!("journal of {host}"),
@@ -137,7 +141,10 @@ fn next(host: &HostName, end: JournalHead, entry: &Entry) -> Result<JournalHead,
     Ok(JournalHead { seq: entry.seq, hash: entry.hash })
 }
 
-async fn head(connection: &impl ConnectionTrait, host: &HostName) -> Result<JournalHead, StoreError> {
+async fn head(
+    connection: &impl ConnectionTrait,
+    host: &HostName,
+) -> Result<JournalHead, StoreError> {
     let found = Entity::find()
         .filter(Column::Host.eq(host.as_str()))
         .order_by_desc(Column::Seq)

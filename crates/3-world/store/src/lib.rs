@@ -52,7 +52,9 @@ impl Store {
     pub async fn open(url: &str) -> Result<Self, StoreError> {
         let engine = Engine::of(url)?;
         let (read, write) = dialect::connect(engine, url).await?;
-        migration::Migrator::up(&write, None).await.map_err(during("bring the tables up to date"))?;
+        migration::Migrator::up(&write, None)
+            .await
+            .map_err(during("bring the tables up to date"))?;
         Ok(Self { engine, read, write })
     }
 
@@ -74,7 +76,10 @@ impl Store {
     pub async fn close(self) {
         for connection in [self.read, self.write] {
             if let Err(error) = connection.close().await {
-                tracing::warn!(error = refit_names::chain(&error), "database connection did not close cleanly");
+                tracing::warn!(
+                    error = refit_names::chain(&error),
+                    "database connection did not close cleanly"
+                );
             }
         }
     }

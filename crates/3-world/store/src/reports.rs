@@ -47,7 +47,8 @@ impl Store {
         let replace = OnConflict::columns([Column::Rollout, Column::Host])
             .update_columns([Column::ReceivedAt, Column::Body])
             .to_owned();
-        let put = Entity::insert(row).on_conflict(replace).exec_without_returning(&self.write).await;
+        let put =
+            Entity::insert(row).on_conflict(replace).exec_without_returning(&self.write).await;
         put.map_err(during("keep a host's report"))?;
         Ok(())
     }
@@ -60,7 +61,8 @@ impl Store {
         &self,
         rollout: &RolloutName,
     ) -> Result<BTreeMap<HostName, OrderReport>, StoreError> {
-        let found = Entity::find().filter(Column::Rollout.eq(rollout.as_str())).all(&self.read).await;
+        let found =
+            Entity::find().filter(Column::Rollout.eq(rollout.as_str())).all(&self.read).await;
         let rows = found.map_err(during("read reports"))?;
         let pairs = rows.into_iter().map(|row| {
             let at = At { table: "order_reports", key: &row.host };

@@ -4,7 +4,9 @@ use crate::{Store, StoreError, error::during, text::At};
 use jiff::Timestamp;
 use refit_names::RolloutName;
 use sea_orm::{
-    ActiveValue::Set, QueryOrder as _, entity::prelude::*,
+    ActiveValue::Set,
+    QueryOrder as _,
+    entity::prelude::*,
     sea_query::{Expr, OnConflict},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -90,7 +92,11 @@ impl Store {
             .await
             .map_err(during("save a rollout"))?;
         match saved.rows_affected {
-            0 => Err(StoreError::Conflict { what: "rollout", key: name.to_string(), expected: version }),
+            0 => Err(StoreError::Conflict {
+                what: "rollout",
+                key: name.to_string(),
+                expected: version,
+            }),
             _ => Ok(next),
         }
     }

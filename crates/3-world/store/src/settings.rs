@@ -36,7 +36,8 @@ impl Store {
     pub async fn set_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
         let row = ActiveModel { name: Set(name.to_owned()), value: Set(value.to_owned()) };
         let replace = OnConflict::column(Column::Name).update_column(Column::Value).to_owned();
-        let put = Entity::insert(row).on_conflict(replace).exec_without_returning(&self.write).await;
+        let put =
+            Entity::insert(row).on_conflict(replace).exec_without_returning(&self.write).await;
         put.map_err(during("keep a setting"))?;
         Ok(())
     }

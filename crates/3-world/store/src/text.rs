@@ -12,8 +12,15 @@ pub(crate) struct At<'a> {
 }
 
 impl At<'_> {
-    pub(crate) fn damaged<E: std::error::Error + Send + Sync + 'static>(self, source: E) -> StoreError {
-        StoreError::Damaged { table: self.table, key: self.key.to_owned(), source: Box::new(source) }
+    pub(crate) fn damaged<E: std::error::Error + Send + Sync + 'static>(
+        self,
+        source: E,
+    ) -> StoreError {
+        StoreError::Damaged {
+            table: self.table,
+            key: self.key.to_owned(),
+            source: Box::new(source),
+        }
     }
 
     /// Reads JSON text.

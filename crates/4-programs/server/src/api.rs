@@ -42,10 +42,16 @@ struct Route {
 /// The one table: no route exists that is not in it, so none is without a rule.
 fn routes() -> Vec<Route> {
     use Right::{
-        Administrator, ApplicationOwner, Approver, Authoriser, Configurer, Deployer, Planner, Preparer,
+        Administrator, ApplicationOwner, Approver, Authoriser, Configurer, Deployer, Planner,
+        Preparer,
     };
     let read = |path, handler| Route { method: Method::GET, path, needs: Needs::Anyone, handler };
-    let act = |path, rights, handler| Route { method: Method::POST, path, needs: Needs::OneOf(rights), handler };
+    let act = |path, rights, handler| Route {
+        method: Method::POST,
+        path,
+        needs: Needs::OneOf(rights),
+        handler,
+    };
     vec![
         read("/whoami", get(users::whoami)),
         Route {

@@ -3,9 +3,9 @@
 use crate::{ServerError, files};
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData as _, SanType,
-    SerialNumber,
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName,
+    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData as _,
+    SanType, SerialNumber,
 };
 use refit_ambient::Ambient;
 use refit_names::{Digest, HostName};
@@ -53,7 +53,8 @@ impl Authority {
     pub(crate) fn open(folder: &Path, ambient: &Ambient) -> Result<Self, ServerError> {
         let (key_file, certificate_file) = (folder.join("ca.key.pem"), folder.join("ca.pem"));
         if let (Some(key), Some(pem)) = (files::read(&key_file)?, files::read(&certificate_file)?) {
-            let key = KeyPair::from_pem(&key).map_err(ServerError::authority("read the authority's key"))?;
+            let key = KeyPair::from_pem(&key)
+                .map_err(ServerError::authority("read the authority's key"))?;
             let issuer = Issuer::from_ca_cert_pem(&pem, key)
                 .map_err(ServerError::authority("read the authority's certificate"))?;
             let der = CertificateDer::from_pem_slice(pem.as_bytes())
@@ -95,7 +96,8 @@ impl Authority {
         names: &[String],
         ambient: &Ambient,
     ) -> Result<ServerCertificate, ServerError> {
-        let (key_file, certificate_file) = (folder.join("server.key.pem"), folder.join("server.pem"));
+        let (key_file, certificate_file) =
+            (folder.join("server.key.pem"), folder.join("server.pem"));
         if let (Some(key), Some(pem)) = (files::read(&key_file)?, files::read(&certificate_file)?)
             && still_good(&pem, names, ambient.clock.now())
         {
@@ -117,8 +119,10 @@ impl Authority {
 
     fn serving(&self, key: &str, pem: &str) -> Result<ServerCertificate, ServerError> {
         let read = "read the server's certificate";
-        let leaf = CertificateDer::from_pem_slice(pem.as_bytes()).map_err(ServerError::authority(read))?;
-        let key = PrivatePkcs8KeyDer::from_pem_slice(key.as_bytes()).map_err(ServerError::authority(read))?;
+        let leaf =
+            CertificateDer::from_pem_slice(pem.as_bytes()).map_err(ServerError::authority(read))?;
+        let key = PrivatePkcs8KeyDer::from_pem_slice(key.as_bytes())
+            .map_err(ServerError::authority(read))?;
         Ok(ServerCertificate { chain: vec![leaf, self.der.clone()], key: key.into() })
     }
 
@@ -131,7 +135,8 @@ impl Authority {
     ) -> Result<AgentCertificate, RequestError> {
         let request = CertificateSigningRequestParams::from_pem(csr).map_err(RequestError)?;
         let not_after = ambient.clock.now() + SignedDuration::from_hours(AGENT_DAYS * 24);
-        let mut params = params(ambient, host.as_str(), AGENT_DAYS).map_err(|_| RequestError(rcgen::Error::Time))?;
+        let mut params = params(ambient, host.as_str(), AGENT_DAYS)
+            .map_err(|_| RequestError(rcgen::Error::Time))?;
         let uri = format!("{HOST_URI}{host}").try_into().map_err(RequestError)?;
         params.subject_alt_names = vec![SanType::URI(uri)];
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
@@ -155,8 +160,14 @@ pub(crate) fn host_of(certificate: &CertificateDer<'_>) -> Option<HostName> {
             _ => None,
         })
     });
-    let by_common_name =
-        || parsed.subject().iter_common_name().next().and_then(|name| name.as_str().ok()).map(str::to_owned);
+    let by_common_name = || {
+        parsed
+            .subject()
+            .iter_common_name()
+            .next()
+            .and_then(|name| name.as_str().ok())
+            .map(str::to_owned)
+    };
     HostName::parse(by_uri.or_else(by_common_name)?).ok()
 }
 
@@ -166,8 +177,10 @@ fn params(ambient: &Ambient, name: &str, days: i64) -> Result<CertificateParams,
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, name);
-    params.not_before = std::time::SystemTime::from(now - SignedDuration::from_mins(CLOCK_SKEW_MINUTES)).into();
-    params.not_after = std::time::SystemTime::from(now + SignedDuration::from_hours(days * 24)).into();
+    params.not_before =
+        std::time::SystemTime::from(now - SignedDuration::from_mins(CLOCK_SKEW_MINUTES)).into();
+    params.not_after =
+        std::time::SystemTime::from(now + SignedDuration::from_hours(days * 24)).into();
     let mut serial = [0; 16];
     ambient.entropy.fill(&mut serial);
     // A serial number is positive: the highest bit of its first byte is 0, the next 1 keeps its length.
@@ -180,7 +193,8 @@ fn alternative_names(names: &[String]) -> Result<Vec<SanType>, ServerError> {
     let read = |name: &String| match name.parse::<IpAddr>() {
         Ok(address) => Ok(SanType::IpAddress(address)),
         Err(_) => {
-            let dns = name.as_str().try_into().map_err(|_| ServerError::Name { name: name.clone() })?;
+            let dns =
+                name.as_str().try_into().map_err(|_| ServerError::Name { name: name.clone() })?;
             Ok(SanType::DnsName(dns))
         }
     };
@@ -197,10 +211,12 @@ fn still_good(pem: &str, names: &[String], now: Timestamp) -> bool {
     let has = |name: &String| {
         alternatives.value.general_names.iter().any(|found| match found {
             GeneralName::DNSName(dns) => dns == name,
-            GeneralName::IPAddress(bytes) => name.parse::<IpAddr>().is_ok_and(|address| match address {
-                IpAddr::V4(address) => address.octets() == *bytes,
-                IpAddr::V6(address) => address.octets() == *bytes,
-            }),
+            GeneralName::IPAddress(bytes) => {
+                name.parse::<IpAddr>().is_ok_and(|address| match address {
+                    IpAddr::V4(address) => address.octets() == *bytes,
+                    IpAddr::V6(address) => address.octets() == *bytes,
+                })
+            }
             _ => false,
         })
     };

@@ -6,7 +6,7 @@ use crate::{
 };
 use refit_names::{PersonName, RolloutName};
 use refit_protocol::v1::{Configuration, NewRollout};
-use refit_rollout::{Effect, Event, IllegalMove, Rollout};
+use refit_rollout::{Effect, Event, IllegalMove, Rollout, RolloutState};
 use refit_store::{StoreError, rollouts::RolloutRow};
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +32,20 @@ pub(crate) struct Campaign {
 
 /// A campaign with its version.
 pub(crate) type CampaignRow = RolloutRow<Campaign>;
+
+impl Campaign {
+    /// Whether hosts may still hold orders of it, or report on them.
+    pub(crate) fn has_orders(&self) -> bool {
+        match self.rollout.state() {
+            RolloutState::Draft | RolloutState::Planned | RolloutState::Agreed => false,
+            // Hosts that had begun report even after the end.
+            RolloutState::Completed | RolloutState::Cancelled { .. } => {
+                self.rollout.hosts().iter().any(|host| !host.settled())
+            }
+            _ => true,
+        }
+    }
+}
 
 /// Reads a campaign.
 pub(crate) async fn load(app: &App, name: &RolloutName) -> Answer<CampaignRow> {

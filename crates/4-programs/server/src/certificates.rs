@@ -6,7 +6,9 @@ use crate::{
     refusal::{Answer, Refusal},
     views,
 };
-use refit_documents::certificate::{CertificateEvidence, CertificateInput, JournalEvidence, People};
+use refit_documents::certificate::{
+    CertificateEvidence, CertificateInput, JournalEvidence, People,
+};
 use refit_names::{HostName, RolloutName};
 use refit_plan::Plan;
 use refit_protocol::{
@@ -28,7 +30,8 @@ struct Case {
 impl Case {
     async fn of(app: &App, name: &RolloutName) -> Answer<Self> {
         let campaign = campaign::load(app, name).await?.body;
-        let hash = campaign.rollout.plan().ok_or_else(|| Refusal::NoPlan { rollout: name.clone() })?;
+        let hash =
+            campaign.rollout.plan().ok_or_else(|| Refusal::NoPlan { rollout: name.clone() })?;
         Ok(Self {
             plan: app.store.plan(&hash).await?.plan,
             reports: app.store.reports(name).await?,
@@ -42,9 +45,11 @@ impl Case {
     async fn input(&self, app: &App, host: &HostName) -> Answer<CertificateInput> {
         let name = &self.campaign.spec.name;
         let unknown = || Refusal::NotFound { what: "host of the plan", key: host.to_string() };
-        let (_, planned) = self.plan.hosts().find(|(_, planned)| planned.host == *host).ok_or_else(unknown)?;
+        let (_, planned) =
+            self.plan.hosts().find(|(_, planned)| planned.host == *host).ok_or_else(unknown)?;
         let report = self.reports.get(host).filter(|report| views::is_of(report, &self.plan));
-        let Some(Standing::Finished { outcome, evidence }) = report.map(|report| &report.standing) else {
+        let Some(Standing::Finished { outcome, evidence }) = report.map(|report| &report.standing)
+        else {
             let standing = self.campaign.rollout.host(host).map(|host| format!("{:?}", host.state));
             let (rollout, host) = (name.clone(), host.clone());
             let standing = standing.unwrap_or_else(|| "not in the rollout".to_owned());
@@ -113,7 +118,8 @@ pub(crate) async fn list(app: &App, name: &RolloutName) -> Answer<Vec<Certificat
     let case = Case::of(app, name).await?;
     let mut views = Vec::new();
     for (_, planned) in case.plan.hosts() {
-        let report = case.reports.get(&planned.host).filter(|report| views::is_of(report, &case.plan));
+        let report =
+            case.reports.get(&planned.host).filter(|report| views::is_of(report, &case.plan));
         if report.and_then(views::evidence).is_some() {
             views.push(view(&case.input(app, &planned.host).await?)?);
         }
@@ -147,7 +153,11 @@ pub(crate) async fn sign(
 }
 
 /// Makes the certificate final when nothing is missing. Called again after a crash in between, it does the rest.
-pub(crate) async fn finish(app: &App, name: &RolloutName, host: &HostName) -> Answer<CertificateView> {
+pub(crate) async fn finish(
+    app: &App,
+    name: &RolloutName,
+    host: &HostName,
+) -> Answer<CertificateView> {
     let case = Case::of(app, name).await?;
     let input = case.input(app, host).await?;
     let view = view(&input)?;
@@ -222,4 +232,3 @@ async fn documents(app: &App, input: CertificateInput) -> Answer<(String, Vec<u8
 pub(crate) fn signing_key(app: &App) -> String {
     app.signer.public().to_pem()
 }
-

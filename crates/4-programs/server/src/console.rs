@@ -16,7 +16,7 @@ use refit_content::{ContentError, Realise};
 use refit_names::{Digest, HostName, RolloutName, TreePath};
 use refit_packs::record::{PackRecord, TreeNode};
 use refit_protocol::v1::{
-    CertificateView, HostView, PlanView, RepositoryView, RolloutView, UpdateView, WhyView, Whoami,
+    CertificateView, HostView, PlanView, RepositoryView, RolloutView, UpdateView, Whoami, WhyView,
 };
 use std::{path::PathBuf, sync::Arc};
 
@@ -123,7 +123,13 @@ async fn page(app: &App, digest: &Digest, path: &TreePath) -> Answer<Vec<u8>> {
     })
 }
 
-async fn unpack(app: &App, depot: &Depot, stock: &Arc<Stock>, digest: &Digest, into: PathBuf) -> Answer<()> {
+async fn unpack(
+    app: &App,
+    depot: &Depot,
+    stock: &Arc<Stock>,
+    digest: &Digest,
+    into: PathBuf,
+) -> Answer<()> {
     let record = pack(stock, digest)?.clone();
     let origin = depot.bundle(stock, &record)?;
     let _turn = depot.unpacking().await;

@@ -103,12 +103,21 @@ impl Depot {
             records.insert(pack.record_digest, repository.record(&pin(pack)).await?);
         }
         let report = repository.mirror(&self.mirror).await?;
-        tracing::info!(packs = catalog.packs.len(), fetched = report.fetched, kept = report.kept, "repository refreshed");
+        tracing::info!(
+            packs = catalog.packs.len(),
+            fetched = report.fetched,
+            kept = report.kept,
+            "repository refreshed"
+        );
         Ok(Stock { repository, catalog, records, refreshed_at: now })
     }
 
     /// Where a pack's bundle can be read.
-    pub(crate) fn bundle(&self, stock: &Stock, record: &PackRecord) -> Result<Origin, RepositoryError> {
+    pub(crate) fn bundle(
+        &self,
+        stock: &Stock,
+        record: &PackRecord,
+    ) -> Result<Origin, RepositoryError> {
         let url = stock.repository.locate(&record.bundle.target)?;
         Ok(Origin { http: self.source.http.clone(), url })
     }

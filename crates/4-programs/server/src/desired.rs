@@ -5,7 +5,6 @@ use refit_inventory::Lifecycle;
 use refit_names::{Digest, HostName};
 use refit_plan::{Order, OrderKey, Plan};
 use refit_protocol::agent::{Assignment, Permission};
-use refit_rollout::RolloutState;
 use std::collections::BTreeMap;
 
 /// Reads everything again and tells the hub.
@@ -22,7 +21,7 @@ pub(crate) async fn derive(app: &App) -> Answer<()> {
     // The newest first: the first order that a host finds is the one it is told.
     for row in app.store.rollouts::<Campaign>().await? {
         let Some(hash) = row.body.rollout.plan() else { continue };
-        if !has_orders(&row.body) {
+        if !row.body.has_orders() {
             continue;
         }
         let plan = app.store.plan(&hash).await?.plan;
@@ -39,14 +38,6 @@ pub(crate) async fn derive(app: &App) -> Answer<()> {
     }
     app.hub.tell(all);
     Ok(())
-}
-
-/// Whether hosts may hold orders of it.
-fn has_orders(campaign: &Campaign) -> bool {
-    !matches!(
-        campaign.rollout.state(),
-        RolloutState::Draft | RolloutState::Planned | RolloutState::Agreed
-    )
 }
 
 /// How far a host may go.

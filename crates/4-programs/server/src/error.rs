@@ -39,7 +39,9 @@ pub enum ServerError {
         source: std::io::Error,
     },
     /// The console speaks plain HTTP.
-    #[error("console address {address} is reachable from other machines, expected a loopback address: the console speaks plain HTTP")]
+    #[error(
+        "console address {address} is reachable from other machines, expected a loopback address: the console speaks plain HTTP"
+    )]
     ConsoleNotLoopback {
         /// The address.
         address: std::net::SocketAddr,

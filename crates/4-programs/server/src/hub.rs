@@ -84,7 +84,9 @@ impl Hub {
                         }
                         let (before, wanted) = (now.seen, now.desired.want_facts);
                         *now = Told { seen: desired.seen(), desired: Arc::new(desired) };
-                        before != now.seen || (!wanted && now.desired.want_facts) || now.desired.retired
+                        before != now.seen
+                            || (!wanted && now.desired.want_facts)
+                            || now.desired.retired
                     });
                 }
                 None => {
@@ -93,6 +95,18 @@ impl Hub {
                 }
             }
         }
+    }
+
+    /// Takes back the wish for facts: they were just stored.
+    pub(crate) fn facts_are_here(&self, host: &HostName) {
+        let told = self.told.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(sender) = told.get(host) else { return };
+        sender.send_if_modified(|now| {
+            if now.desired.want_facts {
+                now.desired = Arc::new(Desired { want_facts: false, ..(*now.desired).clone() });
+            }
+            false
+        });
     }
 
     /// Notes that a host was heard of.
@@ -126,7 +140,11 @@ impl Hub {
 
     /// The last stored journal entry of a host, if it is remembered.
     pub(crate) fn journal_end(&self, host: &HostName) -> Option<u64> {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner).get(host).and_then(|said| said.journal)
+        self.said
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(host)
+            .and_then(|said| said.journal)
     }
 
     /// Remembers the last stored journal entry of a host.

@@ -106,8 +106,10 @@ pub(crate) async fn make(app: &App, name: &RolloutName, author: PersonName) -> A
     };
     let (plan, report) = refit_planner::plan(&input)?;
     let findings = refit_plan_check::check(&plan, &hosts, &stock.catalog);
-    let findings = findings.into_iter().map(|finding| format!("{:?}: {}", finding.rule, finding.text));
-    let hash = plan.hash().map_err(|error| Refusal::NotUnderstood { what: refit_names::chain(&error) })?;
+    let findings =
+        findings.into_iter().map(|finding| format!("{:?}: {}", finding.rule, finding.text));
+    let hash =
+        plan.hash().map_err(|error| Refusal::NotUnderstood { what: refit_names::chain(&error) })?;
     let row = PlanRow { hash, plan, report: report.remarks, findings: findings.collect() };
     // Tried before it is stored, so that a campaign that is too far on leaves no plan behind.
     let event = Event::PlanMade { plan: Box::new(row.plan.clone()) };

@@ -4,8 +4,8 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use refit_names::{Coded, Digest, HostName, PersonName, RolloutName, chain};
 use refit_names::ErrorClass;
+use refit_names::{Coded, Digest, HostName, PersonName, RolloutName, chain};
 use refit_protocol::{Problem, problem::PROBLEM_JSON, v1::Right};
 use refit_store::{StoreError, enrolment::RedeemError};
 use std::collections::BTreeSet;
@@ -45,7 +45,9 @@ pub(crate) enum Refusal {
     NoPlan { rollout: RolloutName },
     #[error("plan {plan} has findings: {}", findings.join("; "))]
     Findings { plan: Digest, findings: Vec<String> },
-    #[error("server has no repository, expected one from `--repository-metadata` and `--repository-targets`")]
+    #[error(
+        "server has no repository, expected one from `--repository-metadata` and `--repository-targets`"
+    )]
     NoRepository,
     #[error("repository was not refreshed with success yet")]
     RepositoryEmpty,
@@ -68,7 +70,9 @@ pub(crate) enum Refusal {
 impl Refusal {
     fn status(&self) -> StatusCode {
         match self {
-            Self::TokenMissing | Self::TokenUnknown | Self::NoCertificate => StatusCode::UNAUTHORIZED,
+            Self::TokenMissing | Self::TokenUnknown | Self::NoCertificate => {
+                StatusCode::UNAUTHORIZED
+            }
             Self::RightMissing { .. }
             | Self::HostUnknown { .. }
             | Self::HostRetired { .. }
@@ -76,9 +80,15 @@ impl Refusal {
             Self::NoRoute { .. } | Self::NotFound { .. } => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::NotUnderstood { .. } | Self::Protocol { .. } | Self::Csr { .. } => StatusCode::BAD_REQUEST,
-            Self::OutOfRange { .. } | Self::Configuration { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::TooSlow { .. } | Self::NoRepository | Self::RepositoryEmpty => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NotUnderstood { .. } | Self::Protocol { .. } | Self::Csr { .. } => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::OutOfRange { .. } | Self::Configuration { .. } => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            Self::TooSlow { .. } | Self::NoRepository | Self::RepositoryEmpty => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Bug => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NoPlan { .. }
             | Self::Findings { .. }
@@ -161,7 +171,9 @@ impl From<StoreError> for ApiError {
             | StoreError::ChainBroken { .. } => StatusCode::CONFLICT,
             StoreError::Missing { .. } => StatusCode::NOT_FOUND,
             StoreError::Database { .. } => StatusCode::SERVICE_UNAVAILABLE,
-            StoreError::Url { .. } | StoreError::Damaged { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            StoreError::Url { .. } | StoreError::Damaged { .. } => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
         };
         Self::of(status, &error)
     }
@@ -231,7 +243,8 @@ impl From<RedeemError> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status =
+            StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_vec(&self.0).unwrap_or_default();
         let kind = [(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON))];
         (status, kind, body).into_response()

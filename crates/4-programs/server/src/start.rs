@@ -97,10 +97,12 @@ pub async fn start(options: ServerOptions, ambient: Ambient) -> Result<ServerHan
     let certificate = authority.server_certificate(state, &names(&options), &ambient)?;
     let signer = signer(state, &ambient)?;
     let database = options.database.clone();
-    let database = database.unwrap_or_else(|| format!("sqlite://{}", state.join("refit.db").display()));
+    let database =
+        database.unwrap_or_else(|| format!("sqlite://{}", state.join("refit.db").display()));
     let store = Store::open(&database).await?;
     administrator(&store, state, &ambient).await?;
-    let depot = options.repository.as_ref().map(|repository| Depot::open(state, repository)).transpose()?;
+    let depot =
+        options.repository.as_ref().map(|repository| Depot::open(state, repository)).transpose()?;
     let ca_path = state.join("ca.pem");
     let tls_config = tls::config(&authority, certificate)?;
     let (stop, stopped) = watch::channel(false);
@@ -191,7 +193,8 @@ async fn administrator(store: &Store, state: &Path, ambient: &Ambient) -> Result
             token
         }
     };
-    let name = PersonName::parse(FIRST_PERSON).map_err(ServerError::authority("name the administrator"))?;
+    let name = PersonName::parse(FIRST_PERSON)
+        .map_err(ServerError::authority("name the administrator"))?;
     let row = UserRow {
         name,
         rights: BTreeSet::from([Right::Administrator]),

@@ -33,7 +33,9 @@ impl Postgres {
             if must {
                 bail!("PostgreSQL is missing: install Debian's package `postgresql`");
             }
-            say("SKIPPED: PostgreSQL is missing (Debian's package `postgresql`); its tests did not run");
+            say(
+                "SKIPPED: PostgreSQL is missing (Debian's package `postgresql`); its tests did not run",
+            );
             return Ok(None);
         };
         let folder = tempfile::Builder::new().prefix("refit-pg-").tempdir_in("/tmp")?;
@@ -46,11 +48,15 @@ impl Postgres {
             run(Command::new("chown").arg("-R").arg(UNPRIVILEGED).arg(server.folder.path()))?;
         }
         let path = data.display().to_string();
-        server.run("initdb", &["-D", &path, "-U", "refit", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"])?;
+        server.run(
+            "initdb",
+            &["-D", &path, "-U", "refit", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"],
+        )?;
         let socket = server.folder.path().display();
         let options = format!("-c listen_addresses='' -c fsync=off -k {socket}");
         let log = server.folder.path().join("log").display().to_string();
-        server.run("pg_ctl", &["-D", &path, "-o", &options, "-l", &log, "-w", "-t", "60", "start"])?;
+        server
+            .run("pg_ctl", &["-D", &path, "-o", &options, "-l", &log, "-w", "-t", "60", "start"])?;
         Ok(Some(server))
     }
 

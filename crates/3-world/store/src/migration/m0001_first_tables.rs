@@ -40,8 +40,16 @@ const TABLES: [(&str, usize, &[Col]); 12] = [
             ("used_by", TextOrNull),
         ],
     ),
-    ("hosts", 1, &[("name", Text), ("record", Text), ("facts", TextOrNull), ("last_seen", NumberOrNull)]),
-    ("issued", 1, &[("serial", Text), ("host", Text), ("issued_at", Number), ("not_after", Number)]),
+    (
+        "hosts",
+        1,
+        &[("name", Text), ("record", Text), ("facts", TextOrNull), ("last_seen", NumberOrNull)],
+    ),
+    (
+        "issued",
+        1,
+        &[("serial", Text), ("host", Text), ("issued_at", Number), ("not_after", Number)],
+    ),
     (
         "plans",
         1,
@@ -55,7 +63,11 @@ const TABLES: [(&str, usize, &[Col]); 12] = [
         ],
     ),
     ("rollouts", 1, &[("name", Text), ("version", Number), ("made_at", Number), ("body", Text)]),
-    ("order_reports", 2, &[("rollout", Text), ("host", Text), ("received_at", Number), ("body", Text)]),
+    (
+        "order_reports",
+        2,
+        &[("rollout", Text), ("host", Text), ("received_at", Number), ("body", Text)],
+    ),
     ("journal_entries", 2, &[("host", Text), ("seq", Number), ("hash", Text), ("body", Text)]),
     (
         "signatures",

@@ -105,5 +105,8 @@ async fn stored_values_survive_a_new_start() {
 #[tokio::test]
 async fn unknown_engine_is_named() {
     let error = Store::open("mysql://x/y").await.err().unwrap();
-    assert_eq!(error.to_string(), "database URL begins with `mysql`, expected `sqlite:` or `postgres:`");
+    assert_eq!(
+        error.to_string(),
+        "database URL begins with `mysql`, expected `sqlite:` or `postgres:`"
+    );
 }

@@ -68,7 +68,9 @@ pub(crate) async fn last_report_of_a_host_replaces_the_one_before(store: &Store)
     let report = |text: &str| OrderReport {
         key: OrderKey { rollout: lit("spring"), generation: Generation::FIRST },
         plan: Digest::ZERO,
-        standing: Standing::Refused { cause: Cause { code: "x.y".to_owned(), text: text.to_owned() } },
+        standing: Standing::Refused {
+            cause: Cause { code: "x.y".to_owned(), text: text.to_owned() },
+        },
         at: at(3),
     };
     store.put_report(&lit("a"), &report("first"), at(4)).await.unwrap();

@@ -34,7 +34,8 @@ pub(crate) async fn token_is_redeemed_once_when_many_ask_at_once(store: &Store) 
     }
     let answers = asked.join_all().await;
     let won = answers.iter().filter(|answer| answer.is_ok()).count();
-    let used = answers.iter().filter(|answer| matches!(answer, Err(RedeemError::Used { .. }))).count();
+    let used =
+        answers.iter().filter(|answer| matches!(answer, Err(RedeemError::Used { .. }))).count();
     assert_eq!((won, used), (1, 15));
 }
 
@@ -72,7 +73,8 @@ pub(crate) async fn rollout_that_someone_else_changed_is_not_overwritten(store: 
 
 pub(crate) async fn plan_and_final_certificate_never_change(store: &Store) {
     let plan = plan_of_spring();
-    let row = PlanRow { hash: plan.hash().unwrap(), plan, report: Vec::new(), findings: Vec::new() };
+    let row =
+        PlanRow { hash: plan.hash().unwrap(), plan, report: Vec::new(), findings: Vec::new() };
     store.add_plan(&row).await.unwrap();
     let again = store.add_plan(&row).await;
     assert!(matches!(again, Err(StoreError::Exists { .. })), "{again:?}");

@@ -17,7 +17,8 @@ use tower_http::services::ServeDir;
 
 pub(super) fn router(app: &App) -> Router<App> {
     let mirror = mirror_folder(&app.state);
-    let folder = |name: &str| ServeDir::new(mirror.join(name)).append_index_html_on_directories(false);
+    let folder =
+        |name: &str| ServeDir::new(mirror.join(name)).append_index_html_on_directories(false);
     Router::new()
         .nest_service(METADATA_PATH.trim_end_matches('/'), folder("metadata"))
         .nest_service(TARGETS_PATH.trim_end_matches('/'), folder("targets"))
@@ -30,7 +31,8 @@ async fn only_hosts(
     request: Request,
     next: Next,
 ) -> Answer<Response> {
-    let told = app.hub.subscribe(&host).ok_or_else(|| Refusal::HostUnknown { host: host.clone() })?;
+    let told =
+        app.hub.subscribe(&host).ok_or_else(|| Refusal::HostUnknown { host: host.clone() })?;
     if told.borrow().desired.retired {
         return Err(Refusal::HostRetired { host }.into());
     }

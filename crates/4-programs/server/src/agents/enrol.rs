@@ -30,7 +30,8 @@ pub(super) async fn enrol(
         not_after: signed.not_after,
     };
     app.store.add_issued(&issued).await?;
-    let details = serde_json::json!({ "host": host, "site": site, "role": role, "serial": signed.serial });
+    let details =
+        serde_json::json!({ "host": host, "site": site, "role": role, "serial": signed.serial });
     app.store.audit(&format!("host {host}"), "host.enrol", &details.to_string(), now).await?;
     tracing::info!(%host, %site, %role, "host enrolled");
     app.changed();

@@ -26,7 +26,8 @@ pub(super) async fn sync(
         return Err(Refusal::Protocol { found: request.protocol, expected: PROTOCOL }.into());
     }
     if request.journal.len() > JOURNAL_BATCH_MAX {
-        let (expected, found) = (format!("at most {JOURNAL_BATCH_MAX}"), request.journal.len().to_string());
+        let (expected, found) =
+            (format!("at most {JOURNAL_BATCH_MAX}"), request.journal.len().to_string());
         return Err(Refusal::OutOfRange { field: "journal", expected, found }.into());
     }
     let mut told = subscribe(&app, &host).await?;
@@ -34,6 +35,7 @@ pub(super) async fn sync(
     let said_something = request.facts.is_some() || !request.journal.is_empty();
     if let Some(facts) = &request.facts {
         app.store.observe(&host, facts, app.now()).await?;
+        app.hub.facts_are_here(&host);
         app.changed();
     }
     // The journal first: a report of the end finds the entries that prove it.
@@ -97,7 +99,7 @@ async fn keep_report(
     let desired = told.borrow().desired.clone();
     let own = desired.orders.iter().any(|(key, plan)| *key == report.key && *plan == report.plan);
     if !own {
-        tracing::warn!(%host, rollout = %report.key.rollout, plan = %report.plan, "report on an order that the host does not have");
+        tracing::debug!(%host, rollout = %report.key.rollout, plan = %report.plan, "report on an order that the host does not have");
         return Ok(());
     }
     let news = Digest::of(&serde_json::to_vec(report).unwrap_or_default());

@@ -29,7 +29,8 @@ pub(super) async fn guard(
     next: Next,
 ) -> Answer<Response> {
     let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = header.and_then(|value| value.strip_prefix("Bearer ")).ok_or(Refusal::TokenMissing)?;
+    let token =
+        header.and_then(|value| value.strip_prefix("Bearer ")).ok_or(Refusal::TokenMissing)?;
     let person = person_of(&app, token.trim()).await?;
     if let Needs::OneOf(rights) = needs
         && !rights.iter().any(|right| person.rights.contains(right))

@@ -78,7 +78,8 @@ pub(super) async fn configure(
         let what = "no party signs, expected at least one".to_owned();
         return Err(Refusal::Configuration { what }.into());
     }
-    let event = Event::Configured { parallel: configuration.parallel, advance: configuration.advance };
+    let event =
+        Event::Configured { parallel: configuration.parallel, advance: configuration.advance };
     decide(&app, &person, &name, "rollout.configure", &configuration, event, |campaign| {
         campaign.configuration = Some(configuration.clone());
     })

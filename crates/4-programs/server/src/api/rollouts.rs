@@ -32,7 +32,12 @@ pub(super) async fn add(
 ) -> Answer<(StatusCode, Json<RolloutView>)> {
     if spec.approvals_needed == 0 {
         let expected = "at least 1: nobody approves alone".to_owned();
-        return Err(Refusal::OutOfRange { field: "approvals_needed", expected, found: "0".to_owned() }.into());
+        return Err(Refusal::OutOfRange {
+            field: "approvals_needed",
+            expected,
+            found: "0".to_owned(),
+        }
+        .into());
     }
     let name = spec.name.clone();
     let campaign = Campaign {
@@ -61,7 +66,8 @@ pub(super) async fn make_plan(
     Named(name): Named<RolloutName>,
 ) -> Answer<(StatusCode, Json<PlanView>)> {
     let plan = planning::make(&app, &name, person.name.clone()).await?;
-    let details = serde_json::json!({ "rollout": name, "plan": plan.hash, "findings": plan.findings });
+    let details =
+        serde_json::json!({ "rollout": name, "plan": plan.hash, "findings": plan.findings });
     app.audit(&person.name, "rollout.plan", &details).await?;
     Ok((StatusCode::CREATED, Json(plan)))
 }

@@ -19,7 +19,9 @@ pub(super) async fn whoami(Person(person): Person) -> Json<Whoami> {
 
 pub(super) async fn list(State(app): State<App>) -> Answer<Json<Vec<Whoami>>> {
     let users = app.store.users().await?;
-    Ok(Json(users.into_iter().map(|user| Whoami { name: user.name, rights: user.rights }).collect()))
+    Ok(Json(
+        users.into_iter().map(|user| Whoami { name: user.name, rights: user.rights }).collect(),
+    ))
 }
 
 pub(super) async fn add(

@@ -16,11 +16,17 @@ pub(crate) async fn run(app: App) {
         match app.store.forget_issued_before(then).await {
             Ok(0) => {}
             Ok(gone) => tracing::info!(gone, "old certificates forgotten"),
-            Err(error) => tracing::warn!(error = refit_names::chain(&error), "old certificates were not forgotten"),
+            Err(error) => tracing::warn!(
+                error = refit_names::chain(&error),
+                "old certificates were not forgotten"
+            ),
         }
         match app.store.check_audit().await {
             Ok(acts) => tracing::debug!(acts, "audit log fits together"),
-            Err(error) => tracing::error!(error = refit_names::chain(&error), "audit log does not fit together"),
+            Err(error) => tracing::error!(
+                error = refit_names::chain(&error),
+                "audit log does not fit together"
+            ),
         }
         if !wait(&app, future::pending(), EVERY).await {
             return;

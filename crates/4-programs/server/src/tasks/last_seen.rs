@@ -14,7 +14,11 @@ pub(crate) async fn run(app: App) {
         if !heard.is_empty()
             && let Err(error) = app.store.seen(&heard).await
         {
-            tracing::warn!(hosts = heard.len(), error = refit_names::chain(&error), "last seen was not written");
+            tracing::warn!(
+                hosts = heard.len(),
+                error = refit_names::chain(&error),
+                "last seen was not written"
+            );
         }
         if !goes_on {
             return;

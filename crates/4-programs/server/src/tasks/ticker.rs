@@ -7,16 +7,18 @@ use crate::{
     refusal::Answer,
     views,
 };
+use refit_journal::{Cause, OrderOutcome};
 use refit_names::RolloutName;
 use refit_plan::Plan;
 use refit_protocol::{
     Problem,
     agent::{OrderReport, Standing},
 };
-use refit_journal::{Cause, OrderOutcome};
-use refit_rollout::{Event, HostReport, RolloutState};
+use refit_rollout::{Event, HostReport};
 use std::time::Duration;
 
+/// Reports that come together are looked at together.
+const GATHER: Duration = Duration::from_millis(20);
 /// The longest that a soak or a timeout is late.
 const LONGEST: Duration = Duration::from_millis(500);
 
@@ -24,28 +26,20 @@ pub(crate) async fn run(app: App) {
     loop {
         match app.store.rollouts::<Campaign>().await {
             Ok(rows) => {
-                for row in rows.into_iter().filter(|row| goes_on(&row.body)) {
+                for row in rows.into_iter().filter(|row| row.body.has_orders()) {
                     if let Err(error) = carry_on(&app, &row.name).await {
                         tracing::error!(rollout = %row.name, problem = Problem::from(error).detail, "rollout was not carried on");
                     }
                 }
             }
-            Err(error) => tracing::error!(problem = refit_names::chain(&error), "rollouts were not read"),
+            Err(error) => {
+                tracing::error!(problem = refit_names::chain(&error), "rollouts were not read")
+            }
         }
         if !wait(&app, app.hub.reported.notified(), LONGEST).await {
             return;
         }
-    }
-}
-
-/// Whether hosts or time can still change it. Hosts that had begun report even after the end.
-fn goes_on(campaign: &Campaign) -> bool {
-    match campaign.rollout.state() {
-        RolloutState::Draft | RolloutState::Planned | RolloutState::Agreed => false,
-        RolloutState::Completed | RolloutState::Cancelled { .. } => {
-            campaign.rollout.hosts().iter().any(|host| !host.settled())
-        }
-        _ => true,
+        app.ambient.clock.sleep(GATHER).await;
     }
 }
 
@@ -56,7 +50,6 @@ async fn carry_on(app: &App, name: &RolloutName) -> Answer<()> {
     let plan = app.store.plan(&hash).await?.plan;
     let reports = app.store.reports(name).await?;
     let now = app.now();
-    let before = serde_json::to_string(&campaign.rollout).unwrap_or_default();
     let after = campaign::change(app, name, |campaign| {
         let mut effects = Vec::new();
         for (host, report) in reports.iter().filter(|(_, report)| current(report, &plan, &hash)) {
@@ -78,7 +71,7 @@ async fn carry_on(app: &App, name: &RolloutName) -> Answer<()> {
     })
     .await?;
     // Reports that change no state still move progress bars.
-    if serde_json::to_string(&after.rollout).unwrap_or_default() == before {
+    if after.rollout == campaign.rollout {
         app.progress();
     }
     Ok(())

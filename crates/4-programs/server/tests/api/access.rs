@@ -29,7 +29,12 @@ impl Caller {
         Self { http, base: stage.server.url.clone() }
     }
 
-    async fn call(&self, method: &str, path: &str, token: Option<&str>) -> (StatusCode, Option<Problem>) {
+    async fn call(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+    ) -> (StatusCode, Option<Problem>) {
         let path = path.replace("{name}", "none").replace("{host}", "none");
         let method: Method = method.parse().unwrap();
         let mut request = self.http.request(method, format!("{}{path}", self.base));
@@ -38,7 +43,8 @@ impl Caller {
         }
         let answer = request.send().await.unwrap();
         let status = answer.status();
-        let is_problem = answer.headers().get("content-type").is_some_and(|kind| kind == PROBLEM_JSON);
+        let is_problem =
+            answer.headers().get("content-type").is_some_and(|kind| kind == PROBLEM_JSON);
         (status, if is_problem { answer.json().await.ok() } else { None })
     }
 }
@@ -57,10 +63,18 @@ async fn every_route_refuses_who_lacks_its_right() {
         let path = format!("/api/v1{path}");
         let (status, problem) = caller.call(&method, &path, None).await;
         let code = problem.map(|problem| problem.code);
-        assert_eq!((status.as_u16(), code.as_deref()), (401, Some("auth.token-missing")), "{method} {path}");
+        assert_eq!(
+            (status.as_u16(), code.as_deref()),
+            (401, Some("auth.token-missing")),
+            "{method} {path}"
+        );
         let (status, problem) = caller.call(&method, &path, Some("rfu1.unknown")).await;
         let code = problem.map(|problem| problem.code);
-        assert_eq!((status.as_u16(), code.as_deref()), (401, Some("auth.token-unknown")), "{method} {path}");
+        assert_eq!(
+            (status.as_u16(), code.as_deref()),
+            (401, Some("auth.token-unknown")),
+            "{method} {path}"
+        );
         for (right, token) in &tokens {
             let (status, problem) = caller.call(&method, &path, Some(token)).await;
             let missing = problem.is_some_and(|problem| problem.code == "auth.right-missing");
@@ -92,7 +106,13 @@ async fn every_error_is_a_problem() {
         assert_eq!((found.as_u16(), problem.code.as_str()), (status, code), "{method} {path}");
     }
     let body = vec![b'x'; 32 << 10];
-    let answer = caller.http.post(format!("{}/agent/v1/enroll", caller.base)).body(body).send().await.unwrap();
+    let answer = caller
+        .http
+        .post(format!("{}/agent/v1/enroll", caller.base))
+        .body(body)
+        .send()
+        .await
+        .unwrap();
     assert_eq!(answer.status(), 413);
     assert_eq!(answer.json::<Problem>().await.unwrap().code, "http.body-too-large");
     for path in ["/healthz", "/readyz"] {

@@ -23,7 +23,11 @@ impl Agent {
         Self::with_token(stage, host, &token).await.unwrap()
     }
 
-    pub(crate) async fn with_token(stage: &Stage, host: &str, token: &str) -> Result<Self, ClientError> {
+    pub(crate) async fn with_token(
+        stage: &Stage,
+        host: &str,
+        token: &str,
+    ) -> Result<Self, ClientError> {
         let host = HostName::parse(host).unwrap();
         let enrolled = request_certificate(&stage.server.url, token, &host).await?;
         let client = AgentClient::new(&enrolled.identity)?;
@@ -51,10 +55,16 @@ impl Agent {
     }
 
     /// Writes the end of the order in the journal and reports it, as after a run from 1000 to `build`.
-    pub(crate) async fn finish(&mut self, order: &SyncResponse, outcome: OrderOutcome, build: &str) {
+    pub(crate) async fn finish(
+        &mut self,
+        order: &SyncResponse,
+        outcome: OrderOutcome,
+        build: &str,
+    ) {
         let key = order.assignment.as_ref().unwrap().order.key.clone();
         let now = Timestamp::now();
-        for body in [EntryBody::DeployStarted {}, EntryBody::Finished { outcome: outcome.clone() }] {
+        for body in [EntryBody::DeployStarted {}, EntryBody::Finished { outcome: outcome.clone() }]
+        {
             let last = self.journal.last().map(|entry| (entry.seq, entry.hash));
             self.journal.push(Entry::new(last, now, key.clone(), body).unwrap());
         }
@@ -76,7 +86,10 @@ impl Agent {
         self.report(order, Standing::Finished { outcome, evidence: Box::new(evidence) }).await;
     }
 
-    pub(crate) async fn send_journal(&self, journal: Vec<Entry>) -> Result<SyncResponse, ClientError> {
+    pub(crate) async fn send_journal(
+        &self,
+        journal: Vec<Entry>,
+    ) -> Result<SyncResponse, ClientError> {
         self.client.sync(&SyncRequest { journal, ..quiet() }).await
     }
 

@@ -38,11 +38,15 @@ async fn each_bad_token_has_its_own_code() {
 async fn of_two_that_use_one_token_at_once_one_wins() {
     let stage = Stage::open().await;
     let token = stage.token(None, 60_000).await;
-    let (a, b) =
-        tokio::join!(Agent::with_token(&stage, "a", &token), Agent::with_token(&stage, "b", &token));
+    let (a, b) = tokio::join!(
+        Agent::with_token(&stage, "a", &token),
+        Agent::with_token(&stage, "b", &token)
+    );
     let lost: Vec<_> = [a, b].into_iter().filter_map(Result::err).collect();
     assert_eq!(lost.len(), 1);
-    assert!(matches!(&lost[0], ClientError::Problem(problem) if problem.code == "enrol.token-used"));
+    assert!(
+        matches!(&lost[0], ClientError::Problem(problem) if problem.code == "enrol.token-used")
+    );
     stage.server.shutdown().await;
 }
 
@@ -125,7 +129,8 @@ async fn mirrored_repository_is_for_hosts_only() {
     let timestamp = source.metadata.join("timestamp.json").unwrap();
     let whole = source.http.get(timestamp.clone()).send().await.unwrap();
     assert_eq!(whole.status(), 200);
-    let part = source.http.get(timestamp.clone()).header("range", "bytes=0-3").send().await.unwrap();
+    let part =
+        source.http.get(timestamp.clone()).header("range", "bytes=0-3").send().await.unwrap();
     assert_eq!((part.status().as_u16(), part.bytes().await.unwrap().len()), (206, 4));
     let outside = source.metadata.join("..%2f..%2fca.key.pem").unwrap();
     let outside = source.http.get(outside).send().await.unwrap();
@@ -134,7 +139,11 @@ async fn mirrored_repository_is_for_hosts_only() {
         &stage.folder.path().join("tuf-of-a"),
         agent.identity.tuf_root.as_bytes(),
     );
-    let source = refit_repository::Source { metadata: source.metadata, targets: source.targets, http: source.http };
+    let source = refit_repository::Source {
+        metadata: source.metadata,
+        targets: source.targets,
+        http: source.http,
+    };
     let mirrored = refit_repository::refresh(&trust.unwrap(), &source).await.unwrap();
     assert_eq!(mirrored.catalog().await.unwrap().packs.len(), 2);
     let nobody = ApiClient::new(&stage.server.url, "none", Some(&stage.ca)).unwrap();

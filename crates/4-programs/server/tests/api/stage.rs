@@ -123,7 +123,8 @@ async fn repository(folder: &Path) -> std::path::PathBuf {
         packs.push(file);
     }
     let life = jiff::SignedDuration::from_hours(24);
-    let published = refit_forge::repo::publish(&repo, &keys, &packs, None, life, now).await.unwrap();
+    let published =
+        refit_forge::repo::publish(&repo, &keys, &packs, None, life, now).await.unwrap();
     assert_eq!(published.added.len(), 2);
     let pinned = folder.join("root.json");
     fs::copy(root, &pinned).unwrap();

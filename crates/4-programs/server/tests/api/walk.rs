@@ -42,7 +42,8 @@ async fn refreshed(api: &ApiClient) {
 #[tokio::test(flavor = "multi_thread")]
 async fn campaign_goes_from_enrolment_to_final_certificates() {
     let stage = Stage::open().await;
-    let planner = stage.person("planner", &[Right::Planner, Right::Approver, Right::Authoriser]).await;
+    let planner =
+        stage.person("planner", &[Right::Planner, Right::Approver, Right::Authoriser]).await;
     let owner = stage.person("owner", &[Right::ApplicationOwner]).await;
     let lead = stage
         .person("lead", &[Right::Preparer, Right::Authoriser, Right::Configurer, Right::Deployer])
@@ -75,9 +76,16 @@ async fn campaign_goes_from_enrolment_to_final_certificates() {
         agent.report(&told, Standing::Prepared { evidence: PrepareEvidence::default() }).await;
     }
     until(&lead, |view| view.state == RolloutState::Prepared).await;
-    assert_eq!(problem(planner.authorise(&name, &decision).await).status, 403, "the author authorised");
+    assert_eq!(
+        problem(planner.authorise(&name, &decision).await).status,
+        403,
+        "the author authorised"
+    );
     lead.authorise(&name, &decision).await.unwrap();
-    assert_eq!(problem(lead.deploy(&name, &Deploy::default()).await).code, "rollout.not-configured");
+    assert_eq!(
+        problem(lead.deploy(&name, &Deploy::default()).await).code,
+        "rollout.not-configured"
+    );
     lead.configure(&name, &configuration()).await.unwrap();
     let mut events = lead.events(&name).await.unwrap();
     assert!(matches!(events.next().await.unwrap().unwrap().state, RolloutState::Authorised));
@@ -122,10 +130,16 @@ async fn campaign_goes_from_enrolment_to_final_certificates() {
         let draft = draft.iter().find(|draft| draft.host == host).unwrap();
         assert_eq!(draft.state, CertificateState::Draft);
         let as_party = |party| SignOff { party, remark: "looks well".to_owned() };
-        assert_eq!(problem(owner.sign(&name, &host, &as_party(Right::Deployer)).await).code, "auth.right-missing");
+        assert_eq!(
+            problem(owner.sign(&name, &host, &as_party(Right::Deployer)).await).code,
+            "auth.right-missing"
+        );
         let partly = owner.sign(&name, &host, &as_party(Right::ApplicationOwner)).await.unwrap();
         assert_eq!(partly.state, CertificateState::PartlySigned);
-        assert_eq!(problem(owner.sign(&name, &host, &as_party(Right::ApplicationOwner)).await).code, "signoff.signed-already");
+        assert_eq!(
+            problem(owner.sign(&name, &host, &as_party(Right::ApplicationOwner)).await).code,
+            "signoff.signed-already"
+        );
         let last = lead.sign(&name, &host, &as_party(Right::Deployer)).await.unwrap();
         assert_eq!((last.state, last.evidence), (CertificateState::Final, draft.evidence));
         let envelope = owner.certificate_json(&name, &host).await.unwrap();
@@ -151,7 +165,13 @@ async fn nothing_is_forgotten_over_a_restart() {
     let view = stage.admin.rollout(&rollout_name("spring")).await.unwrap();
     assert_eq!((view.state, view.plan), (RolloutState::Planned, Some(plan.hash)));
     // The port is another one, the identity is the same.
-    let moved = refit_client::Identity { note: refit_client::IdentityNote { server: stage.server.url.clone(), ..agent.identity.note.clone() }, ..agent.identity };
+    let moved = refit_client::Identity {
+        note: refit_client::IdentityNote {
+            server: stage.server.url.clone(),
+            ..agent.identity.note.clone()
+        },
+        ..agent.identity
+    };
     let again = refit_client::AgentClient::new(&moved).unwrap();
     assert!(!again.sync(&crate::agent::quiet()).await.unwrap().want_facts);
     stage.server.shutdown().await;
