@@ -8,7 +8,7 @@ use refit_protocol::{
     agent::{Progress as Running, Standing},
     v1::{RolloutHostView, RolloutView, WaveState, WaveView},
 };
-use refit_rollout::{HostState, PrepareStage};
+use refit_rollout::{HostState, PrepareStage, RolloutState};
 use std::{collections::BTreeMap, time::Instant};
 
 /// How progress is shown.
@@ -76,6 +76,11 @@ impl<'a> Progress<'a> {
         }
     }
 
+    /// Says a line above the bars.
+    pub(crate) fn say(&self, line: &str) {
+        self.multi.suspend(|| (self.talk)(line));
+    }
+
     /// Leaves the bars as they are.
     pub(crate) fn end(self) {
         for bar in self.waves.iter().chain(self.hosts.values()) {
@@ -89,9 +94,12 @@ impl<'a> Progress<'a> {
             bar.set_position(wave.hosts.iter().filter(|host| is_settled(host)).count() as u64);
             bar.set_message(wave_text(wave));
         }
+        let is_deploying = matches!(view.state, RolloutState::Deploying { .. } | RolloutState::Completed);
         for host in view.waves.iter().flat_map(|wave| &wave.hosts) {
             if let Some(bar) = self.hosts.get(&host.host) {
-                bar.set_position(position(host));
+                if let Some(position) = position(host, is_deploying) {
+                    bar.set_position(position);
+                }
                 bar.set_message(self.text(host));
             }
         }
@@ -131,20 +139,17 @@ impl<'a> Progress<'a> {
             (HostState::Running { phase, step }, _) => format!("{phase}: {step}"),
             (HostState::Succeeded { build }, _) => format!("✓ build {build}, down {} ms", down()),
             (HostState::RolledBack { build, cause }, _) => {
-                format!("↶ back on build {build}, down {} ms: {}", down(), brief(cause))
+                format!("↶ back on build {build}, down {} ms: {}", down(), flat(cause))
             }
-            (HostState::NeedsPerson { cause }, _) => format!("needs a person: {}", brief(cause)),
+            (HostState::NeedsPerson { cause }, _) => format!("needs a person: {}", flat(cause)),
             (HostState::Ignored { because }, _) => format!("ignored: {because}"),
         }
     }
 }
 
-/// The end of a chain of causes is the root; a line has no room for more.
-fn brief(cause: &str) -> &str {
-    const CHARS: usize = 150;
-    let cause = cause.trim();
-    let start = cause.char_indices().rev().nth(CHARS - 1).map_or(0, |(at, _)| at);
-    &cause[start..]
+/// A cause on one line.
+fn flat(cause: &str) -> String {
+    cause.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn running(progress: &Running) -> String {
@@ -199,15 +204,17 @@ fn wave_text(wave: &WaveView) -> String {
     if back == 0 { state.to_owned() } else { format!("{state}, {back} rolled back") }
 }
 
-/// How far a host's bar is.
-fn position(host: &RolloutHostView) -> u64 {
+/// How far a host's bar is: one way for prepare, one for the deployment. None: where it was.
+fn position(host: &RolloutHostView, is_deploying: bool) -> Option<u64> {
     match (&host.state, host.report.as_ref().map(|report| &report.standing)) {
-        (HostState::Preparing { stage }, _) => PARTS * (*stage as u64) / 5,
+        (HostState::Preparing { stage }, _) => Some(PARTS * (*stage as u64) / 5),
         (HostState::Running { .. }, Some(Standing::Running { progress })) => {
-            PARTS * u64::from(progress.step_index) / u64::from(progress.steps.max(1))
+            Some(PARTS * u64::from(progress.step_index) / u64::from(progress.steps.max(1)))
         }
-        (HostState::Prepared | HostState::Succeeded { .. } | HostState::RolledBack { .. }, _) => PARTS,
-        _ => 0,
+        (HostState::Running { .. } | HostState::PrepareFailed { .. }, _) => None,
+        (HostState::Prepared, _) if !is_deploying => Some(PARTS),
+        (HostState::Succeeded { .. } | HostState::RolledBack { .. }, _) => Some(PARTS),
+        _ => Some(0),
     }
 }
 
@@ -220,17 +227,5 @@ fn change(host: &RolloutHostView) -> String {
         }
         (HostState::Running { phase, .. }, _) => phase.clone(),
         (state, _) => format!("{state:?}"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn brief_cause_keeps_its_end_and_whole_characters() {
-        let long = format!("{}the root cause", "ä: ".repeat(200));
-        assert!(brief(&long).ends_with("the root cause"));
-        assert_eq!(brief(" short "), "short");
     }
 }

@@ -1,9 +1,11 @@
 //! Signatures of the named parties, the certificates, and their check without any server.
 
 use crate::{DemoError, Ground, hosts::Host, people::People};
+use refit_client::ApiClient;
 use refit_names::{HostName, RolloutName};
 use refit_protocol::v1::{Right, SignOff};
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
+use tokio::task::JoinSet;
 
 /// A host's certificate.
 pub(crate) struct Certificate {
@@ -24,27 +26,51 @@ pub(crate) async fn collect(
     let key = people.owner.signing_key().await.map_err(DemoError::call("get the public key"))?;
     let key_file = folder.join("signing-key.pem");
     fs::write(&key_file, &key).map_err(DemoError::io("write", &key_file))?;
-    let mut certificates = BTreeMap::new();
+    let work = Arc::new(Work { name, folder, key, deployer: people.deployer.clone(), owner: people.owner.clone() });
+    let mut running = JoinSet::new();
     for host in hosts {
-        let host = &host.spec.name;
+        let (work, host) = (Arc::clone(&work), host.spec.name.clone());
+        running.spawn(async move { work.certificate(&host).await.map(|certificate| (host, certificate)) });
+    }
+    let mut certificates = BTreeMap::new();
+    while let Some(ended) = running.join_next().await {
+        let (host, certificate) = ended.map_err(DemoError::value)??;
+        certificates.insert(host, certificate);
+    }
+    Ok(certificates)
+}
+
+/// What every host's certificate needs.
+struct Work {
+    name: RolloutName,
+    folder: PathBuf,
+    key: String,
+    deployer: ApiClient,
+    owner: ApiClient,
+}
+
+impl Work {
+    async fn certificate(&self, host: &HostName) -> Result<Certificate, DemoError> {
+        let failed = |what: &str| DemoError::call(format!("{what} of {host}"));
         let sign_off = |party| SignOff { party, remark: String::new() };
-        people.deployer.sign(&name, host, &sign_off(Right::Deployer)).await.map_err(DemoError::call(format!("sign for {host}")))?;
-        let signed = people.owner.sign(&name, host, &sign_off(Right::ApplicationOwner)).await;
-        let signed = signed.map_err(DemoError::call(format!("sign for {host}")))?;
-        let statement = people.owner.certificate_json(&name, host).await.map_err(DemoError::call(format!("get the certificate of {host}")))?;
-        let pdf = people.owner.certificate_pdf(&name, host).await.map_err(DemoError::call(format!("get the PDF of {host}")))?;
-        let (json, pdf_file) = (folder.join(format!("{}.json", signed.name)), folder.join(format!("{}.pdf", signed.name)));
+        let by_deployer = self.deployer.sign(&self.name, host, &sign_off(Right::Deployer)).await;
+        by_deployer.map_err(failed("sign the certificate"))?;
+        let by_owner = self.owner.sign(&self.name, host, &sign_off(Right::ApplicationOwner)).await;
+        let signed = by_owner.map_err(failed("sign the certificate"))?;
+        let statement = self.owner.certificate_json(&self.name, host).await.map_err(failed("get the certificate"))?;
+        let pages = self.owner.certificate_pdf(&self.name, host).await.map_err(failed("get the PDF"))?;
+        let json = self.folder.join(format!("{}.json", signed.name));
+        let pdf = self.folder.join(format!("{}.pdf", signed.name));
         fs::write(&json, &statement).map_err(DemoError::io("write", &json))?;
-        fs::write(&pdf_file, &pdf).map_err(DemoError::io("write", &pdf_file))?;
-        let flaw = match refit_documents::verify(&statement, &key) {
-            Ok(verified) if !verified.subject.contains(host.as_str()) => {
+        fs::write(&pdf, &pages).map_err(DemoError::io("write", &pdf))?;
+        let flaw = match refit_documents::verify(&statement, &self.key) {
+            Ok(verified) if !verified.subject.ends_with(&format!(" on {host}")) => {
                 Some(format!("it is about {}", verified.subject))
             }
-            Ok(_) if !pdf.starts_with(b"%PDF-") => Some("its PDF is none".to_owned()),
+            Ok(_) if !pages.starts_with(b"%PDF-") => Some("its PDF is none".to_owned()),
             Ok(_) => None,
             Err(error) => Some(refit_names::chain(&error)),
         };
-        certificates.insert(host.clone(), Certificate { json, flaw });
+        Ok(Certificate { json, flaw })
     }
-    Ok(certificates)
 }

@@ -1,6 +1,6 @@
 //! What came of it, host by host.
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets::UTF8_HORIZONTAL_ONLY};
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets::UTF8_FULL_CONDENSED};
 use refit_names::{BuildId, ByteSize, HostName};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -67,7 +67,7 @@ pub enum HostOutcome {
 #[must_use]
 pub fn table(report: &DemoReport) -> String {
     let mut table = Table::new();
-    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Disabled);
+    table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(["host", "wave", "risk", "build", "outcome", "down", "fetched", "of", "writes", "lost"]);
     for host in &report.hosts {
         let outcome = match host.outcome {

@@ -49,21 +49,19 @@ pub(crate) async fn walk(
         !matches!(state, RolloutState::Preparing | RolloutState::Agreed)
     })
     .await?;
-    progress.end();
     if view.state != RolloutState::Prepared {
         return Err(stopped(&view));
     }
     people.authoriser.authorise(&name, &decision()).await.map_err(DemoError::call("authorise the plan"))?;
-    talk("authoriser: authorised exactly this plan");
+    progress.say("authoriser: authorised exactly this plan");
     let parties = BTreeSet::from([Right::Deployer, Right::ApplicationOwner]);
     let configuration = Configuration { parallel: None, advance: Some(Advance::Automatic), parties };
     people.configurer.configure(&name, &configuration).await.map_err(DemoError::call("configure"))?;
-    talk("configurer: waves follow each other by themselves; deployer and owner sign");
+    progress.say("configurer: waves follow each other by themselves; deployer and owner sign");
 
     clients.forget_gaps();
     people.deployer.deploy(&name, &Deploy::default()).await.map_err(DemoError::call("deploy"))?;
-    talk("deployer: deployment started");
-    let mut progress = Progress::new(display, &plan.plan, clients, talk);
+    progress.say("deployer: deployment started");
     let view = follow(&people.deployer, &name, limit, &mut progress, |state| {
         !matches!(state, RolloutState::Authorised | RolloutState::Deploying { .. })
     })
