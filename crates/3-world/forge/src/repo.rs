@@ -154,7 +154,7 @@ pub async fn publish(
     targets.push(add_catalog(dir, &catalog)?);
 
     let version = current.next_version();
-    let expires = now + expires;
+    let expires = metadata::whole_seconds(now + expires);
     let change = metadata::Change { targets, version, expires };
     let root_file = current.root_file.clone();
     let signed = metadata::sign(&root_file, Some(current), change, keys_dir).await?;

@@ -192,6 +192,6 @@ fn key_sources(dir: &Path) -> Result<Vec<Box<dyn KeySource>>, ForgeError> {
 }
 
 /// Other readers of the format know no fractions of a second.
-fn whole_seconds(time: Timestamp) -> Timestamp {
+pub(super) fn whole_seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }

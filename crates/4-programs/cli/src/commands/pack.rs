@@ -97,20 +97,22 @@ pub(crate) async fn run(args: PackArgs, context: &Context) -> Result<Exit, CliEr
         Verb::Inspect(args) => inspect(&args, context),
         Verb::Verify(args) => verify(&args, context),
         Verb::Readme(args) => {
-            let file = PackFile::read(&args.file).map_err(not_verified)?;
+            let file = PackFile::read(&args.file).map_err(refused)?;
             context.output.data(&json!({ "readme": file.record().readme }), |_| file.record().readme.clone())?;
             Ok(Exit::Done)
         }
     }
 }
 
-/// An error about what was signed or built ends with the exit code for that, whatever its code is called.
-pub(super) fn not_verified(error: ForgeError) -> CliError {
-    let verification = error.is_verification();
+/// An error about what was signed or built ends with the exit code for that, whatever its code is called; so does a missing file.
+pub(super) fn refused(error: ForgeError) -> CliError {
+    let exit = match &error {
+        error if error.is_verification() => Some(Exit::NotVerified),
+        ForgeError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Some(Exit::NotFound),
+        _ => None,
+    };
     let mut error = CliError::from(error);
-    if verification {
-        error.exit = Exit::NotVerified;
-    }
+    error.exit = exit.unwrap_or(error.exit);
     error
 }
 
@@ -146,7 +148,7 @@ fn keygen(args: &KeygenArgs, context: &Context) -> Result<Exit, CliError> {
     if public_path.exists() {
         return Err(CliError::from(ForgeError::Exists { path: public_path }));
     }
-    let public = SigningKey::create(&args.out)?.public();
+    let public = SigningKey::create(&args.out).map_err(refused)?.public();
     fs::write(&public_path, public.to_pem()).map_err(|error| CliError::io("write", public_path.display(), error))?;
     let data = json!({ "private": args.out, "public": public_path, "key": public.to_string() });
     context.output.data(&data, |_| format!("private {}\npublic  {}\nkey     {public}", args.out.display(), public_path.display()))?;
@@ -154,8 +156,8 @@ fn keygen(args: &KeygenArgs, context: &Context) -> Result<Exit, CliError> {
 }
 
 fn build(args: &BuildArgs, context: &Context) -> Result<Exit, CliError> {
-    let key = args.key.as_deref().map(SigningKey::read).transpose()?;
-    let built = pack::build(&args.folder)?;
+    let key = args.key.as_deref().map(SigningKey::read).transpose().map_err(refused)?;
+    let built = pack::build(&args.folder).map_err(refused)?;
     let path = match args.out.extension() {
         Some(extension) if extension == "refit" => args.out.clone(),
         _ => {
@@ -163,7 +165,7 @@ fn build(args: &BuildArgs, context: &Context) -> Result<Exit, CliError> {
             args.out.join(built.file_name())
         }
     };
-    let digest = pack_file::write(&built, &path, key.as_ref())?;
+    let digest = pack_file::write(&built, &path, key.as_ref()).map_err(refused)?;
     let signer = key.map(|key| key.public().to_string());
     let data = json!({
         "file": path, "sha256": digest.to_hex(), "record": built.record_digest(), "size": built.record().bundle.size, "signer": signer,
@@ -176,8 +178,8 @@ fn build(args: &BuildArgs, context: &Context) -> Result<Exit, CliError> {
 }
 
 fn verify(args: &VerifyArgs, context: &Context) -> Result<Exit, CliError> {
-    let key = args.key.as_deref().map(PublicKey::read).transpose()?;
-    let verified = PackFile::read(&args.file).and_then(|file| file.verify(key.as_ref())).map_err(not_verified)?;
+    let key = args.key.as_deref().map(PublicKey::read).transpose().map_err(refused)?;
+    let verified = PackFile::read(&args.file).and_then(|file| file.verify(key.as_ref())).map_err(refused)?;
     let signer = verified.signer.map(|signer| signer.to_string());
     let data = json!({ "file": args.file, "sha256": verified.file.to_hex(), "record": verified.record, "signer": signer });
     context.output.data(&data, |_| format!("{}  {}", verified.file.to_hex(), args.file.display()))?;
@@ -190,7 +192,7 @@ fn verify(args: &VerifyArgs, context: &Context) -> Result<Exit, CliError> {
 }
 
 fn inspect(args: &FileArgs, context: &Context) -> Result<Exit, CliError> {
-    let file = PackFile::read(&args.file).map_err(not_verified)?;
+    let file = PackFile::read(&args.file).map_err(refused)?;
     let record = file.record();
     let content = |entries: &[TreeEntry]| -> Value {
         let (files, bytes) = count(entries);

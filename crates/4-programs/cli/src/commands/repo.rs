@@ -1,6 +1,6 @@
 //! `refit repo`: make and publish repositories, and a plain client for any TUF repository.
 
-use super::pack::not_verified;
+use super::pack::refused as forge_refused;
 use crate::{CliError, Exit, context::Context, output::table, span};
 use clap::{Args, Subcommand};
 use jiff::SignedDuration;
@@ -140,17 +140,17 @@ async fn init(args: &InitArgs, context: &Context) -> Result<Exit, CliError> {
         targets: Signers { keys: args.targets_keys, threshold: args.targets_threshold },
         expiry: Expiry { root: lasting(args.root_expires)?, online: lasting(args.expires)? },
     };
-    let root = repo::init(&args.dir, &args.keys, &options, context.ambient.clock.now()).await.map_err(not_verified)?;
+    let root = repo::init(&args.dir, &args.keys, &options, context.ambient.clock.now()).await.map_err(forge_refused)?;
     context.output.data(&json!({ "repository": args.dir, "keys": args.keys, "root": root }), |_| root.display().to_string())?;
     context.output.say("clients pin this root; keep root-*.der and targets-*.der offline");
     Ok(Exit::Done)
 }
 
 async fn publish(args: &PublishArgs, context: &Context) -> Result<Exit, CliError> {
-    let key = args.key.as_deref().map(PublicKey::read).transpose()?;
+    let key = args.key.as_deref().map(PublicKey::read).transpose().map_err(forge_refused)?;
     let now = context.ambient.clock.now();
     let expires = lasting(args.expires)?;
-    let report = repo::publish(&args.dir, &args.keys, &args.packs, key.as_ref(), expires, now).await.map_err(not_verified)?;
+    let report = repo::publish(&args.dir, &args.keys, &args.packs, key.as_ref(), expires, now).await.map_err(forge_refused)?;
     let PublishReport { added, unchanged, version, expires } = &report;
     let list = |packs: &[PublishedPack]| -> Vec<_> {
         packs.iter().map(|pack| json!({ "product": pack.product, "to": pack.to, "record": pack.record })).collect()
