@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use refit_names::BuildId;
+use refit_names::{BuildId, WaveName};
 use refit_packs::runbook::Phase;
 use refit_protocol::agent::Standing;
 use refit_protocol::v1::{RolloutHostView, RolloutView, WaveState};
@@ -28,10 +28,8 @@ pub(crate) fn rollout(view: &RolloutView) -> Word {
     let prepared = hosts(view).filter(|host| host.state == HostState::Prepared).count();
     let wave = |at: &u32| {
         let found = usize::try_from(*at).ok().and_then(|at| view.waves.get(at));
-        found.map_or_else(
-            || format!("wave {}", at.saturating_add(1)),
-            |wave| format!("wave {}", wave.name),
-        )
+        let by_place = || format!("wave {}", at.saturating_add(1));
+        found.map_or_else(by_place, |wave| wave_title(&wave.name))
     };
     match &view.state {
         RolloutState::Draft => {
@@ -247,7 +245,24 @@ pub(crate) fn wire(value: &impl serde::Serialize) -> String {
     }
 }
 
-fn capital(text: &str) -> String {
+/// What a wave is called in a sentence: planners often name it `wave-1` already.
+pub(crate) fn wave_title(name: &WaveName) -> String {
+    if name.as_str().starts_with("wave") { name.to_string() } else { format!("wave {name}") }
+}
+
+/// A number of things.
+pub(crate) fn count(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
+}
+
+/// What was seen, and how long it took unless that was said already.
+pub(crate) fn note(seen: &str, took_ms: u64) -> String {
+    let took = duration(took_ms);
+    if seen.ends_with(&took) { seen.to_owned() } else { format!("{seen} · {took}") }
+}
+
+/// The text with a capital at its beginning.
+pub(crate) fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }

@@ -13,6 +13,9 @@ use serde::Serialize;
 /// Longest text of one cell; the signed JSON has all of it.
 const CELL_CHARS_MAX: usize = 160;
 
+/// Longest root cause: it stands over the whole width and is what people look for first.
+const CAUSE_CHARS_MAX: usize = 700;
+
 /// All texts of the pages.
 #[derive(Serialize)]
 pub(super) struct Pages {
@@ -131,7 +134,7 @@ fn outcome(evidence: &CertificateEvidence) -> Outcome {
             "Rolled back",
             format!(
                 "Build {refused} was taken back; files and databases are those of build {build}, of one moment. Cause: {} ({}).",
-                cell(&cause.text),
+                line(&cause.text, CAUSE_CHARS_MAX),
                 cell(&cause.code),
             ),
         ),
@@ -140,7 +143,7 @@ fn outcome(evidence: &CertificateEvidence) -> Outcome {
             "Needs a person",
             format!(
                 "Neither forward nor back by itself. Cause: {} ({}).",
-                cell(&cause.text),
+                line(&cause.text, CAUSE_CHARS_MAX),
                 cell(&cause.code)
             ),
         ),
@@ -187,7 +190,7 @@ fn test(pair: &TestPair) -> (String, Seen, Seen) {
         None => Seen { result: "not run", note: String::new() },
         Some(found) => Seen {
             result: if found.passed { "passed" } else { "failed" },
-            note: format!("{} · {}", cell(&found.note), duration(found.took_ms)),
+            note: note(&found.note, found.took_ms),
         },
     };
     (cell(&pair.name), seen(&pair.before), seen(&pair.after))
@@ -239,12 +242,22 @@ fn digests(evidence: &CertificateEvidence) -> Vec<(String, String)> {
 
 /// Text of people or programs for one cell: no control characters, not endless.
 fn cell(text: &str) -> String {
-    let mut line: String =
-        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(CELL_CHARS_MAX).collect();
-    if text.chars().nth(CELL_CHARS_MAX).is_some() {
-        line.push('…');
+    line(text, CELL_CHARS_MAX)
+}
+
+/// What a test saw, and how long it took unless that was said already.
+fn note(seen: &str, took_ms: u64) -> String {
+    let (seen, took) = (cell(seen), duration(took_ms));
+    if seen.ends_with(&took) { seen } else { format!("{seen} · {took}") }
+}
+
+fn line(text: &str, chars_max: usize) -> String {
+    let mut short: String =
+        text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(chars_max).collect();
+    if text.chars().nth(chars_max).is_some() {
+        short.push('…');
     }
-    line.trim().to_owned()
+    short.trim().to_owned()
 }
 
 fn moment(at: Timestamp) -> String {

@@ -132,7 +132,7 @@ fn seen(result: Option<&TestResult>) -> Seen {
         Some(found) => Seen {
             label: if found.passed { "passed" } else { "failed" },
             tone: if found.passed { "good" } else { "bad" },
-            note: format!("{} · {}", found.note, words::duration(found.took_ms)),
+            note: words::note(&found.note, found.took_ms),
         },
     }
 }

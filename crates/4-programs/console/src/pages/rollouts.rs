@@ -142,12 +142,12 @@ fn plan_block(view: &PlanView) -> PlanBlock {
             .iter()
             .map(|wave| {
                 format!(
-                    "{}: {} hosts, {} at a time; goal {}, at most {} failures; watched for {}, given up after {}; next one {}",
+                    "{}: {}, {} at a time; goal {}, {} borne; watched for {}, given up after {}; next one {}",
                     wave.name,
-                    wave.hosts.len(),
+                    words::count(wave.hosts.len(), "host"),
                     wave.parallel,
                     wave.goal,
-                    wave.failure_budget,
+                    words::count(wave.failure_budget as usize, "failure"),
                     words::duration(wave.soak_ms),
                     words::duration(wave.timeout_ms),
                     words::wire(&wave.advance),
@@ -218,6 +218,7 @@ fn rollout_head(view: &RolloutView) -> String {
 #[template(path = "wave_head.html")]
 struct WaveHead {
     name: String,
+    title: String,
     state: Word,
     percent: u64,
     finished: usize,
@@ -229,6 +230,7 @@ fn wave_head(wave: &WaveView) -> String {
     let finished = wave.hosts.iter().filter(|host| words::is_finished(&host.state)).count();
     render(&WaveHead {
         name: wave.name.to_string(),
+        title: words::capital(&words::wave_title(&wave.name)),
         state: words::wave(wave.state),
         percent: mean(&bars),
         finished,
