@@ -53,7 +53,7 @@ pub enum DemoError {
         what: String,
         /// Its answer.
         #[source]
-        source: ClientError,
+        source: Box<ClientError>,
     },
     /// The rollout ended otherwise than completed.
     #[error("the rollout stands still: {state}")]
@@ -92,7 +92,7 @@ impl DemoError {
 
     pub(crate) fn call(what: impl Into<String>) -> impl FnOnce(ClientError) -> Self {
         let what = what.into();
-        move |source| Self::Call { what, source }
+        move |source| Self::Call { what, source: Box::new(source) }
     }
 
     pub(crate) fn value(error: impl std::fmt::Display) -> Self {

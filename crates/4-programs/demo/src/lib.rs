@@ -26,7 +26,7 @@ mod walk;
 pub use error::DemoError;
 pub use ground::Ground;
 pub use progress::Display;
-pub use report::{DemoReport, HostOutcome, HostReport, table};
+pub use report::{AfterReport, DemoReport, HostOutcome, HostReport, table};
 
 use std::{path::PathBuf, sync::Arc, time::Instant};
 

@@ -63,9 +63,18 @@ pub enum HostOutcome {
     Unfinished,
 }
 
+/// What becomes of the programs after the report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AfterReport {
+    /// They end: nobody can look at the console any more.
+    Ends,
+    /// They stay until somebody ends them.
+    Stays,
+}
+
 /// The table that the demo ends with.
 #[must_use]
-pub fn table(report: &DemoReport) -> String {
+pub fn table(report: &DemoReport, after: AfterReport) -> String {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(["host", "wave", "risk", "build", "outcome", "down", "fetched", "of", "writes", "lost"]);
@@ -105,7 +114,10 @@ pub fn table(report: &DemoReport) -> String {
             report.lost_writes,
         ),
         format!("certificates (PDF and signed JSON): {}", report.certificates_dir.display()),
-        format!("console: {}", report.console_url),
+        match after {
+            AfterReport::Stays => format!("console: {}", report.console_url),
+            AfterReport::Ends => "console: ends with the demo; --keep leaves it running to look at".to_owned(),
+        },
     ];
     lines.extend(report.problems.iter().map(|problem| format!("NOT WELL: {problem}")));
     if report.problems.is_empty() {

@@ -2,7 +2,7 @@
 
 use crate::{CliError, Exit, context::Context, output::Output};
 use clap::Args;
-use refit_demo::{DemoError, DemoOptions, DemoReport, Display, Failure, Ground, Talk};
+use refit_demo::{AfterReport, DemoError, DemoOptions, DemoReport, Display, Failure, Ground, Talk};
 use std::{env, path::PathBuf, sync::Arc};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -74,7 +74,8 @@ pub(crate) async fn run(args: DemoArgs, context: &Context) -> Result<Exit, CliEr
             };
         }
     };
-    let printed = output.data(&report, refit_demo::table);
+    let after = if args.keep { AfterReport::Stays } else { AfterReport::Ends };
+    let printed = output.data(&report, |report| refit_demo::table(report, after));
     if args.keep {
         output.say("everything keeps running; Ctrl-C ends it");
         stop.wait().await;
