@@ -2,7 +2,7 @@
 
 use crate::{config::ConfigError, orders::OrderStoreError};
 use refit_client::ClientError;
-use refit_host::{engine::EngineError, journal::JournalError};
+use refit_host::journal::JournalError;
 use refit_names::{Coded, ErrorClass};
 use refit_repository::RepositoryError;
 use std::{io, path::PathBuf};
@@ -22,9 +22,6 @@ pub enum AgentError {
     /// The journal.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// The engine.
-    #[error(transparent)]
-    Engine(#[from] EngineError),
     /// Orders on disk.
     #[error(transparent)]
     Orders(#[from] OrderStoreError),
@@ -66,7 +63,6 @@ impl Coded for AgentError {
             Self::Client(error) => error.code(),
             Self::Repository(error) => error.code(),
             Self::Journal(error) => error.code(),
-            Self::Engine(error) => error.code(),
             Self::Orders(error) => error.code(),
             Self::Io { .. } => "agent.file-system",
         }
@@ -78,7 +74,6 @@ impl Coded for AgentError {
             Self::Client(error) => error.class(),
             Self::Repository(error) => error.class(),
             Self::Journal(error) => error.class(),
-            Self::Engine(error) => error.class(),
             Self::Orders(error) => error.class(),
             Self::Io { .. } => ErrorClass::NeedsOperator,
         }

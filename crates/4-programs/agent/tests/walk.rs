@@ -1,0 +1,286 @@
+//! One host's whole walk with a real server, a signed repository and a real process: killed again and again, cut off from the server in
+//! the middle, and whole at the end.
+
+use refit_ambient::Ambient;
+use refit_client::ApiClient;
+use refit_names::{HostName, PersonName, RolloutName};
+use refit_protocol::{
+    agent::Standing,
+    v1::{Configuration, Decision, Deploy, NewEnrolmentToken, NewRollout, NewUser, Right, RolloutView, WaveShape},
+};
+use refit_rollout::{HostState, RolloutState};
+use refit_server::{RepositoryOptions, ServerHandle, ServerOptions};
+use std::{
+    collections::BTreeSet,
+    fs,
+    os::unix::fs::{PermissionsExt as _, symlink},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+const DEADLINE: Duration = Duration::from_secs(90);
+/// How long each of the killed agents lives: from hardly started to in the middle of a leg.
+const LIVES_MS: [u64; 8] = [40, 90, 140, 60, 220, 110, 300, 170];
+
+struct Walk {
+    dir: TempDir,
+    server: Option<ServerHandle>,
+    listen: String,
+    agent: Option<Child>,
+}
+
+impl Drop for Walk {
+    fn drop(&mut self) {
+        self.kill_agent();
+        // The service outlives the agent by design; here it ends with the test.
+        if let Some(pid) = service(&self.root()) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+    }
+}
+
+/// The process that the release's program wrote down, if it still runs.
+fn service(root: &Path) -> Option<rustix::process::Pid> {
+    let id: i32 = fs::read_to_string(root.join("data/pid")).ok()?.trim().parse().ok()?;
+    let command = fs::read(format!("/proc/{id}/cmdline")).ok()?;
+    String::from_utf8_lossy(&command).contains("sleep").then(|| rustix::process::Pid::from_raw(id))?
+}
+
+fn write(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+/// A program that writes down its process and its build. Its time limit is for a test that was killed itself.
+fn program(path: &Path, build: &str) {
+    write(path, &format!("#!/bin/sh\necho $$ > \"$REFIT_ROOT/data/pid\"\necho {build} > \"$REFIT_ROOT/data/build\"\nexec sleep 600\n"));
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+async fn repository(dir: &Path) {
+    let (repo, keys, now) = (dir.join("repo"), dir.join("keys"), jiff::Timestamp::now());
+    let root = refit_forge::repo::init(&repo, &keys, &refit_forge::repo::InitOptions::default(), now).await.unwrap();
+    let mut packs = Vec::new();
+    for (from, to) in [("1000", "1100"), ("1100", "1200")] {
+        let source = dir.join(format!("pack-{to}"));
+        program(&source.join("payload/bin/serve"), to);
+        write(&source.join("payload/lib/words"), &format!("{to}\n{}", "the same words in every build\n".repeat(20_000)));
+        write(&source.join("web/index.html"), to);
+        write(&source.join("README.md"), "what is new");
+        write(&source.join("pack.yaml"), &format!(
+            "format: refit.pack/1\nproduct: clock\nfrom: [{from}]\nto: {to}\nkind: service-pack\ntitle: Clock {to}\n\
+             readme: README.md\npayload: payload\nweb: web\nunit:\n  data: [data]\n"
+        ));
+        let built = refit_forge::pack::build(&source).unwrap();
+        let file = dir.join(built.file_name());
+        refit_forge::pack_file::write(&built, &file, None).unwrap();
+        packs.push(file);
+    }
+    let life = jiff::SignedDuration::from_hours(24);
+    let published = refit_forge::repo::publish(&repo, &keys, &packs, None, life, now).await.unwrap();
+    assert_eq!(published.added.len(), 2);
+    fs::copy(root, dir.join("root.json")).unwrap();
+}
+
+impl Walk {
+    async fn open() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        repository(dir.path()).await;
+        let mut this = Self { dir, server: None, listen: "127.0.0.1:0".to_owned(), agent: None };
+        program(&this.root().join("releases/1000/bin/serve"), "1000");
+        write(&this.root().join("releases/1000/lib/words"), &format!("1000\n{}", "the same words in every build\n".repeat(20_000)));
+        fs::create_dir_all(this.root().join("data")).unwrap();
+        symlink("releases/1000", this.root().join("current")).unwrap();
+        write(&this.dir.path().join("agent.toml"), &format!(
+            "[[product]]\nname = \"clock\"\nroot = {:?}\n[product.service]\nkind = \"supervised\"\nrun = [\"current/bin/serve\"]\n",
+            this.root().display().to_string()
+        ));
+        this.start_server().await;
+        this
+    }
+
+    fn root(&self) -> PathBuf {
+        self.dir.path().join("root")
+    }
+
+    /// Starts the server, after a stop where it was before.
+    async fn start_server(&mut self) {
+        let dir = self.dir.path();
+        let url = |name: &str| format!("file://{}/", dir.join("repo").join(name).display()).parse().unwrap();
+        let repository = RepositoryOptions { metadata: url("metadata"), targets: url("targets"), root: dir.join("root.json") };
+        let options = ServerOptions {
+            state: dir.join("server"),
+            listen: self.listen.parse().unwrap(),
+            names: Vec::new(),
+            console: None,
+            database: None,
+            repository: Some(repository),
+            refresh_every: Duration::from_secs(3600),
+        };
+        let server = refit_server::start(options, Ambient::system()).await.unwrap();
+        self.listen = server.url.trim_start_matches("https://").to_owned();
+        self.server = Some(server);
+    }
+
+    fn client(&self, token: &str) -> ApiClient {
+        let server = self.server.as_ref().unwrap();
+        ApiClient::new(&server.url, token, Some(&fs::read_to_string(&server.ca_path).unwrap())).unwrap()
+    }
+
+    fn admin(&self) -> ApiClient {
+        self.client(&fs::read_to_string(&self.server.as_ref().unwrap().admin_token_path).unwrap())
+    }
+
+    async fn person(&self, name: &str, rights: &[Right]) -> ApiClient {
+        let new = NewUser { name: PersonName::parse(name).unwrap(), rights: rights.iter().copied().collect() };
+        self.client(&self.admin().add_user(&new).await.unwrap().token)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_refit-agent"));
+        command.args(arguments).arg("--state").arg(self.dir.path().join("state")).stdin(Stdio::null());
+        command
+    }
+
+    async fn enrol(&self) {
+        let new = NewEnrolmentToken {
+            host: Some(host()),
+            site: "north".parse().unwrap(),
+            role: "app".parse().unwrap(),
+            expires_in_ms: 600_000,
+        };
+        let token = self.admin().enrolment_token(&new).await.unwrap().token;
+        let server = &self.server.as_ref().unwrap().url;
+        let arguments = ["enroll", "--server", server, "--token", &token, "--host", "clock-1"];
+        assert!(self.command(&arguments).status().unwrap().success());
+    }
+
+    fn start_agent(&mut self) {
+        let config = self.dir.path().join("agent.toml");
+        let log = fs::File::options().create(true).append(true).open(self.dir.path().join("agent.log")).unwrap();
+        let mut command = self.command(&["run", "--config", config.to_str().unwrap()]);
+        self.agent = Some(command.stderr(log).spawn().unwrap());
+    }
+
+    fn kill_agent(&mut self) {
+        if let Some(mut agent) = self.agent.take() {
+            let _ = agent.kill();
+            let _ = agent.wait();
+        }
+    }
+
+    /// Starts and kills agents of different lives.
+    async fn kill_again_and_again(&mut self) {
+        for life in LIVES_MS {
+            self.kill_agent();
+            self.start_agent();
+            // The moment of the fault, not a wait for anything.
+            tokio::time::sleep(Duration::from_millis(life)).await;
+        }
+        self.kill_agent();
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("agent.log")).unwrap_or_default()
+    }
+}
+
+fn host() -> HostName {
+    HostName::parse("clock-1").unwrap()
+}
+
+fn name() -> RolloutName {
+    RolloutName::parse("spring").unwrap()
+}
+
+async fn until(walk: &Walk, api: &ApiClient, what: &str, wished: impl Fn(&RolloutView) -> bool) -> RolloutView {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let view = api.rollout(&name()).await.unwrap();
+        if wished(&view) {
+            return view;
+        }
+        assert!(Instant::now() < deadline, "not {what} in time: {view:#?}\n{}", walk.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A rollout whose plan is agreed to.
+async fn agreed(walk: &Walk, lead: &ApiClient) -> Decision {
+    let planner = walk.person("planner", &[Right::Planner]).await;
+    let owner = walk.person("owner", &[Right::ApplicationOwner]).await;
+    let deadline = Instant::now() + DEADLINE;
+    while !planner.hosts().await.unwrap().iter().any(|host| host.record.facts.is_some()) {
+        assert!(Instant::now() < deadline, "no facts in time\n{}", walk.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    planner.refresh_repository().await.unwrap();
+    let new = NewRollout {
+        name: name(),
+        product: "clock".parse().unwrap(),
+        target: "1200".parse().unwrap(),
+        hosts: BTreeSet::new(),
+        waves: WaveShape { soak_ms: 1, ..WaveShape::default() },
+        failure_budget: 1,
+        approvals_needed: 1,
+    };
+    planner.create_rollout(&new).await.unwrap();
+    let plan = planner.make_plan(&name()).await.unwrap();
+    let decision = Decision { plan: plan.hash, remark: String::new() };
+    owner.agree(&name(), &decision).await.unwrap();
+    lead.prepare(&name()).await.unwrap();
+    decision
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn agent_that_is_killed_again_and_again_and_loses_its_server_ends_whole() {
+    let mut walk = Walk::open().await;
+    let rights = [Right::Preparer, Right::Authoriser, Right::Configurer, Right::Deployer];
+    let lead = walk.person("lead", &rights).await;
+    walk.enrol().await;
+    walk.start_agent();
+    let decision = agreed(&walk, &lead).await;
+
+    walk.kill_again_and_again().await;
+    walk.start_agent();
+    until(&walk, &lead, "prepared", |view| view.state == RolloutState::Prepared).await;
+    assert_eq!(fs::read_link(walk.root().join("current")).unwrap(), Path::new("releases/1000"));
+    let pages = walk.dir.path().join("state/pages/clock/1200/index.html");
+    assert_eq!(fs::read_to_string(pages).unwrap(), "1200");
+
+    lead.authorise(&name(), &decision).await.unwrap();
+    let parties = BTreeSet::from([Right::Deployer]);
+    lead.configure(&name(), &Configuration { parallel: None, advance: None, parties }).await.unwrap();
+    lead.deploy(&name(), &Deploy::default()).await.unwrap();
+    let begun = |view: &RolloutView| {
+        let report = view.waves.iter().flat_map(|wave| &wave.hosts).find_map(|host| host.report.clone());
+        report.is_some_and(|report| matches!(report.standing, Standing::Running { .. } | Standing::Finished { .. }))
+    };
+    until(&walk, &lead, "begun", begun).await;
+    // From here on the host needs nobody.
+    walk.server.take().unwrap().shutdown().await;
+    walk.kill_again_and_again().await;
+    walk.start_agent();
+    let deadline = Instant::now() + DEADLINE;
+    while !walk.log().contains("order finished") && walk.dir.path().join("state/orders/active.json").exists() {
+        assert!(Instant::now() < deadline, "not finished in time\n{}", walk.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+
+    walk.start_server().await;
+    let over = |state: &HostState| matches!(state, HostState::Succeeded { .. } | HostState::RolledBack { .. });
+    let view = until(&walk, &lead, "over", |view| view.waves.iter().flat_map(|wave| &wave.hosts).all(|host| over(&host.state))).await;
+    let host = view.waves.iter().flat_map(|wave| &wave.hosts).next().unwrap();
+    let (HostState::Succeeded { build } | HostState::RolledBack { build, .. }) = &host.state else { panic!("{host:#?}") };
+    let current = fs::read_link(walk.root().join("current")).unwrap();
+    assert_eq!(current, Path::new("releases").join(build.as_str()), "{}", walk.log());
+    eprintln!("{:?}\n{}", host.state, walk.log());
+    let evidence = host.evidence.as_ref().unwrap();
+    assert_eq!((evidence.build_before.as_str(), &evidence.build_after), ("1000", build));
+    assert!(evidence.prepare.bytes_fetched < evidence.prepare.bytes_full, "{:?}", evidence.prepare);
+    assert_eq!(evidence.prepare.stages.len(), 5);
+    assert!(service(&walk.root()).is_some(), "the service does not run\n{}", walk.log());
+    assert_eq!(fs::read_to_string(walk.root().join("data/build")).unwrap().trim(), build.as_str());
+}
