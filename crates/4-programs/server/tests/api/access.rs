@@ -136,3 +136,47 @@ async fn secrets_are_for_the_server_only() {
     let found = database.windows(token.len()).any(|window| window == token);
     assert!(!found, "a token stands in the database");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn console_is_at_both_doors_and_shows_the_pages_of_packs() {
+    let stage = Stage::open().await;
+    stage.person("planner", &[Right::Planner]).await.refresh_repository().await.unwrap();
+    let pack = stage.admin.repository().await.unwrap().packs.remove(0);
+    let token = fs::read_to_string(&stage.server.admin_token_path).unwrap();
+    let ca = reqwest::Certificate::from_pem(stage.ca.as_bytes()).unwrap();
+    let http = Client::builder().tls_certs_only([ca]).redirect(reqwest::redirect::Policy::none());
+    let http = http.build().unwrap();
+    let plain = stage.server.console_url.clone().unwrap();
+    for base in [&stage.server.url, &plain] {
+        let login = http.get(format!("{base}/login?token={token}")).send().await.unwrap();
+        let cookie = login.headers().get("set-cookie").expect("a session").to_str().unwrap();
+        let cookie = cookie.split(';').next().unwrap().to_owned();
+        let show = format!("{base}/packs/{}", pack.record_digest.to_hex());
+        let nobody = http.get(&show).send().await.unwrap();
+        assert!(nobody.status().is_redirection(), "a page without a session");
+        let shown = http.get(&show).header("cookie", &cookie).send().await.unwrap();
+        let shown = shown.text().await.unwrap();
+        let begin = shown.find("/pack-pages/").expect("a link to the pack's pages");
+        let link = shown[begin..].split('"').next().unwrap();
+        let page = http.get(format!("{base}{link}")).send().await.unwrap();
+        assert_eq!(page.status(), 200, "{link}");
+        assert!(page.text().await.unwrap().contains("<h1>ledger"));
+    }
+    stage.server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn plain_console_listens_on_loopback_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = refit_server::ServerOptions {
+        state: folder.path().to_owned(),
+        listen: "127.0.0.1:0".parse().unwrap(),
+        names: Vec::new(),
+        console: Some("0.0.0.0:0".parse().unwrap()),
+        database: None,
+        repository: None,
+        refresh_every: std::time::Duration::from_secs(60),
+    };
+    let refused = refit_server::start(options, refit_ambient::Ambient::system()).await;
+    assert!(matches!(refused, Err(refit_server::ServerError::ConsoleNotLoopback { .. })));
+}
