@@ -324,7 +324,9 @@ impl Position {
             Verb::Undo if !back && track.steps[at].nature != Nature::Hold => {
                 return Err("the leg is not taken back");
             }
-            Verb::Undo if track.steps[at].apply.attempts == 0 => return Err("it was never applied"),
+            Verb::Undo if track.steps[at].apply.attempts == 0 => {
+                return Err("it was never applied");
+            }
             Verb::Apply | Verb::Undo => {}
         }
         let step = &mut track.steps[at];

@@ -204,7 +204,10 @@ impl LegTrack {
         }
         let text = if step.repeatable {
             let times = step.apply.interruptions + 1;
-            format!("step `{}` was cut off {times} times, at most {INTERRUPTIONS_MAX} are taken for accidents", step.id)
+            format!(
+                "step `{}` was cut off {times} times, at most {INTERRUPTIONS_MAX} are taken for accidents",
+                step.id
+            )
         } else {
             format!("step `{}` was cut off and may not be repeated", step.id)
         };
@@ -228,7 +231,9 @@ impl LegTrack {
                 continue;
             }
             // Undoing what lies before would start the old release on what the new one left: stop here.
-            return self.release_holds(leg).unwrap_or_else(|| stuck(cause, step.undo.cause.as_ref()));
+            return self
+                .release_holds(leg)
+                .unwrap_or_else(|| stuck(cause, step.undo.cause.as_ref()));
         }
         match self.failed_hold() {
             Some(hold) => stuck(cause, Some(hold)),

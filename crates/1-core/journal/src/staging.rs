@@ -35,9 +35,8 @@ pub enum StageMove {
 pub fn next_stage(legs: &[LegSteps], entries: &[Entry]) -> Result<StageMove, JournalBroken> {
     for (at, leg) in legs.iter().enumerate() {
         let at = u32::try_from(at).unwrap_or(u32::MAX);
-        let steps: Vec<(usize, &Step)> = (leg.steps.iter().enumerate())
-            .filter(|(_, step)| step.phase == Phase::Stage)
-            .collect();
+        let steps: Vec<(usize, &Step)> =
+            (leg.steps.iter().enumerate()).filter(|(_, step)| step.phase == Phase::Stage).collect();
         let mut tracks = vec![Track::default(); steps.len()];
         let mut total = vec![0_u32; steps.len()];
         for entry in entries {
@@ -68,7 +67,12 @@ pub fn next_stage(legs: &[LegSteps], entries: &[Entry]) -> Result<StageMove, Jou
         let spoilt = tracks[open].attempts > 0 && !repeatable(&steps[open].1.kind);
         let next = if spoilt { 0 } else { open };
         let (step, known) = steps[next];
-        return Ok(StageMove::Run { leg: at, step, id: known.id.clone(), attempt: total[next] + 1 });
+        return Ok(StageMove::Run {
+            leg: at,
+            step,
+            id: known.id.clone(),
+            attempt: total[next] + 1,
+        });
     }
     Ok(StageMove::Done)
 }

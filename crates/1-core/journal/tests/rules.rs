@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use refit_journal::{
-    Cause, Entry, EntryBody, INTERRUPTED, JournalBroken, LegSteps, Move, OrderOutcome, StageMove, StepResult,
-    Verb, fold, next_stage,
+    Cause, Entry, EntryBody, INTERRUPTED, JournalBroken, LegSteps, Move, OrderOutcome, StageMove,
+    StepResult, Verb, fold, next_stage,
 };
 use refit_names::{BuildId, Generation, RolloutName, StepId};
 use refit_plan::OrderKey;
@@ -18,7 +18,8 @@ fn id(text: &str) -> StepId {
 }
 
 fn chain(bodies: Vec<EntryBody>) -> Vec<Entry> {
-    let order = OrderKey { rollout: RolloutName::parse("spring").unwrap(), generation: Generation::FIRST };
+    let order =
+        OrderKey { rollout: RolloutName::parse("spring").unwrap(), generation: Generation::FIRST };
     let mut entries: Vec<Entry> = vec![];
     for (at, body) in bodies.into_iter().enumerate() {
         let last = entries.last().map(|entry| (entry.seq, entry.hash));
@@ -46,13 +47,20 @@ fn boot(boot_id: &str) -> EntryBody {
     EntryBody::RebootRequested { leg: 0, step: id("reboot"), boot_id: boot_id.into() }
 }
 
-const REBOOT: &str = r#"[{"id":"reboot","phase":"before","do":{"machine.reboot":{"within_ms":5000}}}]"#;
+const REBOOT: &str =
+    r#"[{"id":"reboot","phase":"before","do":{"machine.reboot":{"within_ms":5000}}}]"#;
 
 #[test]
 fn restart_is_awaited_from_its_first_request() {
-    let entries = chain(vec![EntryBody::DeployStarted {}, intent("reboot", Verb::Apply, 1), boot("a"), boot("a")]);
+    let entries = chain(vec![
+        EntryBody::DeployStarted {},
+        intent("reboot", Verb::Apply, 1),
+        boot("a"),
+        boot("a"),
+    ]);
     let since = Timestamp::from_millisecond(2000).unwrap();
-    let expected = Move::AwaitBoot { leg: 0, id: id("reboot"), boot_id: "a".into(), since, within_ms: 5000 };
+    let expected =
+        Move::AwaitBoot { leg: 0, id: id("reboot"), boot_id: "a".into(), since, within_ms: 5000 };
     assert_eq!(fold(&legs(REBOOT), &entries).unwrap().next(), expected);
     // Cut off before the request: asked for again.
     let next = fold(&legs(REBOOT), &entries[..2]).unwrap().next();
@@ -62,7 +70,8 @@ fn restart_is_awaited_from_its_first_request() {
 #[test]
 fn restart_that_never_came_takes_the_leg_back() {
     let late = failed("reboot", Verb::Apply, "same boot after 5000 ms");
-    let entries = chain(vec![EntryBody::DeployStarted {}, intent("reboot", Verb::Apply, 1), boot("a"), late]);
+    let entries =
+        chain(vec![EntryBody::DeployStarted {}, intent("reboot", Verb::Apply, 1), boot("a"), late]);
     let next = fold(&legs(REBOOT), &entries).unwrap().next();
     assert_eq!(next, Move::RollBack { leg: 0, cause: cause("same boot after 5000 ms") });
 }
@@ -75,12 +84,22 @@ const SCRIPT: &str = r#"[
 #[test]
 fn script_that_may_not_be_repeated_is_taken_back_after_a_crash() {
     let mut bodies = vec![EntryBody::DeployStarted {}];
-    bodies.extend([intent("hold", Verb::Apply, 1), done("hold", Verb::Apply), intent("once", Verb::Apply, 1)]);
+    bodies.extend([
+        intent("hold", Verb::Apply, 1),
+        done("hold", Verb::Apply),
+        intent("once", Verb::Apply, 1),
+    ]);
     let next = fold(&legs(SCRIPT), &chain(bodies.clone())).unwrap().next();
     let Move::Interrupted { cause, .. } = next else { panic!("{next:?}") };
     assert_eq!(cause.code, INTERRUPTED);
     let result = StepResult::Failed { cause };
-    bodies.push(EntryBody::Outcome { leg: 0, step: id("once"), verb: Verb::Apply, result, took_ms: 0 });
+    bodies.push(EntryBody::Outcome {
+        leg: 0,
+        step: id("once"),
+        verb: Verb::Apply,
+        result,
+        took_ms: 0,
+    });
     let next = fold(&legs(SCRIPT), &chain(bodies)).unwrap().next();
     assert!(matches!(next, Move::RollBack { .. }), "{next:?}");
 }
@@ -106,13 +125,21 @@ fn failed_undo_calls_a_person_with_both_causes_and_still_releases_holds() {
     bodies.extend([intent("once", Verb::Apply, 1), failed("once", Verb::Apply, "disk full")]);
     bodies.push(EntryBody::RollbackDecided { leg: 0, cause: cause("disk full") });
     for attempt in 1..=3 {
-        bodies.extend([intent("once", Verb::Undo, attempt), failed("once", Verb::Undo, "still full")]);
+        bodies.extend([
+            intent("once", Verb::Undo, attempt),
+            failed("once", Verb::Undo, "still full"),
+        ]);
     }
     let next = fold(&legs(SCRIPT), &chain(bodies.clone())).unwrap().next();
-    assert!(matches!(&next, Move::Run { id, verb: Verb::Undo, .. } if id.as_str() == "hold"), "{next:?}");
+    assert!(
+        matches!(&next, Move::Run { id, verb: Verb::Undo, .. } if id.as_str() == "hold"),
+        "{next:?}"
+    );
     bodies.extend([intent("hold", Verb::Undo, 1), done("hold", Verb::Undo)]);
     let next = fold(&legs(SCRIPT), &chain(bodies)).unwrap().next();
-    let Move::Finish { outcome: OrderOutcome::NeedsPerson { cause } } = next else { panic!("{next:?}") };
+    let Move::Finish { outcome: OrderOutcome::NeedsPerson { cause } } = next else {
+        panic!("{next:?}")
+    };
     assert!(cause.text.contains("still full") && cause.text.contains("disk full"), "{cause:?}");
 }
 

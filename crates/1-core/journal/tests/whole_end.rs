@@ -45,7 +45,14 @@ struct World {
 
 impl World {
     fn start() -> Self {
-        Self { link: "1000".into(), data: "1000".into(), saved: String::new(), running: true, gate: true, held: false }
+        Self {
+            link: "1000".into(),
+            data: "1000".into(),
+            saved: String::new(),
+            running: true,
+            gate: true,
+            held: false,
+        }
     }
 
     /// Does a deed; `half` cuts it off in its middle.
@@ -74,14 +81,18 @@ impl World {
                 assert_eq!(self.data, from, "a migration is repeated");
                 self.data = if half { "half".into() } else { to };
             }
-            ("migrate", Verb::Undo) => self.data = if half { "half".into() } else { self.saved.clone() },
+            ("migrate", Verb::Undo) => {
+                self.data = if half { "half".into() } else { self.saved.clone() }
+            }
             _ => {}
         }
     }
 
     fn assert_whole(&self, outcome: &OrderOutcome) {
         let build = match outcome {
-            OrderOutcome::Succeeded { build } | OrderOutcome::RolledBack { build, .. } => build.as_str(),
+            OrderOutcome::Succeeded { build } | OrderOutcome::RolledBack { build, .. } => {
+                build.as_str()
+            }
             OrderOutcome::NeedsPerson { cause } => {
                 // After clients came in, the new build stays, whatever failed.
                 assert!(self.gate && self.link == self.data, "{cause:?} {self:?}");
@@ -89,7 +100,8 @@ impl World {
             }
         };
         let (link, data) = (build.to_owned(), build.to_owned());
-        let whole = Self { link, data, saved: self.saved.clone(), running: true, gate: true, held: false };
+        let whole =
+            Self { link, data, saved: self.saved.clone(), running: true, gate: true, held: false };
         assert_eq!(*self, whole);
     }
 }
@@ -136,7 +148,9 @@ impl Run {
                     let steps = self.legs[leg as usize].clone();
                     self.world.deed(&steps, id.as_str(), verb, failing);
                     let result = if failing {
-                        StepResult::Failed { cause: Cause { code: "test.failed".into(), text: "it broke".into() } }
+                        StepResult::Failed {
+                            cause: Cause { code: "test.failed".into(), text: "it broke".into() },
+                        }
                     } else {
                         StepResult::Done { note: String::new() }
                     };
@@ -144,9 +158,17 @@ impl Run {
                 }
                 Move::Interrupted { leg, id, cause } => {
                     let result = StepResult::Failed { cause };
-                    self.write(EntryBody::Outcome { leg, step: id, verb: Verb::Apply, result, took_ms: 0 });
+                    self.write(EntryBody::Outcome {
+                        leg,
+                        step: id,
+                        verb: Verb::Apply,
+                        result,
+                        took_ms: 0,
+                    });
                 }
-                Move::RollBack { leg, cause } => self.write(EntryBody::RollbackDecided { leg, cause }),
+                Move::RollBack { leg, cause } => {
+                    self.write(EntryBody::RollbackDecided { leg, cause })
+                }
                 Move::EndLeg { leg, build } => self.write(EntryBody::LegDone { leg, build }),
                 Move::Finish { outcome } => self.write(EntryBody::Finished { outcome }),
                 Move::Rest { outcome } => return outcome,
@@ -162,7 +184,8 @@ impl Run {
         run.entries = self.entries[..cut].to_vec();
         run.worlds = self.worlds[..cut].to_vec();
         run.world = run.worlds.last().cloned().unwrap_or_else(World::start);
-        if let Some(EntryBody::Intent { leg, step, verb, .. }) = run.entries.last().map(|e| e.body.clone())
+        if let Some(EntryBody::Intent { leg, step, verb, .. }) =
+            run.entries.last().map(|e| e.body.clone())
             && deed > 0
         {
             let steps = run.legs[leg as usize].clone();
@@ -172,8 +195,10 @@ impl Run {
     }
 }
 
-const DEPLOY_STEPS: [&str; 11] =
-    ["build", "hold", "close", "stop", "backup", "switch", "migrate", "start", "probe", "open", "logs"];
+const DEPLOY_STEPS: [&str; 11] = [
+    "build", "hold", "close", "stop", "backup", "switch", "migrate", "start", "probe", "open",
+    "logs",
+];
 
 #[test]
 fn run_without_trouble_reaches_the_last_build() {
@@ -186,9 +211,9 @@ fn run_without_trouble_reaches_the_last_build() {
 
 #[test]
 fn every_cut_of_every_run_leads_to_a_whole_end() {
-    for fails in std::iter::once(None).chain(
-        [0, 1].into_iter().flat_map(|leg| DEPLOY_STEPS.map(|id| Some(Fails { leg, id }))),
-    ) {
+    for fails in std::iter::once(None)
+        .chain([0, 1].into_iter().flat_map(|leg| DEPLOY_STEPS.map(|id| Some(Fails { leg, id }))))
+    {
         let mut run = Run::new();
         let outcome = run.finish(fails);
         run.world.assert_whole(&outcome);
@@ -210,7 +235,10 @@ fn second_leg_that_fails_leaves_the_build_of_the_first() {
     let mut run = Run::new();
     let outcome = run.finish(Some(Fails { leg: 1, id: "migrate" }));
     let OrderOutcome::RolledBack { build, refused, cause } = outcome else { panic!("{outcome:?}") };
-    assert_eq!((build.as_str(), refused.as_str(), cause.text.as_str()), ("1100", "1200", "it broke"));
+    assert_eq!(
+        (build.as_str(), refused.as_str(), cause.text.as_str()),
+        ("1100", "1200", "it broke")
+    );
 }
 
 #[test]
@@ -261,19 +289,28 @@ fn table(run: &Run) -> String {
     let mut text = String::new();
     for cut in 0..=run.entries.len() {
         let next = fold(&run.legs, &run.entries[..cut]).unwrap().next();
-        let written = cut.checked_sub(1).map_or("(nothing)".to_owned(), |at| match &run.entries[at].body {
-            EntryBody::Intent { leg, step, verb, attempt } => format!("intent {leg}/{step} {} {attempt}", verb.name()),
-            EntryBody::Outcome { leg, step, verb, result, .. } => {
-                let failed = matches!(result, StepResult::Failed { .. });
-                format!("outcome {leg}/{step} {} {}", verb.name(), if failed { "failed" } else { "done" })
-            }
-            EntryBody::RollbackDecided { leg, .. } => format!("rollback {leg}"),
-            EntryBody::LegDone { leg, build } => format!("leg {leg} done {build}"),
-            EntryBody::Finished { .. } => "finished".to_owned(),
-            body => format!("{body:?}"),
-        });
+        let written =
+            cut.checked_sub(1).map_or("(nothing)".to_owned(), |at| match &run.entries[at].body {
+                EntryBody::Intent { leg, step, verb, attempt } => {
+                    format!("intent {leg}/{step} {} {attempt}", verb.name())
+                }
+                EntryBody::Outcome { leg, step, verb, result, .. } => {
+                    let failed = matches!(result, StepResult::Failed { .. });
+                    format!(
+                        "outcome {leg}/{step} {} {}",
+                        verb.name(),
+                        if failed { "failed" } else { "done" }
+                    )
+                }
+                EntryBody::RollbackDecided { leg, .. } => format!("rollback {leg}"),
+                EntryBody::LegDone { leg, build } => format!("leg {leg} done {build}"),
+                EntryBody::Finished { .. } => "finished".to_owned(),
+                body => format!("{body:?}"),
+            });
         let next = match next {
-            Move::Run { leg, id, verb, attempt, .. } => format!("run {leg}/{id} {} {attempt}", verb.name()),
+            Move::Run { leg, id, verb, attempt, .. } => {
+                format!("run {leg}/{id} {} {attempt}", verb.name())
+            }
             Move::Interrupted { leg, id, .. } => format!("write cut-off {leg}/{id}"),
             Move::RollBack { leg, cause } => format!("roll back {leg}: {}", cause.code),
             Move::EndLeg { leg, .. } => format!("end leg {leg}"),
@@ -299,7 +336,9 @@ fn what_a_host_does_after_each_entry_is_kept() {
     forward.finish(Some(Fails { leg: 0, id: "logs" }));
     let kept = format!(
         "# success\n{}\n# start fails in the second leg\n{}\n# a mandatory step fails after opening\n{}",
-        table(&good), table(&back), table(&forward)
+        table(&good),
+        table(&back),
+        table(&forward)
     );
     insta::assert_snapshot!("moves", kept);
 }

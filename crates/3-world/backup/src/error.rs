@@ -23,7 +23,9 @@ pub enum BackupError {
         path: PathBuf,
     },
     /// A program is not installed.
-    #[error("program `{tool}` was not found in PATH, it is needed to save and restore PostgreSQL databases")]
+    #[error(
+        "program `{tool}` was not found in PATH, it is needed to save and restore PostgreSQL databases"
+    )]
     ToolMissing {
         /// Which.
         tool: String,

@@ -153,7 +153,11 @@ fn pour(stream: &mut dyn Read, copy: &Path) -> Result<(ByteSize, Digest), Backup
 }
 
 /// Reads the dump's table of contents: a dump that ends early has none.
-pub(crate) fn check(name: &str, copy: &Path, limit: std::time::Duration) -> Result<(), BackupError> {
+pub(crate) fn check(
+    name: &str,
+    copy: &Path,
+    limit: std::time::Duration,
+) -> Result<(), BackupError> {
     let tool = Tool { name: "pg_restore", database: name, limit, run_as: None };
     let mut command = tool.command()?;
     command.arg("--list").arg(copy);

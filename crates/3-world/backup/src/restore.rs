@@ -90,7 +90,8 @@ fn as_files(place: &UnitPlace) -> UnitPlace {
     plain.product_is = Quiet::Stopped;
     plain.databases.retain(|_, database| matches!(database, DatabasePlace::Postgres(_)));
     for file in database_files(place) {
-        let covered = place.data.iter().any(|part| file.starts_with(place.root.join(part.as_str())));
+        let covered =
+            place.data.iter().any(|part| file.starts_with(place.root.join(part.as_str())));
         let relative = file.strip_prefix(&place.root).ok().and_then(Path::to_str);
         let path = relative.and_then(|text| refit_names::TreePath::parse(text).ok());
         if let (false, Some(path)) = (covered, path) {
@@ -207,7 +208,8 @@ fn restore_database(
             let scratch = sqlite::beside(&sealed.folder, ".scratch");
             make_folder(&scratch)?;
             let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
-            fs::set_permissions(&scratch, private).map_err(BackupError::io("set rights of", &scratch))?;
+            fs::set_permissions(&scratch, private)
+                .map_err(BackupError::io("set rights of", &scratch))?;
             postgres::put_back(name, url, &folder.join(format!("{name}.dump")), &scratch, place)?;
             fs::remove_dir_all(&scratch).map_err(BackupError::io("remove", &scratch))
         }

@@ -83,7 +83,9 @@ fn copy_pages(live: &Path, copy: &Path) -> Result<(), BackupError> {
     let mut target = Connection::open(copy).map_err(failed("create the copy of", copy))?;
     let backup = Backup::new(&source, &mut target).map_err(failed("start the backup of", live))?;
     // All pages at once: under one read lock, so that writers cannot make it start again and again.
-    backup.run_to_completion(i32::MAX, Duration::from_millis(20), None).map_err(failed("copy", live))
+    backup
+        .run_to_completion(i32::MAX, Duration::from_millis(20), None)
+        .map_err(failed("copy", live))
 }
 
 /// Opens a copy that nobody writes, without leaving files beside it.
@@ -123,7 +125,11 @@ pub(crate) fn check(copy: &Path) -> Result<(), BackupError> {
     if found == "ok" {
         return Ok(());
     }
-    Err(BackupError::Damaged { path: copy.to_owned(), expected: "a whole database".to_owned(), found })
+    Err(BackupError::Damaged {
+        path: copy.to_owned(),
+        expected: "a whole database".to_owned(),
+        found,
+    })
 }
 
 /// Puts the copy back at its live place, with nothing of the newer log beside it.

@@ -137,7 +137,9 @@ fn write_manifest(folder: &Path, manifest: &Manifest) -> Result<(), BackupError>
 }
 
 fn sync_tree(top: &Path) -> Result<(), BackupError> {
-    for path in walk(top, &BTreeSet::new())?.iter().rev().filter(|path| path.is_dir() && !path.is_symlink()) {
+    for path in
+        walk(top, &BTreeSet::new())?.iter().rev().filter(|path| path.is_dir() && !path.is_symlink())
+    {
         sync_folder(path)?;
     }
     Ok(())

@@ -21,7 +21,9 @@ struct Server {
 impl Drop for Server {
     fn drop(&mut self) {
         // SIGINT is PostgreSQL's fast shutdown.
-        if let Some(pid) = i32::try_from(self.process.id()).ok().and_then(rustix::process::Pid::from_raw) {
+        if let Some(pid) =
+            i32::try_from(self.process.id()).ok().and_then(rustix::process::Pid::from_raw)
+        {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
         }
         let _ = self.process.wait();
@@ -30,7 +32,8 @@ impl Drop for Server {
 
 fn program(name: &str) -> Option<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let debian = versions.map(|version| version.path().join("bin").join(name)).find(|file| file.is_file());
+    let debian =
+        versions.map(|version| version.path().join("bin").join(name)).find(|file| file.is_file());
     debian.or_else(|| refit_backup::find_tool(name))
 }
 
@@ -53,12 +56,17 @@ fn server() -> Option<Server> {
         chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
     }
     let data = folder.path().join("data");
-    let made = as_nobody(&initdb).args(["-U", "owner", "-A", "trust", "-D"]).arg(&data).status().unwrap();
+    let made =
+        as_nobody(&initdb).args(["-U", "owner", "-A", "trust", "-D"]).arg(&data).status().unwrap();
     assert!(made.success(), "initdb failed");
     let process = as_nobody(&postgres)
-        .arg("-D").arg(&data).arg("-k").arg(folder.path())
+        .arg("-D")
+        .arg(&data)
+        .arg("-k")
+        .arg(folder.path())
         .args(["-c", "listen_addresses=", "-c", "fsync=off"])
-        .spawn().unwrap();
+        .spawn()
+        .unwrap();
     let server = Server { process, folder };
     let deadline = Instant::now() + Duration::from_secs(30);
     while !server.try_sql("SELECT 1") {
@@ -74,7 +82,10 @@ impl Server {
     }
 
     fn psql(&self, sql: &str) -> std::process::Output {
-        Command::new("psql").args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &self.url(), "-c", sql]).output().unwrap()
+        Command::new("psql")
+            .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &self.url(), "-c", sql])
+            .output()
+            .unwrap()
     }
 
     fn try_sql(&self, sql: &str) -> bool {
@@ -119,17 +130,23 @@ fn what_a_failed_migration_made_goes_and_what_was_comes_back() {
     fs::create_dir(&root).unwrap();
     let place = place(&root, server.url());
     let sealed = take(&store, "a", &place, Timestamp::now()).unwrap();
-    assert!(matches!(&sealed.manifest.databases["state"], SavedDatabase::Postgres { size, .. } if size.0 > 500));
+    assert!(
+        matches!(&sealed.manifest.databases["state"], SavedDatabase::Postgres { size, .. } if size.0 > 500)
+    );
     verify(&sealed, place.limit).unwrap();
 
-    server.sql("CREATE TABLE migrated (n int); CREATE SCHEMA fresh; CREATE TABLE fresh.y (n int);
+    server.sql(
+        "CREATE TABLE migrated (n int); CREATE SCHEMA fresh; CREATE TABLE fresh.y (n int);
         ALTER TABLE build RENAME COLUMN note TO remark; ALTER TYPE mood ADD VALUE 'bad';
-        CREATE FUNCTION g() RETURNS int LANGUAGE sql AS 'SELECT 2'; DELETE FROM build WHERE id > 3");
+        CREATE FUNCTION g() RETURNS int LANGUAGE sql AS 'SELECT 2'; DELETE FROM build WHERE id > 3",
+    );
     let restored = restore(&sealed, &place, Timestamp::now()).unwrap();
     assert_eq!(server.sql("SELECT count(*) || ' ' || max(note) FROM build"), "500 n99");
     assert_eq!(server.sql("SELECT count(*) FROM notes"), "500");
     assert_eq!(server.sql("INSERT INTO build (m) VALUES ('good') RETURNING id"), "501");
-    for gone in ["SELECT 1 FROM migrated", "SELECT 1 FROM fresh.y", "SELECT g()", "SELECT 'bad'::mood"] {
+    for gone in
+        ["SELECT 1 FROM migrated", "SELECT 1 FROM fresh.y", "SELECT g()", "SELECT 'bad'::mood"]
+    {
         assert!(!server.try_sql(gone), "{gone} still works");
     }
     assert_eq!(server.sql("SELECT f()"), "1");

@@ -1,7 +1,9 @@
 //! A unit of files and a SQLite database is saved, spoilt and brought back.
 
 use jiff::Timestamp;
-use refit_backup::{BackupError, DatabasePlace, Quiet, Sealed, UnitPlace, prune, restore, take, verify};
+use refit_backup::{
+    BackupError, DatabasePlace, Quiet, Sealed, UnitPlace, prune, restore, take, verify,
+};
 use refit_names::{BuildId, Digest, ProductName, TreePath};
 use rusqlite::Connection;
 use std::{
@@ -91,7 +93,11 @@ fn unit_comes_back_whole_and_what_was_there_is_kept() {
     bench.rows_in_the_log(7);
     let before = fs::read(wal(&bench.database())).unwrap();
     let sealed = bench.take("a");
-    assert_eq!(fs::read(wal(&bench.database())).unwrap(), before, "taking changed the live database");
+    assert_eq!(
+        fs::read(wal(&bench.database())).unwrap(),
+        before,
+        "taking changed the live database"
+    );
     assert_eq!(count(&sealed.folder.join("databases/main.sqlite")), 7);
     let sealed = Sealed::open(&bench.store, &bench.place.product, "a").unwrap();
     verify(&sealed, bench.place.limit).unwrap();
@@ -113,7 +119,9 @@ fn unit_comes_back_whole_and_what_was_there_is_kept() {
     let opened = Connection::open(bench.database()).unwrap();
     assert!(opened.query_row("SELECT 1 FROM extra", [], |_| Ok(())).is_err());
     assert_eq!(fs::read_to_string(bench.root.join("data/link")).unwrap(), "one");
-    assert!(bench.root.join("data/link").is_symlink() && bench.root.join("data/deep/empty").is_dir());
+    assert!(
+        bench.root.join("data/link").is_symlink() && bench.root.join("data/deep/empty").is_dir()
+    );
     assert!(!bench.root.join("data/new").exists() && !bench.root.join("later").exists());
     assert_eq!(fs::metadata(bench.root.join("data/deep/a.txt")).unwrap().mode() & 0o777, 0o640);
     assert_eq!(fs::read_to_string(bench.root.join("settings.ini")).unwrap(), "x=1");
@@ -162,10 +170,16 @@ fn backup_of_another_build_or_folder_is_refused() {
     let sealed = bench.take("a");
     let mut other = bench.place.clone();
     other.build = BuildId::parse("1100").unwrap();
-    assert!(matches!(restore(&sealed, &other, Timestamp::now()), Err(BackupError::Foreign { what: "build", .. })));
+    assert!(matches!(
+        restore(&sealed, &other, Timestamp::now()),
+        Err(BackupError::Foreign { what: "build", .. })
+    ));
     let mut other = bench.place.clone();
     other.root = bench.root.join("elsewhere");
-    assert!(matches!(restore(&sealed, &other, Timestamp::now()), Err(BackupError::Foreign { what: "folder", .. })));
+    assert!(matches!(
+        restore(&sealed, &other, Timestamp::now()),
+        Err(BackupError::Foreign { what: "folder", .. })
+    ));
 }
 
 #[test]
@@ -178,7 +192,10 @@ fn cut_off_take_is_no_backup_and_does_not_stand_in_the_way() {
     assert!(matches!(opened, Err(BackupError::NotSealed { .. })));
     let sealed = bench.take("a");
     assert!(!sealed.folder.join("data/half").exists());
-    assert!(take(&bench.store, "a", &bench.place, Timestamp::now()).is_err(), "a sealed backup was replaced");
+    assert!(
+        take(&bench.store, "a", &bench.place, Timestamp::now()).is_err(),
+        "a sealed backup was replaced"
+    );
 }
 
 #[test]

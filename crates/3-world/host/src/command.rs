@@ -4,13 +4,13 @@ use crate::{error::StepError, user::User};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
     collections::{BTreeMap, VecDeque},
-    io::Read,
+    io::{self, Read},
     os::unix::process::{CommandExt, ExitStatusExt},
     path::{Path, PathBuf},
-    process::{Command, ExitStatus, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// The end of the output is kept: what went wrong stands there.
@@ -21,6 +21,8 @@ const SAID_BYTES_MAX: usize = 2 << 10;
 const TERM_GRACE: Duration = Duration::from_secs(2);
 /// What a command left running may hold its output open; what it says later is nobody's.
 const OUTPUT_GRACE: Duration = Duration::from_millis(300);
+/// A busy program passes within milliseconds; one that somebody really writes is an error.
+const BUSY_WAIT: Duration = Duration::from_secs(2);
 /// Where programs are looked up when the agent itself has no `PATH`.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
@@ -72,6 +74,25 @@ impl Run {
         Ok(command)
     }
 
+    /// Starts it. A program that was just written is busy while another thread's child, which inherited the writer's
+    /// handle, has not begun its own program; that passes within milliseconds.
+    pub(crate) fn spawn(&self, command: &mut Command) -> Result<Child, StepError> {
+        let deadline = Instant::now() + BUSY_WAIT;
+        loop {
+            match command.spawn() {
+                Err(error)
+                    if error.kind() == io::ErrorKind::ExecutableFileBusy
+                        && Instant::now() < deadline =>
+                {
+                    thread::sleep(Duration::from_millis(5));
+                }
+                spawned => {
+                    return spawned.map_err(StepError::io("start", Path::new(&self.text())));
+                }
+            }
+        }
+    }
+
     pub(crate) fn text(&self) -> String {
         self.redacted(&self.argv.join(" "))
     }
@@ -85,7 +106,7 @@ impl Run {
     pub(crate) fn end(&self, limit: Duration) -> Result<Ended, StepError> {
         let mut command = self.command()?;
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(StepError::io("start", Path::new(&self.text())))?;
+        let mut child = self.spawn(&mut command)?;
         let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let tail = Tail::default();
         let (closed, all_closed) = mpsc::channel::<()>();
@@ -170,7 +191,6 @@ impl Tail {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Instant;
 
     fn run(script: &str) -> Run {
         Run {
@@ -192,7 +212,8 @@ mod tests {
 
     #[test]
     fn failure_tells_code_and_last_words() {
-        let error = run("echo first; echo last >&2; exit 3").succeed(Duration::from_secs(10)).unwrap_err();
+        let error =
+            run("echo first; echo last >&2; exit 3").succeed(Duration::from_secs(10)).unwrap_err();
         let text = error.to_string();
         assert!(text.contains("exit code 3") && text.contains("last"), "{text}");
     }
@@ -200,7 +221,8 @@ mod tests {
     #[test]
     fn late_command_is_killed_with_its_children() {
         let begun = Instant::now();
-        let error = run("sleep 300 & trap '' TERM; echo begun; sleep 300").succeed(Duration::from_millis(200));
+        let error = run("sleep 300 & trap '' TERM; echo begun; sleep 300")
+            .succeed(Duration::from_millis(200));
         assert!(matches!(error, Err(StepError::TimedOut { .. })), "{error:?}");
         assert!(begun.elapsed() < Duration::from_secs(20));
     }
@@ -214,7 +236,9 @@ mod tests {
 
     #[test]
     fn only_the_end_of_a_long_output_is_kept() {
-        let output = run("i=0; while [ $i -lt 9000 ]; do echo 0123456789$i; i=$((i+1)); done").succeed(Duration::from_secs(60)).unwrap();
+        let output = run("i=0; while [ $i -lt 9000 ]; do echo 0123456789$i; i=$((i+1)); done")
+            .succeed(Duration::from_secs(60))
+            .unwrap();
         assert!(output.len() <= OUTPUT_BYTES_MAX && output.ends_with("01234567898999\n"));
     }
 }

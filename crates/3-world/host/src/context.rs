@@ -198,7 +198,9 @@ impl Context<'_> {
             .map(|(name, database)| {
                 let place = match database {
                     Database::Sqlite { path } => DatabasePlace::Sqlite(path.clone()),
-                    Database::Postgres { url } => DatabasePlace::Postgres(self.value(url)?.to_owned()),
+                    Database::Postgres { url } => {
+                        DatabasePlace::Postgres(self.value(url)?.to_owned())
+                    }
                 };
                 Ok((name.clone(), place))
             })
@@ -239,17 +241,25 @@ impl Context<'_> {
             return Ok(format!("was restored before: {note}"));
         }
         let Some(backup) = self.backup()? else {
-            return Ok("no backup was taken before, nothing of the unit was changed after".to_owned());
+            return Ok(
+                "no backup was taken before, nothing of the unit was changed after".to_owned()
+            );
         };
         if !self.unit_was_touched() {
             return Ok("nothing that writes into the unit was begun".to_owned());
         }
         backup.is_of(self.from)?;
         // Whoever still runs would write into what is restored.
-        if self.service.state()? != ServiceState::Stopped {
+        let runs = self.service.state()? != ServiceState::Stopped;
+        if runs {
             self.service.stop(self.limit())?;
         }
         let restored = refit_backup::restore(&backup, &self.unit()?, self.clock.now())?;
+        let steps = &self.record.runbook.steps;
+        if runs && !steps.iter().any(|step| matches!(step.kind, StepKind::ServiceStop {})) {
+            // No step of the runbook stopped it, so none will start it again.
+            self.service.start(self.limit())?;
+        }
         let note = format!(
             "{} databases and {} changed files are those of {}; what was there is kept in {}",
             restored.databases,

@@ -1,17 +1,13 @@
 //! Carries out one order on this host: asks the fold what is next, does it, writes it down.
 
+mod align;
 mod drive;
 mod heartbeat;
 mod leg;
 
 use crate::{
-    context::release_digest,
-    evidence,
-    journal::StepLog,
-    layout::Layout,
-    machine::Machine,
-    preflight,
-    product::ProductConfig,
+    context::release_digest, evidence, journal::StepLog, layout::Layout, machine::Machine,
+    preflight, product::ProductConfig,
 };
 pub(crate) use leg::LegInput;
 use refit_ambient::Clock;

@@ -145,7 +145,9 @@ pub enum StepError {
         user: String,
     },
     /// A parameter has no value.
-    #[error("parameter `{parameter}` has no value, expected one from the order, the host's configuration or the runbook")]
+    #[error(
+        "parameter `{parameter}` has no value, expected one from the order, the host's configuration or the runbook"
+    )]
     NoValue {
         /// Which.
         parameter: String,
@@ -254,7 +256,9 @@ pub enum StepError {
         cause: Cause,
     },
     /// The machine did not restart.
-    #[error("boot `{boot_id}` still runs {after_ms} ms after the restart was asked for, expected another within {within_ms} ms")]
+    #[error(
+        "boot `{boot_id}` still runs {after_ms} ms after the restart was asked for, expected another within {within_ms} ms"
+    )]
     NoRestart {
         /// The boot.
         boot_id: String,

@@ -64,7 +64,8 @@ fn find<'a>(legs: &'a [LegSteps], leg: u32, id: &StepId) -> Option<&'a Step> {
 
 /// From asking the service to close (or to stop) until it was open (or started) again, forward or back.
 fn downtime_ms(legs: &[LegSteps], entries: &[Entry], leg: usize) -> u64 {
-    let gated = legs[leg].steps.iter().any(|step| matches!(step.kind, StepKind::TrafficOpen { .. }));
+    let gated =
+        legs[leg].steps.iter().any(|step| matches!(step.kind, StepKind::TrafficOpen { .. }));
     let (mut down, mut up): (Option<Timestamp>, Option<Timestamp>) = (None, None);
     for entry in entries {
         let (EntryBody::Intent { leg: at, step, verb, .. }
@@ -121,7 +122,8 @@ fn record(legs: &[LegSteps], entry: &Entry) -> Option<StepRecord> {
 fn tests(legs: &[LegSteps], entries: &[Entry]) -> Vec<TestPair> {
     let mut pairs: BTreeMap<&StepId, TestPair> = BTreeMap::new();
     for entry in entries {
-        let EntryBody::Outcome { leg, step, verb: Verb::Apply, result, took_ms } = &entry.body else {
+        let EntryBody::Outcome { leg, step, verb: Verb::Apply, result, took_ms } = &entry.body
+        else {
             continue;
         };
         let Some(known) = find(legs, *leg, step) else { continue };

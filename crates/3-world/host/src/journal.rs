@@ -143,11 +143,7 @@ impl Journal {
         self.database().query_row(query, [], number).map_err(self.failed("read"))
     }
 
-    fn read(
-        &self,
-        query: &str,
-        values: impl rusqlite::Params,
-    ) -> Result<Vec<Entry>, JournalError> {
+    fn read(&self, query: &str, values: impl rusqlite::Params) -> Result<Vec<Entry>, JournalError> {
         let texts = || -> rusqlite::Result<Vec<(u64, String)>> {
             let database = self.database();
             let mut query = database.prepare_cached(query)?;
@@ -180,10 +176,8 @@ impl Journal {
             .optional()
             .map_err(self.failed("read"))?;
         let Some((seq, hash)) = row else { return Ok(None) };
-        let hash = Digest::parse(&hash).map_err(|error| JournalError::Text {
-            seq,
-            source: serde::de::Error::custom(error),
-        })?;
+        let hash = Digest::parse(&hash)
+            .map_err(|error| JournalError::Text { seq, source: serde::de::Error::custom(error) })?;
         Ok(Some((seq, hash)))
     }
 }
@@ -234,15 +228,23 @@ impl StepLog for Journal {
         let entry = Entry::new(self.last(&database)?, at, order.clone(), body)?;
         let text = serde_json::to_string(&entry)
             .map_err(|source| JournalError::Text { seq: entry.seq, source })?;
-        let insert = "INSERT INTO entry (seq, rollout, generation, hash, body) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let insert =
+            "INSERT INTO entry (seq, rollout, generation, hash, body) VALUES (?1, ?2, ?3, ?4, ?5)";
         let hash = entry.hash.to_string();
-        let row = params![signed(entry.seq), order.rollout.as_str(), signed(order.generation.0), hash, text];
+        let row = params![
+            signed(entry.seq),
+            order.rollout.as_str(),
+            signed(order.generation.0),
+            hash,
+            text
+        ];
         database.execute(insert, row).map_err(self.failed("append to"))?;
         Ok(entry)
     }
 
     fn entries(&self, order: &OrderKey) -> Result<Vec<Entry>, JournalError> {
-        let query = "SELECT seq, body FROM entry WHERE rollout = ?1 AND generation = ?2 ORDER BY seq";
+        let query =
+            "SELECT seq, body FROM entry WHERE rollout = ?1 AND generation = ?2 ORDER BY seq";
         self.read(query, params![order.rollout.as_str(), signed(order.generation.0)])
     }
 

@@ -69,8 +69,15 @@ fn requirements(leg: &LegInput, values: &mut Vec<Measured>) {
             values.push(measured(&format!("connection {url}"), found, "given", known));
             for tool in refit_backup::POSTGRES_TOOLS {
                 let place = refit_backup::find_tool(tool);
-                let found = place.as_ref().map_or_else(|| "missing".to_owned(), |p| p.display().to_string());
-                values.push(measured(&format!("program {tool}"), found, "installed", place.is_some()));
+                let found = place
+                    .as_ref()
+                    .map_or_else(|| "missing".to_owned(), |p| p.display().to_string());
+                values.push(measured(
+                    &format!("program {tool}"),
+                    found,
+                    "installed",
+                    place.is_some(),
+                ));
             }
         }
     }

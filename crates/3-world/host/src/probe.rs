@@ -19,7 +19,8 @@ fn failed(target: &str, expected: &str, found: impl ToString) -> StepError {
 pub(crate) fn tcp(host: &str, port: u16, limit: Duration) -> Result<TcpStream, StepError> {
     let target = format!("tcp {host}:{port}");
     let expected = "an accepted connection";
-    let addresses = (host, port).to_socket_addrs().map_err(|error| failed(&target, expected, error))?;
+    let addresses =
+        (host, port).to_socket_addrs().map_err(|error| failed(&target, expected, error))?;
     let mut last = "no address".to_owned();
     for address in addresses {
         match TcpStream::connect_timeout(&address, limit.max(Duration::from_millis(1))) {
@@ -47,7 +48,11 @@ pub(crate) fn http(
     let target = format!("GET http://{host}:{port}{path}");
     if path.chars().any(|c| c.is_control() || c == ' ') {
         let expected = "a path without blanks";
-        return Err(StepError::BadValue { what: "path of a probe", found: path.to_owned(), expected });
+        return Err(StepError::BadValue {
+            what: "path of a probe",
+            found: path.to_owned(),
+            expected,
+        });
     }
     let begun = Instant::now();
     let mut stream = tcp(host, port, limit)?;
@@ -55,7 +60,8 @@ pub(crate) fn http(
         Some(text) => format!("status {} with `{text}`", wanted.status),
         None => format!("status {}", wanted.status),
     };
-    let answer = ask(&mut stream, host, path, limit).map_err(|error| failed(&target, &text, error))?;
+    let answer =
+        ask(&mut stream, host, path, limit).map_err(|error| failed(&target, &text, error))?;
     let head = answer.lines().next().unwrap_or_default();
     let status = head.split(' ').nth(1).and_then(|word| word.parse::<u16>().ok());
     if !head.starts_with("HTTP/1.") || status != Some(wanted.status) {
@@ -74,7 +80,9 @@ fn ask(stream: &mut TcpStream, host: &str, path: &str, limit: Duration) -> std::
     stream.set_read_timeout(Some(limit))?;
     stream.set_write_timeout(Some(limit))?;
     stream.set_nodelay(true)?;
-    let request = format!("GET {path} HTTP/1.0\r\nHost: {host}\r\nUser-Agent: refit-agent\r\nConnection: close\r\n\r\n");
+    let request = format!(
+        "GET {path} HTTP/1.0\r\nHost: {host}\r\nUser-Agent: refit-agent\r\nConnection: close\r\n\r\n"
+    );
     stream.write_all(request.as_bytes())?;
     let mut answer = vec![];
     stream.take(BODY_BYTES_MAX).read_to_end(&mut answer)?;
@@ -108,7 +116,8 @@ mod tests {
             let error = http("127.0.0.1", serve(good), "/", &wanted(status, contains), limit);
             assert!(matches!(error, Err(StepError::Probe { .. })), "{error:?}");
         }
-        let error = http("127.0.0.1", serve("220 smtp"), "/", &wanted(200, None), limit).unwrap_err();
+        let error =
+            http("127.0.0.1", serve("220 smtp"), "/", &wanted(200, None), limit).unwrap_err();
         assert!(error.to_string().contains("220 smtp"), "{error}");
     }
 }

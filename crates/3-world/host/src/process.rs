@@ -49,7 +49,8 @@ fn alive(process: &Process) -> bool {
 pub fn running_from(root: &Path) -> Result<Vec<Found>, StepError> {
     // The kernel tells resolved paths.
     let real = root.canonicalize().unwrap_or_else(|_| root.to_owned());
-    let below = |path: Result<PathBuf, procfs::ProcError>| path.is_ok_and(|path| path.starts_with(&real));
+    let below =
+        |path: Result<PathBuf, procfs::ProcError>| path.is_ok_and(|path| path.starts_with(&real));
     let own = std::process::id();
     let found = table()?.filter(|process| {
         u32::try_from(process.pid) != Ok(own)
@@ -72,7 +73,8 @@ pub(crate) fn marked(name: &str, value: &str) -> Result<Vec<i32>, StepError> {
         })
     };
     let leads = |process: &Process| process.stat().is_ok_and(|stat| stat.pgrp == process.pid);
-    let found: Vec<Process> = table()?.filter(|process| alive(process) && carries(process)).collect();
+    let found: Vec<Process> =
+        table()?.filter(|process| alive(process) && carries(process)).collect();
     let (leaders, others): (Vec<_>, Vec<_>) = found.into_iter().partition(leads);
     Ok(leaders.iter().chain(&others).map(|process| process.pid).collect())
 }

@@ -86,7 +86,8 @@ pub(crate) fn parameter_environment(
     values: &BTreeMap<ParameterName, String>,
 ) -> BTreeMap<String, String> {
     let key = |name: &ParameterName| {
-        let plain = name.as_str().to_ascii_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_");
+        let plain =
+            name.as_str().to_ascii_uppercase().replace(|c: char| !c.is_ascii_alphanumeric(), "_");
         format!("REFIT_PARAM_{plain}")
     };
     values.iter().map(|(name, value)| (key(name), value.clone())).collect()

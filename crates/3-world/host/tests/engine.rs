@@ -18,7 +18,9 @@ use std::{
 
 fn build(outcome: &OrderOutcome) -> &str {
     match outcome {
-        OrderOutcome::Succeeded { build } | OrderOutcome::RolledBack { build, .. } => build.as_str(),
+        OrderOutcome::Succeeded { build } | OrderOutcome::RolledBack { build, .. } => {
+            build.as_str()
+        }
         OrderOutcome::NeedsPerson { cause } => panic!("{cause:?}"),
     }
 }
@@ -46,7 +48,10 @@ fn two_legs_run_to_the_end_with_evidence() {
     assert_eq!((evidence.build_before.as_str(), evidence.build_after.as_str()), ("1000", "1200"));
     assert_eq!((evidence.backups.len(), evidence.tests.len()), (2, 1));
     let pair = &evidence.tests[0];
-    assert!(pair.before.as_ref().unwrap().passed && pair.after.as_ref().unwrap().note.contains("status 200"));
+    assert!(
+        pair.before.as_ref().unwrap().passed
+            && pair.after.as_ref().unwrap().note.contains("status 200")
+    );
     let seen = seen.into_inner().unwrap();
     assert!(seen.windows(2).all(|two| two[0].step_index <= two[1].step_index));
     assert_eq!(engine.reached().unwrap(), Reached::Finished { outcome, evidence });
@@ -61,20 +66,31 @@ fn failed_migration_brings_files_and_database_back_together() {
     let engine = bench.engine(journal.clone());
     engine.stage(&|_| ()).unwrap();
     let RunEnd::Finished { outcome, evidence } = engine.run(&|_| ()).unwrap() else { panic!() };
-    let OrderOutcome::RolledBack { build, refused, cause } = &outcome else { panic!("{outcome:?}") };
+    let OrderOutcome::RolledBack { build, refused, cause } = &outcome else {
+        panic!("{outcome:?}")
+    };
     assert_eq!((build.as_str(), refused.as_str()), ("1100", "1200"));
     assert!(cause.text.contains("a value cannot be converted"), "{cause:?}");
     bench.assert_whole("1100");
     assert_eq!(evidence.build_after.as_str(), "1100");
     let quarantined = journal.quarantined(&bench.product().name).unwrap();
-    assert!(quarantined.values().any(|why| why.contains("a value cannot be converted")), "{quarantined:?}");
+    assert!(
+        quarantined.values().any(|why| why.contains("a value cannot be converted")),
+        "{quarantined:?}"
+    );
     // The half-migrated state is kept beside the backup.
     let backups = fs::read_dir(bench.state().join("backups/tally")).unwrap().flatten();
-    let kept: Vec<_> = backups.map(|entry| entry.path()).filter(|path| path.display().to_string().contains("abandoned")).collect();
+    let kept: Vec<_> = backups
+        .map(|entry| entry.path())
+        .filter(|path| path.display().to_string().contains("abandoned"))
+        .collect();
     assert_eq!(kept.len(), 1);
     assert_eq!(fs::read_to_string(kept[0].join("data/data/notes.txt")).unwrap(), "migrating");
     let values = engine.preflight().unwrap();
-    assert!(values.iter().any(|value| !value.ok && value.what.contains("quarantine")), "{values:?}");
+    assert!(
+        values.iter().any(|value| !value.ok && value.what.contains("quarantine")),
+        "{values:?}"
+    );
 }
 
 #[test]
@@ -84,7 +100,10 @@ fn release_that_does_not_start_is_taken_back() {
     let engine = bench.engine(bench.journal());
     engine.stage(&|_| ()).unwrap();
     let RunEnd::Finished { outcome, .. } = engine.run(&|_| ()).unwrap() else { panic!() };
-    assert!(matches!(&outcome, OrderOutcome::RolledBack { build, .. } if build.as_str() == "1000"), "{outcome:?}");
+    assert!(
+        matches!(&outcome, OrderOutcome::RolledBack { build, .. } if build.as_str() == "1000"),
+        "{outcome:?}"
+    );
     bench.assert_whole("1000");
 }
 
@@ -109,7 +128,10 @@ fn failed_stage_is_told_and_goes_on_later() {
     bench.releases.refuse_next("1200");
     let engine = bench.engine(bench.journal());
     let error = engine.stage(&|_| ()).unwrap_err();
-    assert!(matches!(&error, EngineError::Step { leg: 1, cause, .. } if cause.code == "test.refused"), "{error}");
+    assert!(
+        matches!(&error, EngineError::Step { leg: 1, cause, .. } if cause.code == "test.refused"),
+        "{error}"
+    );
     engine.stage(&|_| ()).unwrap();
     assert!(engine.stage(&|_| ()).unwrap().is_empty());
     bench.assert_whole("1000");
@@ -133,6 +155,23 @@ fn restart_is_asked_for_and_awaited() {
 }
 
 #[test]
+fn service_that_a_boot_took_down_runs_again_before_the_run_goes_on() {
+    let proof = r#"{"id":"proof","phase":"before","do":{"machine.reboot":{"within_ms":600000}}},
+        {"id":"close","#;
+    let bench = Bench::new(&LEG_STEPS.replace(r#"{"id":"close","#, proof));
+    let engine = bench.engine(bench.journal());
+    engine.stage(&|_| ()).unwrap();
+    for _ in 0..2 {
+        assert_eq!(engine.run(&|_| ()).unwrap(), RunEnd::Rebooting);
+        bench.stop_service();
+        bench.machine.boot();
+    }
+    let RunEnd::Finished { outcome, .. } = engine.run(&|_| ()).unwrap() else { panic!() };
+    assert!(matches!(outcome, OrderOutcome::Succeeded { .. }), "{outcome:?}");
+    bench.assert_whole("1200");
+}
+
+#[test]
 fn restart_that_never_comes_is_a_failure() {
     let steps = r#"[{"id":"stage","phase":"stage","do":{"install.stage":{}}},
         {"id":"proof","phase":"before","do":{"machine.reboot":{"within_ms":0}}}]"#;
@@ -141,7 +180,10 @@ fn restart_that_never_comes_is_a_failure() {
     engine.stage(&|_| ()).unwrap();
     assert_eq!(engine.run(&|_| ()).unwrap(), RunEnd::Rebooting);
     let RunEnd::Finished { outcome, .. } = engine.run(&|_| ()).unwrap() else { panic!() };
-    assert!(matches!(&outcome, OrderOutcome::RolledBack { cause, .. } if cause.code == "host.no-restart"), "{outcome:?}");
+    assert!(
+        matches!(&outcome, OrderOutcome::RolledBack { cause, .. } if cause.code == "host.no-restart"),
+        "{outcome:?}"
+    );
 }
 
 #[test]
@@ -161,9 +203,17 @@ fn migration_left_by_a_dead_agent_is_ended_before_the_restore() {
     let entries = bench.copy_of_journal();
     let second = bench.engine(entries);
     let RunEnd::Finished { outcome, .. } = second.run(&|_| ()).unwrap() else { panic!() };
-    assert!(matches!(&outcome, OrderOutcome::RolledBack { cause, .. } if cause.code == refit_journal::INTERRUPTED), "{outcome:?}");
+    assert!(
+        matches!(&outcome, OrderOutcome::RolledBack { cause, .. } if cause.code == refit_journal::INTERRUPTED),
+        "{outcome:?}"
+    );
     drop(dead.join());
-    assert!(running_from(&bench.root()).unwrap().iter().all(|process| !process.command.contains("sleep 600")));
+    assert!(
+        running_from(&bench.root())
+            .unwrap()
+            .iter()
+            .all(|process| !process.command.contains("sleep 600"))
+    );
 }
 
 #[test]
@@ -171,7 +221,10 @@ fn second_agent_is_told_who_holds_the_state() {
     let bench = Bench::new(LEG_STEPS);
     let journal = bench.journal();
     let Err(error) = Journal::open(&bench.state()) else { panic!("two agents") };
-    assert!(matches!(&error, JournalError::Locked { pid, .. } if *pid == std::process::id().to_string()), "{error}");
+    assert!(
+        matches!(&error, JournalError::Locked { pid, .. } if *pid == std::process::id().to_string()),
+        "{error}"
+    );
     drop(journal);
     bench.journal();
 }
@@ -214,7 +267,10 @@ fn crash_everywhere(poisoned: bool, expected: &str) {
             let RunEnd::Finished { outcome, .. } = engine.run(&|_| ()).unwrap() else { panic!() };
             // A crash inside a migration takes its leg back; everything else reaches what it would have reached.
             let reached = build(&outcome).to_owned();
-            assert!(reached == expected || is_interrupted(&outcome), "write {write} {crash:?}: {outcome:?}");
+            assert!(
+                reached == expected || is_interrupted(&outcome),
+                "write {write} {crash:?}: {outcome:?}"
+            );
             bench.assert_whole(&reached);
         }
     }

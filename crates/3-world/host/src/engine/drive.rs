@@ -47,6 +47,10 @@ impl Engine {
             if ended > 0 {
                 tracing::warn!(ended, "ended commands that an earlier run left behind");
             }
+            let begun = fold(&self.steps, &entries)?;
+            if begun.begun() {
+                self.align_service(&entries, begun.leg())?;
+            }
             loop {
                 let position = fold(&self.steps, &entries)?;
                 let next = position.next();
@@ -70,7 +74,10 @@ impl Engine {
         heartbeat: &Heartbeat<'_>,
     ) -> Result<Option<RunEnd>, EngineError> {
         match next {
-            Move::Begin => self.push(entries, EntryBody::DeployStarted {})?,
+            Move::Begin => {
+                self.remember_service()?;
+                self.push(entries, EntryBody::DeployStarted {})?;
+            }
             Move::Run { leg, step, verb, attempt, .. } => {
                 let chosen = Chosen { leg, step, verb, attempt };
                 self.show(&chosen, position, entries, heartbeat);
@@ -297,13 +304,7 @@ impl Engine {
     }
 }
 
-fn outcome(
-    leg: u32,
-    id: &StepId,
-    verb: Verb,
-    result: StepResult,
-    took: Duration,
-) -> EntryBody {
+fn outcome(leg: u32, id: &StepId, verb: Verb, result: StepResult, took: Duration) -> EntryBody {
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     EntryBody::Outcome { leg, step: id.clone(), verb, result, took_ms }
 }

@@ -21,11 +21,7 @@ pub(crate) struct LegInput {
 }
 
 impl LegInput {
-    pub(super) fn new(
-        leg: &Leg,
-        record: &PackRecord,
-        input: &EngineInput,
-    ) -> Self {
+    pub(super) fn new(leg: &Leg, record: &PackRecord, input: &EngineInput) -> Self {
         let declared = record.runbook.parameters.iter();
         let mut values: BTreeMap<ParameterName, String> = declared
             .filter_map(|(name, parameter)| Some((name.clone(), parameter.default.clone()?)))

@@ -51,7 +51,8 @@ impl Supervised {
 
     /// The process, if it runs.
     fn find(&self) -> Result<Option<i32>, StepError> {
-        let known = fs::read(self.file()).ok().and_then(|t| serde_json::from_slice::<Started>(&t).ok());
+        let known =
+            fs::read(self.file()).ok().and_then(|t| serde_json::from_slice::<Started>(&t).ok());
         if let Some(started) = known
             && process::began(started.pid) == Some(started.began)
         {
@@ -89,8 +90,7 @@ impl Service for Supervised {
         let error = output.try_clone().map_err(StepError::io("open", &log))?;
         let mut command = self.run.command()?;
         command.stdout(Stdio::from(output)).stderr(Stdio::from(error));
-        let spawned = command.spawn();
-        let mut child = spawned.map_err(StepError::io("start", self.run.text().as_ref()))?;
+        let mut child = self.run.spawn(&mut command)?;
         let pid = i32::try_from(child.id()).unwrap_or(i32::MAX);
         self.write_down(pid)?;
         let begun = Instant::now();
@@ -122,7 +122,9 @@ impl Service for Supervised {
             if begun.elapsed() > limit {
                 return Err(self.failed("stopped", format!("running as process {pid:?}")));
             }
-            while process::began(pid.as_raw_nonzero().get()).is_some() && begun.elapsed() < grace.min(limit) {
+            while process::began(pid.as_raw_nonzero().get()).is_some()
+                && begun.elapsed() < grace.min(limit)
+            {
                 thread::sleep(LOOK_EVERY);
             }
             thread::sleep(LOOK_EVERY);

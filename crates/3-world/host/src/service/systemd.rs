@@ -49,10 +49,7 @@ impl Systemd {
         }
     }
 
-    fn bus<T>(
-        what: &str,
-        result: Result<T, zbus_systemd::zbus::Error>,
-    ) -> Result<T, StepError> {
+    fn bus<T>(what: &str, result: Result<T, zbus_systemd::zbus::Error>) -> Result<T, StepError> {
         result.map_err(|source| StepError::Bus { what: what.to_owned(), source: Box::new(source) })
     }
 
@@ -183,7 +180,11 @@ impl Systemd {
             let failed = goal == Goal::Running && began && state == "failed";
             if failed || Instant::now() >= deadline {
                 let expected = if goal == Goal::Running { "active" } else { "inactive" };
-                return Err(StepError::Service { service: unit.to_owned(), expected, found: state });
+                return Err(StepError::Service {
+                    service: unit.to_owned(),
+                    expected,
+                    found: state,
+                });
             }
             thread::sleep(LOOK_EVERY);
         }
@@ -197,9 +198,7 @@ impl Systemd {
                 };
                 Self::bus(&format!("reset {unit}"), runtime.block_on(ask))
             }
-            Self::Command => {
-                Self::systemctl(&["reset-failed", unit]).succeed(TALK_LIMIT).map(drop)
-            }
+            Self::Command => Self::systemctl(&["reset-failed", unit]).succeed(TALK_LIMIT).map(drop),
         }
     }
 
@@ -207,10 +206,10 @@ impl Systemd {
     pub(crate) fn reboot(&self) -> Result<(), StepError> {
         match self {
             Self::Bus { runtime, connection } => {
-                let (target, mode) = ("reboot.target".to_owned(), "replace-irreversibly".to_owned());
-                let ask = async {
-                    ManagerProxy::new(connection).await?.start_unit(target, mode).await
-                };
+                let (target, mode) =
+                    ("reboot.target".to_owned(), "replace-irreversibly".to_owned());
+                let ask =
+                    async { ManagerProxy::new(connection).await?.start_unit(target, mode).await };
                 Self::bus("restart the machine", runtime.block_on(ask)).map(drop)
             }
             Self::Command => Self::systemctl(&["reboot"]).succeed(TALK_LIMIT).map(drop),

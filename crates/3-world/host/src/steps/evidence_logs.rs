@@ -30,7 +30,8 @@ impl Deed for EvidenceLogs<'_> {
             }
         }
         for unit in context.service.units() {
-            let words = ["journalctl", "--boot", "--no-pager", "--output=short-iso", "--unit", unit];
+            let words =
+                ["journalctl", "--boot", "--no-pager", "--output=short-iso", "--unit", unit];
             let journal = Run {
                 argv: words.map(str::to_owned).to_vec(),
                 folder: PathBuf::from("/"),
@@ -60,7 +61,10 @@ fn keep(from: &Path, to: &Path) -> Result<usize, StepError> {
     let seen = fs::symlink_metadata(from).map_err(StepError::io("look at", from))?;
     if seen.is_dir() {
         let inside = fs::read_dir(from).map_err(StepError::io("list", from))?;
-        return inside.flatten().map(|entry| keep(&entry.path(), &to.join(entry.file_name()))).sum();
+        return inside
+            .flatten()
+            .map(|entry| keep(&entry.path(), &to.join(entry.file_name())))
+            .sum();
     }
     if !seen.is_file() {
         return Ok(0);

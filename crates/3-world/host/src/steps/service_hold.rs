@@ -52,7 +52,11 @@ impl Deed for ServiceHold<'_> {
             let seen = Former::see(&systemd, unit)?;
             if seen.runs || seen.at_boot == "enabled" {
                 let (service, found) = (unit.clone(), format!("{seen:?}"));
-                return Err(StepError::Service { service, expected: "stopped and disabled", found });
+                return Err(StepError::Service {
+                    service,
+                    expected: "stopped and disabled",
+                    found,
+                });
             }
         }
         Ok(())

@@ -14,8 +14,6 @@ impl Deed for ServiceStop {
     fn check(&self, context: &Context<'_>) -> Result<Precheck, StepError> {
         let former = context.remember(FORMER, state_name(context.service.state()?))?;
         if former == state_name(ServiceState::Stopped) {
-            // Stopping also keeps a boot from starting it in the middle.
-            context.service.stop(context.limit())?;
             return Ok(Precheck::AlreadyDone("it was stopped before".to_owned()));
         }
         Ok(Precheck::Ready)
@@ -44,9 +42,9 @@ impl Deed for ServiceStop {
         let steps = context.record.runbook.steps.iter();
         // The pack's probe may ask for what only the new build can answer: of the old one it is seen that it listens.
         let listens = steps.filter_map(|step| match &step.kind {
-            StepKind::ServiceStart { ready: Some(Probe::Tcp { port, host } | Probe::Http { port, host, .. }) } => {
-                Some(Probe::Tcp { port: port.clone(), host: host.clone() })
-            }
+            StepKind::ServiceStart {
+                ready: Some(Probe::Tcp { port, host } | Probe::Http { port, host, .. }),
+            } => Some(Probe::Tcp { port: port.clone(), host: host.clone() }),
             _ => None,
         });
         for probe in listens {

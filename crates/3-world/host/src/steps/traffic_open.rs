@@ -22,6 +22,8 @@ impl Deed for TrafficOpen<'_> {
     }
 
     fn undo(&self, _: &Context<'_>) -> Result<Undo, StepError> {
-        Ok(Undo::Nothing { because: "a write that a client was told is stored is never lost".to_owned() })
+        Ok(Undo::Nothing {
+            because: "a write that a client was told is stored is never lost".to_owned(),
+        })
     }
 }

@@ -92,7 +92,13 @@ impl Releases {
 }
 
 impl StageRelease for Releases {
-    fn stage(&self, _leg: u32, record: &PackRecord, seeds: &[PathBuf], into: &Path) -> Result<String, Cause> {
+    fn stage(
+        &self,
+        _leg: u32,
+        record: &PackRecord,
+        seeds: &[PathBuf],
+        into: &Path,
+    ) -> Result<String, Cause> {
         assert!(!into.exists() && !seeds.is_empty());
         let build = record.manifest.to.as_str();
         let mut refused = self.refused.lock().unwrap();
@@ -143,7 +149,13 @@ impl Bench {
         fs::copy(&built, &program).unwrap();
         let releases = Releases { program, broken: Mutex::default(), refused: Mutex::default() };
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let bench = Self { folder, port, steps: steps.to_owned(), releases: Arc::new(releases), machine: Arc::default() };
+        let bench = Self {
+            folder,
+            port,
+            steps: steps.to_owned(),
+            releases: Arc::new(releases),
+            machine: Arc::default(),
+        };
         let layout = bench.layout();
         bench.releases.lay("1000", &layout.release(&BuildId::parse("1000").unwrap()));
         layout.point_at(&BuildId::parse("1000").unwrap()).unwrap();
@@ -152,7 +164,9 @@ impl Bench {
         fs::write(bench.root().join("data/notes.txt"), "schema 0").unwrap();
         let database = Connection::open(bench.root().join("data/tally.db")).unwrap();
         database.pragma_update(None, "journal_mode", "wal").unwrap();
-        database.execute_batch("CREATE TABLE entry (n INTEGER); CREATE TABLE start (build TEXT)").unwrap();
+        database
+            .execute_batch("CREATE TABLE entry (n INTEGER); CREATE TABLE start (build TEXT)")
+            .unwrap();
         for n in 0..ROWS {
             database.execute("INSERT INTO entry VALUES (?1)", [n]).unwrap();
         }
@@ -183,9 +197,7 @@ impl Bench {
 
     pub(crate) fn order(&self) -> Order {
         let digest = format!("sha256:{}", "0".repeat(64));
-        let leg = |from: &str, to: &str| {
-            json!({"from": from, "pack": {"to": to, "record": format!("packs/{to}.json"), "digest": digest, "size": 1}})
-        };
+        let leg = |from: &str, to: &str| json!({"from": from, "pack": {"to": to, "record": format!("packs/{to}.json"), "digest": digest, "size": 1}});
         serde_json::from_value(json!({
             "key": {"rollout": "spring", "generation": 1}, "plan": digest, "host": "h1", "product": "tally",
             "legs": [leg("1000", "1100"), leg("1100", "1200")], "parameters": {},
@@ -259,6 +271,10 @@ impl Bench {
         self.layout().point_at(&BuildId::parse(build).unwrap()).unwrap();
     }
 
+    pub(crate) fn stop_service(&self) {
+        service::open(&self.product(), &self.state()).stop(Duration::from_secs(10)).unwrap();
+    }
+
     fn ask(&self) -> String {
         let mut answer = String::new();
         if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) {
@@ -287,7 +303,11 @@ impl Bench {
         let notes = fs::read_to_string(self.root().join("data/notes.txt")).unwrap();
         assert_eq!(notes, format!("schema {}", schema(build)));
         let database = Connection::open(self.root().join("data/tally.db")).unwrap();
-        let half: i64 = database.query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'half'", [], |row| row.get(0)).unwrap();
+        let half: i64 = database
+            .query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'half'", [], |row| {
+                row.get(0)
+            })
+            .unwrap();
         assert_eq!(half, 0, "a half migration is left");
     }
 }
@@ -349,7 +369,12 @@ impl FailingLog {
 }
 
 impl StepLog for FailingLog {
-    fn append(&self, order: &OrderKey, body: EntryBody, at: jiff::Timestamp) -> Result<Entry, JournalError> {
+    fn append(
+        &self,
+        order: &OrderKey,
+        body: EntryBody,
+        at: jiff::Timestamp,
+    ) -> Result<Entry, JournalError> {
         self.write(|| self.inner.append(order, body, at))
     }
     fn entries(&self, order: &OrderKey) -> Result<Vec<Entry>, JournalError> {
@@ -363,10 +388,18 @@ impl StepLog for FailingLog {
         self.alive()?;
         self.inner.recall(order, key)
     }
-    fn quarantine(&self, product: &ProductName, build: &BuildId, because: &str) -> Result<(), JournalError> {
+    fn quarantine(
+        &self,
+        product: &ProductName,
+        build: &BuildId,
+        because: &str,
+    ) -> Result<(), JournalError> {
         self.write(|| self.inner.quarantine(product, build, because))
     }
-    fn quarantined(&self, product: &ProductName) -> Result<BTreeMap<BuildId, String>, JournalError> {
+    fn quarantined(
+        &self,
+        product: &ProductName,
+    ) -> Result<BTreeMap<BuildId, String>, JournalError> {
         self.alive()?;
         self.inner.quarantined(product)
     }
