@@ -24,7 +24,7 @@ pub(crate) fn check(lab: &Lab, control: &mut Control, tally: &mut Tally, refit: 
     let out = lab.work.join("certificates");
     for host in &lab.masters {
         for party in PARTIES {
-            let signed = control.json(party, &["signoff", "sign", ROLLOUT, host.name, "--party", party]);
+            let signed = control.json(party, &["signoff", "sign", ROLLOUT, host.name, "--as", party]);
             tally.check(&format!("{}: signed by the {party}", host.name), signed.map(drop));
         }
     }

@@ -82,7 +82,7 @@ pub(crate) fn hosts(lab: &Lab, tally: &mut Tally) {
     if let Some(host) = lab.masters.last() {
         let kept = psql(lab, host.name, "select kept from codebases");
         tally.same(&format!("{}: the table of somebody else is untouched", host.name), &"of somebody else".to_owned(), kept);
-        let left = psql(lab, host.name, "select count(*) from information_schema.tables where table_name like 'codebase_%'");
+        let left = psql(lab, host.name, "select count(*) from information_schema.tables where starts_with(table_name, 'codebase_')");
         tally.same(&format!("{}: no table of the refused migration is left", host.name), &"0".to_owned(), left);
     }
 }

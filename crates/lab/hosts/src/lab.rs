@@ -92,12 +92,9 @@ impl Lab {
     pub(crate) fn down(&self) -> Result<()> {
         let mut problems = Vec::new();
         let mut note = |outcome: Result<()>| problems.extend(outcome.err());
-        thread::scope(|scope| {
-            let threads: Vec<_> = self.machines().map(|host| scope.spawn(|| host.remove())).collect();
-            for thread in threads {
-                note(thread.join().unwrap_or_else(|_| bail!("a thread that removed a machine broke down")));
-            }
-        });
+        // A master that stops writes so to its database: that one goes last.
+        note(together(&self.masters, Machine::remove));
+        note(self.database.remove());
         note(network::down());
         if self.marker().exists() {
             note(machine::restore_run().and_then(|()| Ok(fs::remove_file(self.marker())?)));

@@ -81,7 +81,7 @@ pub(crate) fn make_role(lab: &Lab) -> Result<()> {
 
 /// Puts a table in the way of the migration to 4.3.0, which makes one of the same name.
 pub(crate) fn obstruct(lab: &Lab, master: &Machine) -> Result<()> {
-    psql(lab, master.name, "create table codebases (kept text); insert into codebases values ('of somebody else')").map(drop)
+    psql(lab, master.name, "set role buildbot; create table codebases (kept text); insert into codebases values ('of somebody else')").map(drop)
 }
 
 /// Waits until the web pages are served to this machine.

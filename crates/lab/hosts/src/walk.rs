@@ -67,7 +67,7 @@ fn job(lab: &Lab, programs: &Path, tally: &mut Tally, keep: bool) -> Result<()> 
 
 /// The walk as people type it; answers with the rollout as it stood at the end.
 fn upgrade(control: &Control) -> Result<Value> {
-    let shape = ["--share", "34", "--share", "66", "--goal", "50", "--soak", "1s", "--parallel", "2", "--failure-budget", "1"];
+    let shape = ["--share", "33", "--share", "67", "--goal", "50", "--soak", "1s", "--parallel", "2", "--failure-budget", "1"];
     let mut create = vec!["rollout", "create", ROLLOUT, "--product", "buildbot", "--target", "4.3.0"];
     create.extend(shape);
     control.json("planner", &create)?;
