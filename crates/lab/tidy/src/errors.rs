@@ -2,20 +2,28 @@
 
 use crate::{files, workspace};
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Codes that stand in the source: text literals `area.what` inside functions named `code`, in constants named `CODE…`, and
-/// where a problem or an error of the command line is made.
+/// where a problem, a cause or an error of the command line is made.
 #[must_use]
 pub fn codes() -> BTreeSet<String> {
+    sources().iter().flat_map(|text| codes_of(text)).collect()
+}
+
+/// Those of `pages` that no source file has as a text literal.
+#[must_use]
+pub fn without_code(pages: &BTreeSet<String>) -> Vec<String> {
+    let sources = sources();
+    let stands = |page: &str| sources.iter().any(|text| text.contains(&format!("\"{page}\"")));
+    pages.iter().filter(|page| !stands(page)).cloned().collect()
+}
+
+fn sources() -> Vec<String> {
     let crates = workspace().join("crates");
-    let texts = files(&crates, ".rs")
-        .into_iter()
-        .filter(|path| !path.starts_with(crates.join("lab")) && !is_test(path));
-    texts
-        .filter_map(|path| std::fs::read_to_string(path).ok())
-        .flat_map(|text| codes_of(&text))
-        .collect()
+    let shipped = |path: &PathBuf| !path.starts_with(crates.join("lab")) && !is_test(path);
+    let paths = files(&crates, ".rs").into_iter().filter(shipped);
+    paths.filter_map(|path| std::fs::read_to_string(path).ok()).collect()
 }
 
 fn is_test(path: &Path) -> bool {
@@ -34,7 +42,7 @@ pub fn pages() -> BTreeSet<String> {
 }
 
 /// What makes an error of its first argument, a code.
-const MAKERS: [&str; 2] = ["CliError::new(", "Problem::new("];
+const MAKERS: [&str; 3] = ["CliError::new(", "Problem::new(", "code: \""];
 
 fn codes_of(text: &str) -> BTreeSet<String> {
     let mut codes = BTreeSet::new();
