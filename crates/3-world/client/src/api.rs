@@ -221,7 +221,11 @@ impl ApiClient {
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Answer<T> {
         http::send_json(self.request(Method::GET, self.url(path)?)).await
     }
-    async fn post<B: Serialize + Sync, T: DeserializeOwned>(&self, path: &str, body: &B) -> Answer<T> {
+    async fn post<B: Serialize + Sync, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &B,
+    ) -> Answer<T> {
         http::send_json(self.request(Method::POST, self.url(path)?).json(body)).await
     }
     async fn act<B: Serialize + Sync, T: DeserializeOwned>(

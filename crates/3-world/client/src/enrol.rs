@@ -61,10 +61,9 @@ pub async fn request_certificate(
     let request =
         EnrolRequest { token: token.as_str().to_owned(), host: host.clone(), csr: made.csr };
     let url = http::join(&base, ENROL_PATH)?;
-    let answer: EnrolResponse = http::send_json(
-        client.post(url.clone()).timeout(http::CALL_TIMEOUT).json(&request),
-    )
-    .await?;
+    let answer: EnrolResponse =
+        http::send_json(client.post(url.clone()).timeout(http::CALL_TIMEOUT).json(&request))
+            .await?;
     // The certificate that the token's fingerprint vouches for, not whatever the answer says.
     let Some(authority) = pinned.authority() else {
         let what = "it came over a connection without the pinned authority".to_owned();
@@ -103,7 +102,8 @@ fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
-        let number = (0..3).fold(0u32, |n, at| n << 8 | u32::from(group.get(at).copied().unwrap_or(0)));
+        let number =
+            (0..3).fold(0u32, |n, at| n << 8 | u32::from(group.get(at).copied().unwrap_or(0)));
         for at in 0..4 {
             let digit = DIGITS[(number >> (18 - 6 * at) & 63) as usize];
             text.push(if at > group.len() { '=' } else { char::from(digit) });

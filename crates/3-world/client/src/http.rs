@@ -33,10 +33,8 @@ pub(crate) fn client(config: Option<rustls::ClientConfig>) -> Result<reqwest::Cl
 
 /// `base` with `path` behind it.
 pub(crate) fn join(base: &Url, path: &str) -> Result<Url, ClientError> {
-    base.join(path).map_err(|error| ClientError::Address {
-        url: base.to_string(),
-        what: error.to_string(),
-    })
+    base.join(path)
+        .map_err(|error| ClientError::Address { url: base.to_string(), what: error.to_string() })
 }
 
 /// Reads an address that a person gave.
@@ -106,7 +104,8 @@ fn without_problem(status: StatusCode, url: String) -> ClientError {
 
 /// Tells apart: not reachable, our certificate refused, their certificate not trusted.
 pub(crate) fn classify(error: reqwest::Error) -> ClientError {
-    let server = error.url().map_or_else(|| "?".to_owned(), |url| url.origin().ascii_serialization());
+    let server =
+        error.url().map_or_else(|| "?".to_owned(), |url| url.origin().ascii_serialization());
     match tls_error(&error) {
         Some(source @ rustls::Error::AlertReceived(alert)) if about_our_certificate(*alert) => {
             ClientError::CertificateRefused { server, source: source.clone() }

@@ -59,7 +59,8 @@ pub(crate) fn request(host: &HostName) -> Result<Request, IdentityError> {
     let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(IdentityError::Key)?;
     let mut params = CertificateParams::default();
     params.distinguished_name.push(DnType::CommonName, host.as_str());
-    let csr = params.serialize_request(&key).and_then(|csr| csr.pem()).map_err(IdentityError::Key)?;
+    let csr =
+        params.serialize_request(&key).and_then(|csr| csr.pem()).map_err(IdentityError::Key)?;
     Ok(Request { key: key.serialize_pem(), csr })
 }
 
@@ -81,8 +82,11 @@ impl Identity {
         }
         let read = |name: &str| {
             let path = dir.join(name);
-            fs::read_to_string(&path)
-                .map_err(|source| IdentityError::Io { verb: "read", path, source })
+            fs::read_to_string(&path).map_err(|source| IdentityError::Io {
+                verb: "read",
+                path,
+                source,
+            })
         };
         let note = serde_json::from_str(&read(NOTE)?).map_err(|error| IdentityError::Damaged {
             path: dir.join(NOTE),
@@ -176,7 +180,8 @@ mod tests {
         let made = identity();
         made.save(state.path()).unwrap();
         let mode = |name: &str| {
-            fs::metadata(Identity::folder(state.path()).join(name)).unwrap().permissions().mode() & 0o777
+            fs::metadata(Identity::folder(state.path()).join(name)).unwrap().permissions().mode()
+                & 0o777
         };
         assert_eq!((mode(KEY), mode("")), (0o600, 0o700));
         let read = Identity::load(state.path()).unwrap();

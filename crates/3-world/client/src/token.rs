@@ -15,7 +15,9 @@ pub enum TokenError {
         found: usize,
     },
     /// The fingerprint or the secret is cut off or mistyped.
-    #[error("the {part} of the enrolment token is not 64 hexadecimal digits (it has {found} characters)")]
+    #[error(
+        "the {part} of the enrolment token is not 64 hexadecimal digits (it has {found} characters)"
+    )]
     Digits {
         /// Which part.
         part: &'static str,

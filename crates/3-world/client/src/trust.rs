@@ -61,7 +61,9 @@ pub(crate) fn mutual_config(
 }
 
 /// A client that trusts the authority with this fingerprint, wherever it stands in the chain that the server shows.
-pub(crate) fn pinned_config(fingerprint: Digest) -> Result<(ClientConfig, Arc<Pinned>), ClientError> {
+pub(crate) fn pinned_config(
+    fingerprint: Digest,
+) -> Result<(ClientConfig, Arc<Pinned>), ClientError> {
     let pinned = Arc::new(Pinned { fingerprint, provider: provider(), seen: OnceLock::new() });
     let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
@@ -93,7 +95,9 @@ pub(crate) struct Pinned {
 
 /// Why a chain does not have the pinned authority.
 #[derive(Debug, thiserror::Error)]
-#[error("none of the {shown} certificates that the server shows is the authority with fingerprint {expected}")]
+#[error(
+    "none of the {shown} certificates that the server shows is the authority with fingerprint {expected}"
+)]
 struct NotInChain {
     expected: Digest,
     shown: usize,
@@ -122,10 +126,12 @@ impl ServerCertVerifier for Pinned {
         };
         let mut roots = RootCertStore::empty();
         roots.add(authority.clone().into_owned())?;
-        let verifier =
-            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&self.provider))
-                .build()
-                .map_err(|error| rustls::Error::General(error.to_string()))?;
+        let verifier = WebPkiServerVerifier::builder_with_provider(
+            Arc::new(roots),
+            Arc::clone(&self.provider),
+        )
+        .build()
+        .map_err(|error| rustls::Error::General(error.to_string()))?;
         let verified = verifier.verify_server_cert(leaf, rest, name, ocsp, now)?;
         // A second connection sees the same certificate: the fingerprint says so.
         let _ = self.seen.set(authority.clone().into_owned());

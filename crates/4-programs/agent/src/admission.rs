@@ -1,7 +1,9 @@
 //! Which orders this host takes. Pure: all that it looks at is an argument.
 
 use crate::{config::Config, orders::Seen};
-use refit_names::{BuildId, Coded, Digest, ErrorClass, Generation, HostName, ProductName, RolloutName};
+use refit_names::{
+    BuildId, Coded, Digest, ErrorClass, Generation, HostName, ProductName, RolloutName,
+};
 use refit_packs::record::PackRecord;
 use refit_plan::Order;
 use std::collections::BTreeMap;
@@ -18,7 +20,9 @@ pub enum Refusal {
         found: HostName,
     },
     /// A newer plan of the rollout was accepted before.
-    #[error("order of rollout `{rollout}` has generation {found}, generation {newest} was accepted before")]
+    #[error(
+        "order of rollout `{rollout}` has generation {found}, generation {newest} was accepted before"
+    )]
     OlderGeneration {
         /// The rollout.
         rollout: RolloutName,
@@ -28,7 +32,9 @@ pub enum Refusal {
         newest: Generation,
     },
     /// The same generation came with another plan.
-    #[error("order of rollout `{rollout}`, generation {generation} has the plan {found}, it was accepted with the plan {expected}")]
+    #[error(
+        "order of rollout `{rollout}`, generation {generation} has the plan {found}, it was accepted with the plan {expected}"
+    )]
     OtherPlan {
         /// The rollout.
         rollout: RolloutName,
@@ -40,7 +46,9 @@ pub enum Refusal {
         found: Digest,
     },
     /// The order that is stored under this key says something else.
-    #[error("order of rollout `{rollout}`, generation {generation} differs from the one that this host stored")]
+    #[error(
+        "order of rollout `{rollout}`, generation {generation} differs from the one that this host stored"
+    )]
     ChangedOrder {
         /// The rollout.
         rollout: RolloutName,
@@ -59,7 +67,9 @@ pub enum Refusal {
     #[error("order has no legs")]
     NoLegs,
     /// A leg does not start where the one before it ends.
-    #[error("leg {leg} of the order starts from build {found}, the leg before leads to build {expected}")]
+    #[error(
+        "leg {leg} of the order starts from build {found}, the leg before leads to build {expected}"
+    )]
     BrokenPath {
         /// Which leg, from 0.
         leg: usize,
@@ -164,7 +174,12 @@ fn admit_identity(order: &Order, with: &Admission<'_>) -> Result<(), Refusal> {
         }
         if found == *newest && order.plan != *plan {
             let (expected, found_plan) = (*plan, order.plan);
-            return Err(Refusal::OtherPlan { rollout, generation: found, expected, found: found_plan });
+            return Err(Refusal::OtherPlan {
+                rollout,
+                generation: found,
+                expected,
+                found: found_plan,
+            });
         }
     }
     if with.config.product(&order.product).is_none() {
@@ -220,7 +235,9 @@ pub(crate) fn admit_record(order: &Order, leg: usize, record: &PackRecord) -> Re
 }
 
 /// The shape in which [`Admission`] takes what the order store has.
-pub(crate) fn accepted(seen: BTreeMap<RolloutName, Seen>) -> BTreeMap<RolloutName, (Generation, Digest)> {
+pub(crate) fn accepted(
+    seen: BTreeMap<RolloutName, Seen>,
+) -> BTreeMap<RolloutName, (Generation, Digest)> {
     seen.into_iter().map(|(rollout, seen)| (rollout, (seen.generation, seen.plan))).collect()
 }
 

@@ -76,7 +76,9 @@ fn decide(mut selected: Selected) -> Handover {
     }
     if !selected.confirmed {
         if selected.starts >= STARTS_MAX {
-            selected.failed = Some(format!("it was started {STARTS_MAX} times and never was in contact with the server"));
+            selected.failed = Some(format!(
+                "it was started {STARTS_MAX} times and never was in contact with the server"
+            ));
             return Handover::GiveUp(selected);
         }
         selected.starts += 1;
@@ -109,7 +111,8 @@ pub(crate) fn hand_over(state: &Path) {
             tracing::info!(version = selected.version, "handing over to the newer agent");
             let Ok(launcher) = env::current_exe() else { return };
             let arguments: Vec<_> = env::args_os().skip(1).collect();
-            let error = Command::new(&selected.program).args(arguments).env(LAUNCHER, launcher).exec();
+            let error =
+                Command::new(&selected.program).args(arguments).env(LAUNCHER, launcher).exec();
             selected.failed = Some(format!("it does not start: {error}"));
             give_up(state, &selected);
         }
@@ -117,7 +120,11 @@ pub(crate) fn hand_over(state: &Path) {
 }
 
 fn give_up(state: &Path, selected: &Selected) {
-    tracing::error!(version = selected.version, reason = selected.failed, "going on with the installed agent");
+    tracing::error!(
+        version = selected.version,
+        reason = selected.failed,
+        "going on with the installed agent"
+    );
     if let Err(error) = files::write_json(&file(state), selected) {
         tracing::error!(%error, "failed to write {}", file(state).display());
     }
@@ -147,7 +154,8 @@ pub(crate) fn on_probation(state: &Path) -> bool {
 
 /// Makes a verified program executable and proves that it says the version that it is named after.
 pub(crate) fn try_out(program: &Path, version: &str) -> Result<(), String> {
-    fs::set_permissions(program, fs::Permissions::from_mode(0o755)).map_err(|error| error.to_string())?;
+    fs::set_permissions(program, fs::Permissions::from_mode(0o755))
+        .map_err(|error| error.to_string())?;
     let output = Command::new(program)
         .arg("--version")
         .env_clear()
@@ -155,7 +163,10 @@ pub(crate) fn try_out(program: &Path, version: &str) -> Result<(), String> {
         .map_err(|error| format!("it does not start: {error}"))?;
     let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     if !output.status.success() || said != format!("refit-agent {version}") {
-        return Err(format!("expected it to say `refit-agent {version}`, it said `{said}` ({})", output.status));
+        return Err(format!(
+            "expected it to say `refit-agent {version}`, it said `{said}` ({})",
+            output.status
+        ));
     }
     Ok(())
 }

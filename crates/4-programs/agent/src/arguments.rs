@@ -51,7 +51,13 @@ pub struct EnrollArguments {
     #[arg(long, env = "REFIT_SERVER")]
     server: String,
     /// The one-time token.
-    #[arg(long, env = "REFIT_ENROL_TOKEN", hide_env_values = true, conflicts_with = "token_file", required_unless_present = "token_file")]
+    #[arg(
+        long,
+        env = "REFIT_ENROL_TOKEN",
+        hide_env_values = true,
+        conflicts_with = "token_file",
+        required_unless_present = "token_file"
+    )]
     token: Option<String>,
     /// File with the one-time token.
     #[arg(long, env = "REFIT_ENROL_TOKEN_FILE")]

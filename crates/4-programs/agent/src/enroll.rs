@@ -38,7 +38,9 @@ pub async fn enroll(
 /// A server without a repository has no root to give: such a host takes no order before it is enrolled anew.
 pub(crate) fn pin(identity: &Identity, state: &Path) -> Result<(), AgentError> {
     if identity.tuf_root.is_empty() {
-        tracing::warn!("the server had no repository when this host was enrolled: no order can be prepared");
+        tracing::warn!(
+            "the server had no repository when this host was enrolled: no order can be prepared"
+        );
         return Ok(());
     }
     TrustStore::create(&state.join("tuf"), identity.tuf_root.as_bytes())?;

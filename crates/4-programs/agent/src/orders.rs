@@ -234,7 +234,9 @@ impl OrderStore {
         self.retire(key)?;
         let folder = self.folder(key);
         match fs::remove_dir_all(&folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("remove", &folder)(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(failed("remove", &folder)(error))
+            }
             _ => Ok(()),
         }
     }
@@ -245,7 +247,9 @@ impl OrderStore {
             return Ok(());
         }
         let path = self.dir.join("active.json");
-        fs::remove_file(&path).and_then(|()| files::sync_folder(&self.dir)).map_err(failed("remove", &path))
+        fs::remove_file(&path)
+            .and_then(|()| files::sync_folder(&self.dir))
+            .map_err(failed("remove", &path))
     }
 
     fn read<T: serde::de::DeserializeOwned>(&self, name: impl AsRef<Path>) -> Stored<Option<T>> {

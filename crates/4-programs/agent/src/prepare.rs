@@ -21,8 +21,8 @@ use refit_journal::Cause;
 use refit_names::ByteSize;
 use refit_plan::Order;
 use refit_protocol::agent::{PrepareEvidence, StageNote, Standing};
-use refit_rollout::PrepareStage;
 use refit_repository::RepositoryError;
+use refit_rollout::PrepareStage;
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 pub(crate) use updater::UpdaterError;
@@ -50,7 +50,9 @@ impl From<EngineError> for StageError {
     fn from(error: EngineError) -> Self {
         match error {
             // The step's own cause, not the wrapper's.
-            EngineError::Step { cause, .. } if cause.code.starts_with("content.") => Self::ContentGone(cause),
+            EngineError::Step { cause, .. } if cause.code.starts_with("content.") => {
+                Self::ContentGone(cause)
+            }
             EngineError::Step { cause, .. } => Self::Again(cause),
             other => Self::Again(Cause::of(&other)),
         }
@@ -66,7 +68,9 @@ impl From<OrderStoreError> for StageError {
         let cause = Cause::of(&error);
         match error {
             OrderStoreError::Io { .. } => Self::Again(cause),
-            OrderStoreError::RecordDigest { .. } | OrderStoreError::Record { .. } => Self::Refused(cause),
+            OrderStoreError::RecordDigest { .. } | OrderStoreError::Record { .. } => {
+                Self::Refused(cause)
+            }
         }
     }
 }
@@ -120,8 +124,15 @@ pub(crate) async fn prepare(agent: &Arc<Agent>, order: &Order, orders: &mut Orde
             }
         };
         let delay = backoff.delay(agent.ambient.entropy.as_ref());
-        tracing::warn!(?stage, code = cause.code, retry_s = delay.as_secs(), "prepare: {}", cause.text);
-        let retry_at = agent.ambient.clock.now().saturating_add(delay).unwrap_or(jiff::Timestamp::MAX);
+        tracing::warn!(
+            ?stage,
+            code = cause.code,
+            retry_s = delay.as_secs(),
+            "prepare: {}",
+            cause.text
+        );
+        let retry_at =
+            agent.ambient.clock.now().saturating_add(delay).unwrap_or(jiff::Timestamp::MAX);
         agent.board.say(order, Standing::PrepareFailed { stage, cause, retry_at });
         tokio::select! {
             () = agent.ambient.clock.sleep(delay) => {}

@@ -22,7 +22,8 @@ impl StageRelease for ContentReleases {
         seeds: &[PathBuf],
         into: &Path,
     ) -> Result<String, Cause> {
-        let mut all: Vec<PathBuf> = (0..leg).rev().map(|leg| self.seed_trees.join(leg.to_string())).collect();
+        let mut all: Vec<PathBuf> =
+            (0..leg).rev().map(|leg| self.seed_trees.join(leg.to_string())).collect();
         all.extend_from_slice(seeds);
         let realise = Realise {
             entries: &record.payload,
@@ -33,6 +34,10 @@ impl StageRelease for ContentReleases {
             progress: &|_| (),
         };
         assemble(&realise).map_err(|error| Cause::of(&error))?;
-        Ok(format!("build {}: {} entries, every file verified", record.manifest.to, record.payload.len()))
+        Ok(format!(
+            "build {}: {} entries, every file verified",
+            record.manifest.to,
+            record.payload.len()
+        ))
     }
 }

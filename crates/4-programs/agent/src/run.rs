@@ -96,8 +96,10 @@ pub async fn run(options: RunOptions, ambient: Ambient) -> Result<(), AgentError
 }
 
 async fn serve(agent: Arc<Agent>, client: AgentClient) -> Result<(), AgentError> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(AgentError::io("listen for", "signals"))?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(AgentError::io("listen for", "signals"))?;
+    let mut terminate =
+        signal(SignalKind::terminate()).map_err(AgentError::io("listen for", "signals"))?;
+    let mut interrupt =
+        signal(SignalKind::interrupt()).map_err(AgentError::io("listen for", "signals"))?;
     let (stop, stopped) = watch::channel(false);
     start_services(&agent).await;
     agent.look_now(Publish::Always).await;
@@ -136,7 +138,11 @@ async fn serve(agent: Arc<Agent>, client: AgentClient) -> Result<(), AgentError>
 
 impl Agent {
     /// Opens the engine for an order with its verified records.
-    pub(crate) fn engine(&self, order: &Order, records: Vec<PackRecord>) -> Result<Engine, EngineError> {
+    pub(crate) fn engine(
+        &self,
+        order: &Order,
+        records: Vec<PackRecord>,
+    ) -> Result<Engine, EngineError> {
         let Some(product) = self.config.product(&order.product).cloned() else {
             let expected = order.product.to_string();
             let found = "not in the agent's configuration".to_owned();
@@ -148,7 +154,10 @@ impl Agent {
             product,
             state: self.state.clone(),
             log: Arc::<StopLog>::clone(&self.log),
-            releases: Arc::new(ContentReleases { cache: self.chunks(), seed_trees: self.seed_trees() }),
+            releases: Arc::new(ContentReleases {
+                cache: self.chunks(),
+                seed_trees: self.seed_trees(),
+            }),
             machine: Arc::clone(&self.machine),
             clock: Arc::clone(&self.ambient.clock),
         })
@@ -177,11 +186,21 @@ impl Agent {
         let agent = Arc::clone(self);
         let looked = tokio::task::spawn_blocking(move || {
             let now = agent.ambient.clock.now();
-            facts::collect(&agent.config.products, &agent.state, agent.journal.as_ref(), agent_release::VERSION, now)
+            facts::collect(
+                &agent.config.products,
+                &agent.state,
+                agent.journal.as_ref(),
+                agent_release::VERSION,
+                now,
+            )
         });
         match looked.await {
             Ok(Ok(facts)) => self.board.see(facts, publish),
-            Ok(Err(error)) => tracing::error!(code = error.code(), "failed to look at this host: {}", chain(&error)),
+            Ok(Err(error)) => tracing::error!(
+                code = error.code(),
+                "failed to look at this host: {}",
+                chain(&error)
+            ),
             Err(error) => tracing::error!(%error, "failed to look at this host"),
         }
     }
@@ -220,11 +239,13 @@ async fn start_services(agent: &Arc<Agent>) {
             continue;
         }
         let (product, state) = (product.clone(), agent.state.clone());
-        let start = move || service::open(&product, &state).start(SERVICE_START).map_err(|error| (product.name, error));
-        match tokio::task::spawn_blocking(start).await {
-            Ok(Ok(())) => {}
-            Ok(Err((product, error))) => tracing::error!(%product, "failed to start after boot: {}", chain(&error)),
-            Err(error) => tracing::error!(%error, "failed to start services after boot"),
+        let start = move || {
+            if let Err(error) = service::open(&product, &state).start(SERVICE_START) {
+                tracing::error!(product = %product.name, "failed to start after boot: {}", chain(&error));
+            }
+        };
+        if let Err(error) = tokio::task::spawn_blocking(start).await {
+            tracing::error!(%error, "failed to start services after boot");
         }
     }
     if let Err(error) = files::write_json(&path, &boot) {

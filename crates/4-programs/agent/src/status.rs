@@ -70,7 +70,9 @@ impl fmt::Display for Status {
         writeln!(f, "host      {host} (site {site}, role {role})")?;
         writeln!(f, "server    {server}")?;
         match (&self.contact_problem, self.contact_since) {
-            (Some((code, text)), Some(since)) => writeln!(f, "contact   failing since {since}: [{code}] {text}")?,
+            (Some((code, text)), Some(since)) => {
+                writeln!(f, "contact   failing since {since}: [{code}] {text}")?
+            }
             (None, Some(since)) => writeln!(f, "contact   good since {since}")?,
             (_, None) => writeln!(f, "contact   never")?,
         }
@@ -79,7 +81,11 @@ impl fmt::Display for Status {
             write!(f, ", hands over to {version}")?;
         }
         let Some(order) = &self.order else { return write!(f, "\norder     none") };
-        write!(f, "\norder     {} generation {}: {}", order.key.rollout, order.key.generation, order.product)?;
+        write!(
+            f,
+            "\norder     {} generation {}: {}",
+            order.key.rollout, order.key.generation, order.product
+        )?;
         if let Some(first) = order.legs.first() {
             write!(f, " {}", first.from)?;
         }

@@ -72,7 +72,10 @@ impl StepLog for StopLog {
     ) -> Result<(), JournalError> {
         self.journal.quarantine(product, build, because)
     }
-    fn quarantined(&self, product: &ProductName) -> Result<BTreeMap<BuildId, String>, JournalError> {
+    fn quarantined(
+        &self,
+        product: &ProductName,
+    ) -> Result<BTreeMap<BuildId, String>, JournalError> {
         self.journal.quarantined(product)
     }
 }

@@ -53,7 +53,11 @@ struct Report {
 }
 
 /// Calls the server until the agent stops. Never fails: a server that cannot be reached is waited for.
-pub(crate) async fn keep_in_sync(agent: Arc<Agent>, client: AgentClient, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn keep_in_sync(
+    agent: Arc<Agent>,
+    client: AgentClient,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut news = agent.board.watch_news();
     let mut told = Told::default();
     let mut backoff = Backoff::new(RETRY.0, RETRY.1);
@@ -169,7 +173,8 @@ fn take(agent: &Agent, told: &mut Told, report: &Report, answer: SyncResponse) {
 /// Forgets a final word once the server has heard it and no longer asks about that order.
 fn settle(board: &Board, report: &Report, desired: &Desired) {
     let Some(word) = &report.word else { return };
-    let asked = matches!(desired, Desired::Assigned(assignment) if assignment.order.key == word.key);
+    let asked =
+        matches!(desired, Desired::Assigned(assignment) if assignment.order.key == word.key);
     let is_final = matches!(word.standing, refit_protocol::agent::Standing::Finished { .. });
     if is_final && !asked && board.word().as_ref() == Some(word) {
         board.fall_silent();

@@ -100,7 +100,11 @@ pub(crate) async fn work(agent: Arc<Agent>, mut orders: Orders) {
 }
 
 /// One look at what is on disk and what the server wants. Says how long to wait for news; none: as long as it takes.
-async fn turn(agent: &Arc<Agent>, orders: &mut Orders, desired: Desired) -> Result<Option<Duration>, Cause> {
+async fn turn(
+    agent: &Arc<Agent>,
+    orders: &mut Orders,
+    desired: Desired,
+) -> Result<Option<Duration>, Cause> {
     if let Some(order) = agent.orders.active().map_err(|error| Cause::of(&error))? {
         match reached(agent, &order)? {
             Reached::Begun => return Ok(carry_out(agent, orders, &order).await),
@@ -126,7 +130,11 @@ async fn turn(agent: &Arc<Agent>, orders: &mut Orders, desired: Desired) -> Resu
     }
 }
 
-async fn assigned(agent: &Arc<Agent>, orders: &mut Orders, assignment: Assignment) -> Result<Option<Duration>, Cause> {
+async fn assigned(
+    agent: &Arc<Agent>,
+    orders: &mut Orders,
+    assignment: Assignment,
+) -> Result<Option<Duration>, Cause> {
     let Assignment { order, permission } = assignment;
     // Told again of what is finished: say it again.
     if let Some(Reached::Finished { outcome, evidence }) = reached_if_stored(agent, &order)? {
@@ -146,7 +154,12 @@ async fn assigned(agent: &Arc<Agent>, orders: &mut Orders, assignment: Assignmen
     Ok(prepare_and_go(agent, orders, &order, permission).await)
 }
 
-async fn prepare_and_go(agent: &Arc<Agent>, orders: &mut Orders, order: &Order, permission: Permission) -> Option<Duration> {
+async fn prepare_and_go(
+    agent: &Arc<Agent>,
+    orders: &mut Orders,
+    order: &Order,
+    permission: Permission,
+) -> Option<Duration> {
     match prepare::prepare(agent, order, orders).await {
         Prepared::Ready => {}
         Prepared::Interrupted => return Some(Duration::ZERO),
@@ -211,7 +224,10 @@ async fn run_engine(agent: &Arc<Agent>, order: &Order) -> Result<RunEnd, Cause> 
         let _ = done.send(end);
     };
     let thread = std::thread::Builder::new().name("engine".to_owned()).spawn(work);
-    thread.map_err(|error| Cause { code: "agent.thread-ended".to_owned(), text: error.to_string() })?;
+    thread.map_err(|error| Cause {
+        code: "agent.thread-ended".to_owned(),
+        text: error.to_string(),
+    })?;
     agent.engine_runs.send_replace(true);
     let end = wait.await;
     agent.engine_runs.send_replace(false);

@@ -156,7 +156,11 @@ async fn program_enrols_reports_facts_and_stops_when_asked() {
     let config = fleet.dir.path().join("agent.toml");
     fs::write(&config, "").unwrap();
     let token = fleet.token("web1").await;
-    let enrolled = agent(&["enroll", "--server", &fleet.server.url, "--token", &token, "--host", "web1"], &state).status();
+    let enrolled = agent(
+        &["enroll", "--server", &fleet.server.url, "--token", &token, "--host", "web1"],
+        &state,
+    )
+    .status();
     assert!(enrolled.unwrap().success());
 
     let config = config.to_str().unwrap();
@@ -169,7 +173,10 @@ async fn program_enrols_reports_facts_and_stops_when_asked() {
         assert!(Instant::now() < deadline, "no facts arrived");
         tokio::task::yield_now().await;
     };
-    assert_eq!((facts.os.as_str(), facts.agent_version.as_str()), ("linux", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        (facts.os.as_str(), facts.agent_version.as_str()),
+        ("linux", env!("CARGO_PKG_VERSION"))
+    );
 
     // The state folder belongs to one agent.
     let second = agent(&["run", "--config", config], &state).output().unwrap();
@@ -179,5 +186,8 @@ async fn program_enrols_reports_facts_and_stops_when_asked() {
     assert!(stop(running).success());
     let status = agent(&["status", "--json"], &state).output().unwrap();
     let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
-    assert_eq!((&status["identity"]["host"], &status["contact_problem"]), (&"web1".into(), &serde_json::Value::Null));
+    assert_eq!(
+        (&status["identity"]["host"], &status["contact_problem"]),
+        (&"web1".into(), &serde_json::Value::Null)
+    );
 }

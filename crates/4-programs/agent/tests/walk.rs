@@ -6,7 +6,10 @@ use refit_client::ApiClient;
 use refit_names::{HostName, PersonName, RolloutName};
 use refit_protocol::{
     agent::Standing,
-    v1::{Configuration, Decision, Deploy, NewEnrolmentToken, NewRollout, NewUser, Right, RolloutView, WaveShape},
+    v1::{
+        Configuration, Decision, Deploy, NewEnrolmentToken, NewRollout, NewUser, Right,
+        RolloutView, WaveShape,
+    },
 };
 use refit_rollout::{HostState, RolloutState};
 use refit_server::{RepositoryOptions, ServerHandle, ServerOptions};
@@ -45,7 +48,9 @@ impl Drop for Walk {
 fn service(root: &Path) -> Option<rustix::process::Pid> {
     let id: i32 = fs::read_to_string(root.join("data/pid")).ok()?.trim().parse().ok()?;
     let command = fs::read(format!("/proc/{id}/cmdline")).ok()?;
-    String::from_utf8_lossy(&command).contains("sleep").then(|| rustix::process::Pid::from_raw(id))?
+    String::from_utf8_lossy(&command)
+        .contains("sleep")
+        .then(|| rustix::process::Pid::from_raw(id))?
 }
 
 fn write(path: &Path, text: &str) {
@@ -55,31 +60,46 @@ fn write(path: &Path, text: &str) {
 
 /// A program that writes down its process and its build. Its time limit is for a test that was killed itself.
 fn program(path: &Path, build: &str) {
-    write(path, &format!("#!/bin/sh\necho $$ > \"$REFIT_ROOT/data/pid\"\necho {build} > \"$REFIT_ROOT/data/build\"\nexec sleep 600\n"));
+    write(
+        path,
+        &format!(
+            "#!/bin/sh\necho $$ > \"$REFIT_ROOT/data/pid\"\necho {build} > \"$REFIT_ROOT/data/build\"\nexec sleep 600\n"
+        ),
+    );
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 async fn repository(dir: &Path) {
     let (repo, keys, now) = (dir.join("repo"), dir.join("keys"), jiff::Timestamp::now());
-    let root = refit_forge::repo::init(&repo, &keys, &refit_forge::repo::InitOptions::default(), now).await.unwrap();
+    let root =
+        refit_forge::repo::init(&repo, &keys, &refit_forge::repo::InitOptions::default(), now)
+            .await
+            .unwrap();
     let mut packs = Vec::new();
     for (from, to) in [("1000", "1100"), ("1100", "1200")] {
         let source = dir.join(format!("pack-{to}"));
         program(&source.join("payload/bin/serve"), to);
-        write(&source.join("payload/lib/words"), &format!("{to}\n{}", "the same words in every build\n".repeat(20_000)));
+        write(
+            &source.join("payload/lib/words"),
+            &format!("{to}\n{}", "the same words in every build\n".repeat(20_000)),
+        );
         write(&source.join("web/index.html"), to);
         write(&source.join("README.md"), "what is new");
-        write(&source.join("pack.yaml"), &format!(
-            "format: refit.pack/1\nproduct: clock\nfrom: [{from}]\nto: {to}\nkind: service-pack\ntitle: Clock {to}\n\
+        write(
+            &source.join("pack.yaml"),
+            &format!(
+                "format: refit.pack/1\nproduct: clock\nfrom: [{from}]\nto: {to}\nkind: service-pack\ntitle: Clock {to}\n\
              readme: README.md\npayload: payload\nweb: web\nunit:\n  data: [data]\n"
-        ));
+            ),
+        );
         let built = refit_forge::pack::build(&source).unwrap();
         let file = dir.join(built.file_name());
         refit_forge::pack_file::write(&built, &file, None).unwrap();
         packs.push(file);
     }
     let life = jiff::SignedDuration::from_hours(24);
-    let published = refit_forge::repo::publish(&repo, &keys, &packs, None, life, now).await.unwrap();
+    let published =
+        refit_forge::repo::publish(&repo, &keys, &packs, None, life, now).await.unwrap();
     assert_eq!(published.added.len(), 2);
     fs::copy(root, dir.join("root.json")).unwrap();
 }
@@ -90,13 +110,19 @@ impl Walk {
         repository(dir.path()).await;
         let mut this = Self { dir, server: None, listen: "127.0.0.1:0".to_owned(), agent: None };
         program(&this.root().join("releases/1000/bin/serve"), "1000");
-        write(&this.root().join("releases/1000/lib/words"), &format!("1000\n{}", "the same words in every build\n".repeat(20_000)));
+        write(
+            &this.root().join("releases/1000/lib/words"),
+            &format!("1000\n{}", "the same words in every build\n".repeat(20_000)),
+        );
         fs::create_dir_all(this.root().join("data")).unwrap();
         symlink("releases/1000", this.root().join("current")).unwrap();
-        write(&this.dir.path().join("agent.toml"), &format!(
-            "[[product]]\nname = \"clock\"\nroot = {:?}\n[product.service]\nkind = \"supervised\"\nrun = [\"current/bin/serve\"]\n",
-            this.root().display().to_string()
-        ));
+        write(
+            &this.dir.path().join("agent.toml"),
+            &format!(
+                "[[product]]\nname = \"clock\"\nroot = {:?}\n[product.service]\nkind = \"supervised\"\nrun = [\"current/bin/serve\"]\n",
+                this.root().display().to_string()
+            ),
+        );
         this.start_server().await;
         this
     }
@@ -108,8 +134,14 @@ impl Walk {
     /// Starts the server, after a stop where it was before.
     async fn start_server(&mut self) {
         let dir = self.dir.path();
-        let url = |name: &str| format!("file://{}/", dir.join("repo").join(name).display()).parse().unwrap();
-        let repository = RepositoryOptions { metadata: url("metadata"), targets: url("targets"), root: dir.join("root.json") };
+        let url = |name: &str| {
+            format!("file://{}/", dir.join("repo").join(name).display()).parse().unwrap()
+        };
+        let repository = RepositoryOptions {
+            metadata: url("metadata"),
+            targets: url("targets"),
+            root: dir.join("root.json"),
+        };
         let options = ServerOptions {
             state: dir.join("server"),
             listen: self.listen.parse().unwrap(),
@@ -126,7 +158,8 @@ impl Walk {
 
     fn client(&self, token: &str) -> ApiClient {
         let server = self.server.as_ref().unwrap();
-        ApiClient::new(&server.url, token, Some(&fs::read_to_string(&server.ca_path).unwrap())).unwrap()
+        ApiClient::new(&server.url, token, Some(&fs::read_to_string(&server.ca_path).unwrap()))
+            .unwrap()
     }
 
     fn admin(&self) -> ApiClient {
@@ -134,13 +167,20 @@ impl Walk {
     }
 
     async fn person(&self, name: &str, rights: &[Right]) -> ApiClient {
-        let new = NewUser { name: PersonName::parse(name).unwrap(), rights: rights.iter().copied().collect() };
+        let new = NewUser {
+            name: PersonName::parse(name).unwrap(),
+            rights: rights.iter().copied().collect(),
+        };
         self.client(&self.admin().add_user(&new).await.unwrap().token)
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_refit-agent"));
-        command.args(arguments).arg("--state").arg(self.dir.path().join("state")).stdin(Stdio::null());
+        command
+            .args(arguments)
+            .arg("--state")
+            .arg(self.dir.path().join("state"))
+            .stdin(Stdio::null());
         command
     }
 
@@ -159,7 +199,11 @@ impl Walk {
 
     fn start_agent(&mut self) {
         let config = self.dir.path().join("agent.toml");
-        let log = fs::File::options().create(true).append(true).open(self.dir.path().join("agent.log")).unwrap();
+        let log = fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.dir.path().join("agent.log"))
+            .unwrap();
         let mut command = self.command(&["run", "--config", config.to_str().unwrap()]);
         self.agent = Some(command.stderr(log).spawn().unwrap());
     }
@@ -195,7 +239,12 @@ fn name() -> RolloutName {
     RolloutName::parse("spring").unwrap()
 }
 
-async fn until(walk: &Walk, api: &ApiClient, what: &str, wished: impl Fn(&RolloutView) -> bool) -> RolloutView {
+async fn until(
+    walk: &Walk,
+    api: &ApiClient,
+    what: &str,
+    wished: impl Fn(&RolloutView) -> bool,
+) -> RolloutView {
     let deadline = Instant::now() + DEADLINE;
     loop {
         let view = api.rollout(&name()).await.unwrap();
@@ -234,6 +283,40 @@ async fn agreed(walk: &Walk, lead: &ApiClient) -> Decision {
     decision
 }
 
+/// Lets the host begin, and waits until it has.
+async fn deploy(walk: &Walk, lead: &ApiClient, decision: &Decision) {
+    lead.authorise(&name(), decision).await.unwrap();
+    let parties = BTreeSet::from([Right::Deployer]);
+    lead.configure(&name(), &Configuration { parallel: None, advance: None, parties })
+        .await
+        .unwrap();
+    lead.deploy(&name(), &Deploy::default()).await.unwrap();
+    let begun = |view: &RolloutView| {
+        let report =
+            view.waves.iter().flat_map(|wave| &wave.hosts).find_map(|host| host.report.clone());
+        report.is_some_and(|report| {
+            matches!(report.standing, Standing::Running { .. } | Standing::Finished { .. })
+        })
+    };
+    until(walk, lead, "begun", begun).await;
+}
+
+/// The host runs exactly the build that it reported, and proves what it did.
+fn assert_whole(walk: &Walk, view: &RolloutView) {
+    let host = view.waves.iter().flat_map(|wave| &wave.hosts).next().unwrap();
+    let (HostState::Succeeded { build } | HostState::RolledBack { build, .. }) = &host.state else {
+        panic!("{host:#?}")
+    };
+    let current = fs::read_link(walk.root().join("current")).unwrap();
+    assert_eq!(current, Path::new("releases").join(build.as_str()), "{}", walk.log());
+    let evidence = host.evidence.as_ref().unwrap();
+    assert_eq!((evidence.build_before.as_str(), &evidence.build_after), ("1000", build));
+    assert!(evidence.prepare.bytes_fetched < evidence.prepare.bytes_full, "{:?}", evidence.prepare);
+    assert_eq!(evidence.prepare.stages.len(), 5);
+    assert!(service(&walk.root()).is_some(), "the service does not run\n{}", walk.log());
+    assert_eq!(fs::read_to_string(walk.root().join("data/build")).unwrap().trim(), build.as_str());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn agent_that_is_killed_again_and_again_and_loses_its_server_ends_whole() {
     let mut walk = Walk::open().await;
@@ -250,37 +333,26 @@ async fn agent_that_is_killed_again_and_again_and_loses_its_server_ends_whole() 
     let pages = walk.dir.path().join("state/pages/clock/1200/index.html");
     assert_eq!(fs::read_to_string(pages).unwrap(), "1200");
 
-    lead.authorise(&name(), &decision).await.unwrap();
-    let parties = BTreeSet::from([Right::Deployer]);
-    lead.configure(&name(), &Configuration { parallel: None, advance: None, parties }).await.unwrap();
-    lead.deploy(&name(), &Deploy::default()).await.unwrap();
-    let begun = |view: &RolloutView| {
-        let report = view.waves.iter().flat_map(|wave| &wave.hosts).find_map(|host| host.report.clone());
-        report.is_some_and(|report| matches!(report.standing, Standing::Running { .. } | Standing::Finished { .. }))
-    };
-    until(&walk, &lead, "begun", begun).await;
+    deploy(&walk, &lead, &decision).await;
     // From here on the host needs nobody.
     walk.server.take().unwrap().shutdown().await;
     walk.kill_again_and_again().await;
     walk.start_agent();
     let deadline = Instant::now() + DEADLINE;
-    while !walk.log().contains("order finished") && walk.dir.path().join("state/orders/active.json").exists() {
+    while !walk.log().contains("order finished")
+        && walk.dir.path().join("state/orders/active.json").exists()
+    {
         assert!(Instant::now() < deadline, "not finished in time\n{}", walk.log());
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 
     walk.start_server().await;
-    let over = |state: &HostState| matches!(state, HostState::Succeeded { .. } | HostState::RolledBack { .. });
-    let view = until(&walk, &lead, "over", |view| view.waves.iter().flat_map(|wave| &wave.hosts).all(|host| over(&host.state))).await;
-    let host = view.waves.iter().flat_map(|wave| &wave.hosts).next().unwrap();
-    let (HostState::Succeeded { build } | HostState::RolledBack { build, .. }) = &host.state else { panic!("{host:#?}") };
-    let current = fs::read_link(walk.root().join("current")).unwrap();
-    assert_eq!(current, Path::new("releases").join(build.as_str()), "{}", walk.log());
-    eprintln!("{:?}\n{}", host.state, walk.log());
-    let evidence = host.evidence.as_ref().unwrap();
-    assert_eq!((evidence.build_before.as_str(), &evidence.build_after), ("1000", build));
-    assert!(evidence.prepare.bytes_fetched < evidence.prepare.bytes_full, "{:?}", evidence.prepare);
-    assert_eq!(evidence.prepare.stages.len(), 5);
-    assert!(service(&walk.root()).is_some(), "the service does not run\n{}", walk.log());
-    assert_eq!(fs::read_to_string(walk.root().join("data/build")).unwrap().trim(), build.as_str());
+    let over = |state: &HostState| {
+        matches!(state, HostState::Succeeded { .. } | HostState::RolledBack { .. })
+    };
+    let view = until(&walk, &lead, "over", |view| {
+        view.waves.iter().flat_map(|wave| &wave.hosts).all(|host| over(&host.state))
+    })
+    .await;
+    assert_whole(&walk, &view);
 }

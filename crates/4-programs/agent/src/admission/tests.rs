@@ -75,7 +75,10 @@ fn order_of_another_host_is_refused() {
     let mut wrong = order();
     wrong.host = HostName::parse("web2").unwrap();
     let (code, text) = host().says(&wrong).unwrap_err();
-    assert_eq!((code, text.as_str()), ("order.other-host", "order is for host `web2`, this is host `web1`"));
+    assert_eq!(
+        (code, text.as_str()),
+        ("order.other-host", "order is for host `web2`, this is host `web1`")
+    );
 }
 
 #[test]
@@ -108,7 +111,10 @@ fn host_that_is_at_the_target_or_elsewhere_refuses_and_names_the_builds() {
     let mut host = host();
     host.installed = Some(build("1200"));
     let (code, text) = host.says(&order()).unwrap_err();
-    assert_eq!((code, text.as_str()), ("order.already-at-build", "product `ledger` is already at build 1200"));
+    assert_eq!(
+        (code, text.as_str()),
+        ("order.already-at-build", "product `ledger` is already at build 1200")
+    );
     host.installed = Some(build("900"));
     let (code, text) = host.says(&order()).unwrap_err();
     assert_eq!(code, "order.other-build");

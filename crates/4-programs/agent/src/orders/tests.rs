@@ -4,7 +4,10 @@ use refit_plan::Leg;
 
 fn order(generation: u64, record: &[u8]) -> Order {
     Order {
-        key: OrderKey { rollout: RolloutName::parse("spring").unwrap(), generation: Generation(generation) },
+        key: OrderKey {
+            rollout: RolloutName::parse("spring").unwrap(),
+            generation: Generation(generation),
+        },
         plan: Digest::of(b"plan"),
         host: HostName::parse("web1").unwrap(),
         product: ProductName::parse("ledger").unwrap(),

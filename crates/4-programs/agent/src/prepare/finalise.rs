@@ -10,7 +10,8 @@ impl Preparation<'_> {
     pub(super) async fn finalise(&mut self) -> Result<String, StageError> {
         let records = self.agent.orders.records(self.order)?;
         let engine = Arc::new(self.agent.engine(self.order, records)?);
-        let (staging, agent, order) = (Arc::clone(&engine), Arc::clone(self.agent), self.order.clone());
+        let (staging, agent, order) =
+            (Arc::clone(&engine), Arc::clone(self.agent), self.order.clone());
         let lines = blocking(move || {
             staging.stage(&|line| {
                 tracing::info!("prepare: {line}");
@@ -21,13 +22,22 @@ impl Preparation<'_> {
         });
         let lines = lines.await??;
         self.book.preflight = blocking(move || engine.preflight()).await??;
-        let bad: Vec<&Measured> = self.book.preflight.iter().filter(|measured| !measured.ok).collect();
+        let bad: Vec<&Measured> =
+            self.book.preflight.iter().filter(|measured| !measured.ok).collect();
         if !bad.is_empty() {
-            let text = bad.iter().map(|bad| format!("{}: expected {}, found {}", bad.what, bad.expected, bad.found));
+            let text = bad
+                .iter()
+                .map(|bad| format!("{}: expected {}, found {}", bad.what, bad.expected, bad.found));
             let text = text.collect::<Vec<_>>().join("; ");
-            return Err(StageError::Again(Cause { code: "prepare.preflight-failed".to_owned(), text }));
+            return Err(StageError::Again(Cause {
+                code: "prepare.preflight-failed".to_owned(),
+                text,
+            }));
         }
         let measured = self.book.preflight.len();
-        Ok(format!("{}; {measured} preflight values are well", lines.join("; ")))
+        // An earlier try that was cut off may have done all of it.
+        let staged =
+            if lines.is_empty() { "releases are staged".to_owned() } else { lines.join("; ") };
+        Ok(format!("{staged}; {measured} preflight values are well"))
     }
 }

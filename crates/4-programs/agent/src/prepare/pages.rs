@@ -4,7 +4,10 @@ use super::{Preparation, StageError, blocking};
 use refit_content::{ContentError, Realise, assemble, verify_tree};
 use refit_journal::Cause;
 use refit_packs::record::PackRecord;
-use std::{fs, io, path::{Path, PathBuf}};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 impl Preparation<'_> {
     pub(super) async fn deploy_pages(&mut self) -> Result<String, StageError> {

@@ -7,8 +7,8 @@ use refit_names::ByteSize;
 use refit_packs::record::{PackRecord, TreeEntry};
 use refit_plan::Order;
 use refit_protocol::agent::Standing;
-use refit_rollout::PrepareStage;
 use refit_repository::{Repository, Source, TrustStore, refresh};
+use refit_rollout::PrepareStage;
 use std::path::PathBuf;
 
 /// A record of a tree with a million files has about 200 MB; the digest is in the order.
@@ -51,7 +51,11 @@ impl Preparation<'_> {
         Ok(refresh(&trust, &source).await?)
     }
 
-    async fn fetch_record(&self, repository: &Repository, leg: usize) -> Result<PackRecord, StageError> {
+    async fn fetch_record(
+        &self,
+        repository: &Repository,
+        leg: usize,
+    ) -> Result<PackRecord, StageError> {
         let record = match self.agent.orders.record(self.order, leg)? {
             Some(record) => record,
             None => {
@@ -117,7 +121,9 @@ impl Preparation<'_> {
 
     /// The installed release and the other releases that an earlier order left.
     fn running_releases(&self) -> Vec<PathBuf> {
-        let Some(product) = self.agent.config.product(&self.order.product) else { return Vec::new() };
+        let Some(product) = self.agent.config.product(&self.order.product) else {
+            return Vec::new();
+        };
         let current = std::fs::canonicalize(product.root.join("current"));
         current.into_iter().collect()
     }

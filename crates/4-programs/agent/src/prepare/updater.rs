@@ -10,7 +10,9 @@ use std::{env::consts::ARCH, io, path::PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UpdaterError {
     /// The repository has no such program.
-    #[error("packs need agent {needed}, this is agent {VERSION}, and the repository has no `agent/VERSION/{ARCH}/refit-agent` with a sufficient version")]
+    #[error(
+        "packs need agent {needed}, this is agent {VERSION}, and the repository has no `agent/VERSION/{ARCH}/refit-agent` with a sufficient version"
+    )]
     NoneOffered { needed: String },
     /// It was tried and given up.
     #[error("packs need agent {needed}; agent {version} was tried and given up: {because}")]
@@ -45,7 +47,10 @@ impl Preparation<'_> {
     pub(super) async fn upgrade_updater(&mut self) -> Result<String, StageError> {
         let records = self.agent.orders.records(self.order)?;
         let needs = records.iter().filter_map(|record| record.manifest.agent_min.as_deref());
-        let Some(needed) = needs.filter(|needed| !suffices(VERSION, needed)).max_by_key(|n| agent_release::numbers(n)) else {
+        let Some(needed) = needs
+            .filter(|needed| !suffices(VERSION, needed))
+            .max_by_key(|n| agent_release::numbers(n))
+        else {
             return Ok(format!("agent {VERSION}: compatible, nothing to do"));
         };
         self.refuse_given_up(needed)?;
@@ -55,8 +60,11 @@ impl Preparation<'_> {
         };
         let folder = self.agent.state.join("agent").join(&version);
         let program = folder.join("refit-agent");
-        std::fs::create_dir_all(&folder)
-            .map_err(|source| UpdaterError::Io { action: "create", path: folder.clone(), source })?;
+        std::fs::create_dir_all(&folder).map_err(|source| UpdaterError::Io {
+            action: "create",
+            path: folder.clone(),
+            source,
+        })?;
         repository.save(&target, &program).await?;
         let (tried, named) = (program.clone(), version.clone());
         blocking(move || agent_release::try_out(&tried, &named))
@@ -74,7 +82,9 @@ impl Preparation<'_> {
         let selected = agent_release::selected(&self.agent.state)
             .map_err(|source| UpdaterError::Io { action: "read", path, source })?;
         match selected {
-            Some(agent_release::Selected { version, failed: Some(because), .. }) if suffices(&version, needed) => {
+            Some(agent_release::Selected { version, failed: Some(because), .. })
+                if suffices(&version, needed) =>
+            {
                 Err(UpdaterError::GivenUp { needed: needed.to_owned(), version, because })
             }
             _ => Ok(()),
