@@ -110,7 +110,7 @@ pub(crate) fn host(state: &HostState) -> Word {
         HostState::PrepareFailed { stage, cause } => {
             word("prepare failed", "warn", format!("{}: {cause}", prepare_stage(*stage)))
         }
-        HostState::Prepared => word("prepared", "idle", ""),
+        HostState::Prepared => word("prepared", "idle", "holds everything that it needs"),
         HostState::Due => word("due", "busy", "was told to go"),
         HostState::Running { phase, step } => word("running", "busy", format!("{phase} · {step}")),
         HostState::Succeeded { build } => word("succeeded", "good", format!("runs {build}")),
@@ -132,8 +132,34 @@ pub(crate) struct Bar {
     pub(crate) time: String,
 }
 
+/// What the bars of a rollout measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Measure {
+    /// How far hosts are with fetching and checking.
+    Preparation,
+    /// How far hosts are with the change itself.
+    Change,
+}
+
+/// What the bars of a rollout measure now.
+pub(crate) fn measure(view: &RolloutView) -> Measure {
+    match view.state {
+        RolloutState::Draft
+        | RolloutState::Planned
+        | RolloutState::Agreed
+        | RolloutState::Preparing
+        | RolloutState::Prepared
+        | RolloutState::Authorised => Measure::Preparation,
+        RolloutState::Deploying { .. }
+        | RolloutState::Paused { .. }
+        | RolloutState::Halted { .. }
+        | RolloutState::Completed
+        | RolloutState::Cancelled { .. } => Measure::Change,
+    }
+}
+
 /// How far a host came.
-pub(crate) fn bar(host: &RolloutHostView) -> Bar {
+pub(crate) fn bar(host: &RolloutHostView, measure: Measure) -> Bar {
     let done = matches!(
         host.state,
         HostState::Succeeded { .. } | HostState::RolledBack { .. } | HostState::Ignored { .. }
@@ -172,7 +198,7 @@ pub(crate) fn bar(host: &RolloutHostView) -> Bar {
                 ),
             }
         }
-        Some(Standing::Prepared { .. }) if host.state == HostState::Prepared => plain(100),
+        Some(Standing::Prepared { .. }) if measure == Measure::Preparation => plain(100),
         Some(Standing::Finished { .. }) => plain(100),
         _ => plain(0),
     }
@@ -247,7 +273,7 @@ pub(crate) fn wire(value: &impl serde::Serialize) -> String {
 
 /// What a wave is called in a sentence: planners often name it `wave-1` already.
 pub(crate) fn wave_title(name: &WaveName) -> String {
-    if name.as_str().starts_with("wave") { name.to_string() } else { format!("wave {name}") }
+    format!("wave {}", name.as_str().strip_prefix("wave-").unwrap_or(name.as_str()))
 }
 
 /// A number of things.

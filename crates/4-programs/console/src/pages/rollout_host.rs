@@ -10,7 +10,7 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use refit_protocol::agent::{RunEvidence, StepRecord, TestResult};
-use refit_protocol::v1::{RolloutHostView, WhyView};
+use refit_protocol::v1::{RolloutHostView, RolloutView, WhyView};
 use refit_risk::RiskReason;
 use std::sync::Arc;
 
@@ -76,17 +76,17 @@ pub(crate) async fn show(
     };
     let why = console.source.why(&rollout, &name).await?;
     let frame = frame(&person, "rollouts", format!("{name} in {rollout}"));
-    Ok(reply::html(&page(frame, rollout.to_string(), host, why)))
+    Ok(reply::html(&page(frame, &view, host, why)))
 }
 
-fn page(frame: Frame, rollout: String, host: &RolloutHostView, why: WhyView) -> HostPage {
+fn page(frame: Frame, rollout: &RolloutView, host: &RolloutHostView, why: WhyView) -> HostPage {
     HostPage {
         frame,
-        rollout,
+        rollout: rollout.name.to_string(),
         host: host.host.to_string(),
         path: words::path(&host.path),
         state: words::host(&host.state),
-        bar: words::bar(host),
+        bar: words::bar(host, words::measure(rollout)),
         reachable: host.reachable,
         heard: host.report.as_ref().map(|report| words::moment(report.at)).unwrap_or_default(),
         because: why.because,

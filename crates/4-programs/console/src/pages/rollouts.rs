@@ -4,7 +4,7 @@ use super::{frame, name};
 use crate::reply::{self, Frame, Refusal};
 use crate::routes::Console;
 use crate::session::Person;
-use crate::words::{self, Bar, Word};
+use crate::words::{self, Bar, Measure, Word};
 use askama::Template;
 use axum::Extension;
 use axum::extract::{Path, State};
@@ -103,7 +103,7 @@ pub(crate) async fn show(
         .waves
         .iter()
         .map(|wave| WaveBlock {
-            head: wave_head(wave),
+            head: wave_head(wave, words::measure(&view)),
             rows: wave.hosts.iter().map(|host| host_row(&view, host)).collect(),
         })
         .collect();
@@ -168,7 +168,7 @@ impl Fragments {
     pub(crate) fn of(view: &RolloutView) -> Self {
         let mut all = vec![("head".to_owned(), rollout_head(view))];
         for wave in &view.waves {
-            all.push((format!("wave-{}", wave.name), wave_head(wave)));
+            all.push((format!("wave-{}", wave.name), wave_head(wave, words::measure(view))));
             for host in &wave.hosts {
                 all.push((format!("host-{}", host.host), host_row(view, host)));
             }
@@ -189,7 +189,8 @@ struct Head {
 }
 
 fn rollout_head(view: &RolloutView) -> String {
-    let bars: Vec<u64> = words::hosts(view).map(|host| words::bar(host).percent).collect();
+    let measure = words::measure(view);
+    let bars: Vec<u64> = words::hosts(view).map(|host| words::bar(host, measure).percent).collect();
     let count = |wanted: fn(&HostState) -> bool| {
         words::hosts(view).filter(|host| wanted(&host.state)).count()
     };
@@ -225,8 +226,8 @@ struct WaveHead {
     hosts: usize,
 }
 
-fn wave_head(wave: &WaveView) -> String {
-    let bars: Vec<u64> = wave.hosts.iter().map(|host| words::bar(host).percent).collect();
+fn wave_head(wave: &WaveView, measure: Measure) -> String {
+    let bars: Vec<u64> = wave.hosts.iter().map(|host| words::bar(host, measure).percent).collect();
     let finished = wave.hosts.iter().filter(|host| words::is_finished(&host.state)).count();
     render(&WaveHead {
         name: wave.name.to_string(),
@@ -263,7 +264,7 @@ fn host_row(view: &RolloutView, host: &RolloutHostView) -> String {
         path: words::path(&host.path),
         state: words::host(&host.state),
         reachable: host.reachable,
-        bar: words::bar(host),
+        bar: words::bar(host, words::measure(view)),
         downtime: evidence
             .map(|evidence| words::duration(evidence.downtime_ms))
             .unwrap_or_default(),

@@ -254,12 +254,3 @@ async fn events_bring_only_what_changed_and_end_with_the_rollout() {
     }
     assert!(next().await.is_none(), "the stream goes on after the rollout is over");
 }
-
-#[tokio::test]
-#[ignore = "preview"]
-async fn preview() {
-    let source = Arc::new(Sample::new());
-    let router = refit_console::router(source.clone(), Ambient::system());
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:18999").await.unwrap();
-    axum::serve(listener, router).await.unwrap();
-}
