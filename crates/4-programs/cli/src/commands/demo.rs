@@ -11,7 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 #[command(after_help = "Examples:\n  refit demo\n  refit demo --hosts 4 --no-fail --json | jq .hosts")]
 pub(crate) struct DemoArgs {
     /// How many hosts, 1 to 200
-    #[arg(long, default_value_t = 12)]
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=200))]
     hosts: u32,
     /// No host's data makes the migration fail
     #[arg(long)]

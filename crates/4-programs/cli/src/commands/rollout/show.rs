@@ -2,6 +2,7 @@
 
 use crate::{CliError, Exit, context::Context, output::table, span};
 use refit_names::BuildId;
+use refit_plan::Advance;
 use refit_protocol::agent::Standing;
 use refit_protocol::v1::{PlanView, RolloutHostView, RolloutView, WhyView};
 use refit_rollout::{HostState, RolloutState};
@@ -26,13 +27,16 @@ pub(super) fn plan_text(view: &PlanView) -> String {
     ];
     for wave in &plan.waves {
         lines.push(format!(
-            "\n{}: {} hosts, {} at a time, goal {}, watched for {}, {:?} advance",
+            "\n{}: {} hosts, {} at a time, goal {}, watched for {}, goes on {}",
             wave.name,
             wave.hosts.len(),
             wave.parallel,
             wave.goal,
             span::text(wave.soak_ms),
-            wave.advance,
+            match wave.advance {
+                Advance::Automatic => "by itself",
+                Advance::Manual => "by hand",
+            },
         ));
         let rows = wave.hosts.iter().map(|host| {
             let mut builds: Vec<&BuildId> = host.legs.iter().map(|leg| &leg.from).collect();
