@@ -34,6 +34,8 @@ pub(crate) struct Parts {
     pub(crate) state: PathBuf,
     /// Rises with each change of a rollout that people may watch.
     pub(crate) changes: watch::Sender<u64>,
+    /// Turns to typeset: more at once than processors make each of them late.
+    pub(crate) typesetting: tokio::sync::Semaphore,
     /// Turns true once.
     pub(crate) stop: watch::Receiver<bool>,
 }

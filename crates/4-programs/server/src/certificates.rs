@@ -149,7 +149,27 @@ pub(crate) async fn sign(
     }
     let details = serde_json::json!({ "rollout": name, "host": host, "party": act.party, "remark": act.remark, "evidence": input.evidence_digest()? });
     app.audit(&person.name, "signoff.sign", &details).await?;
-    finish(app, name, host).await
+    // Beside the request: a client that goes away does not stop what its signature began.
+    let (app, name, host) = (app.clone(), name.clone(), host.clone());
+    let finished = tokio::spawn(async move { finish(&app, &name, &host).await }).await;
+    finished.map_err(|_| Refusal::Bug)?
+}
+
+/// Makes final what a crash left between the last signature and the certificate.
+pub(crate) async fn finish_left_over(app: &App) -> Answer<()> {
+    for row in app.store.rollouts::<Campaign>().await? {
+        if row.body.rollout.plan().is_none() {
+            continue;
+        }
+        let case = Case::of(app, &row.name).await?;
+        let signed: BTreeSet<&HostName> = case.signatures.iter().map(|(host, _)| host).collect();
+        for host in signed.into_iter().filter(|host| !case.certified.contains(host)) {
+            if case.input(app, host).await?.missing().is_empty() {
+                finish(app, &row.name, host).await?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Makes the certificate final when nothing is missing. Called again after a crash in between, it does the rest.
@@ -224,6 +244,7 @@ pub(crate) async fn pages(app: &App, name: &RolloutName, host: &HostName) -> Ans
 async fn documents(app: &App, input: CertificateInput) -> Answer<(String, Vec<u8>)> {
     let statement = refit_documents::statement(&input)?;
     let envelope = refit_documents::sign(&statement, &app.signer)?;
+    let _turn = app.typesetting.acquire().await.map_err(|_| Refusal::Bug)?;
     let pages = tokio::task::spawn_blocking(move || refit_documents::pdf(&input)).await;
     Ok((envelope, pages.map_err(|_| Refusal::Bug)??))
 }

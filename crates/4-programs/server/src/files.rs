@@ -17,6 +17,15 @@ pub(crate) fn private_folder(path: &Path) -> Result<(), ServerError> {
         .map_err(|source| ServerError::file("make the folder", path, source))
 }
 
+/// Makes an empty file that only the server may read, if it is missing.
+pub(crate) fn private_file(path: &Path) -> Result<(), ServerError> {
+    match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(source) => Err(ServerError::file("make", path, source)),
+    }
+}
+
 /// Writes a file that only the server may read.
 pub(crate) fn write_secret(path: &Path, content: &[u8]) -> Result<(), ServerError> {
     write(path, content, 0o600)

@@ -24,6 +24,8 @@ use std::{
 use tokio::{net::TcpListener, sync::watch, task::JoinSet};
 use url::Url;
 
+/// Certificates that are typeset at once: what a small server has processors for.
+const TYPESETTERS: usize = 2;
 /// Who administers a new server.
 const FIRST_PERSON: &str = "admin";
 
@@ -96,10 +98,7 @@ pub async fn start(options: ServerOptions, ambient: Ambient) -> Result<ServerHan
     let authority = Authority::open(state, &ambient)?;
     let certificate = authority.server_certificate(state, &names(&options), &ambient)?;
     let signer = signer(state, &ambient)?;
-    let database = options.database.clone();
-    let database =
-        database.unwrap_or_else(|| format!("sqlite://{}", state.join("refit.db").display()));
-    let store = Store::open(&database).await?;
+    let store = Store::open(&database(&options)?).await?;
     administrator(&store, state, &ambient).await?;
     let depot =
         options.repository.as_ref().map(|repository| Depot::open(state, repository)).transpose()?;
@@ -115,6 +114,7 @@ pub async fn start(options: ServerOptions, ambient: Ambient) -> Result<ServerHan
         hub: crate::hub::Hub::default(),
         state: state.clone(),
         changes: watch::Sender::new(0),
+        typesetting: tokio::sync::Semaphore::new(TYPESETTERS),
         stop: stopped.clone(),
     });
     let console = refit_console::router(Arc::new(Source(app.clone())), ambient);
@@ -147,6 +147,16 @@ pub async fn start(options: ServerOptions, ambient: Ambient) -> Result<ServerHan
         tasks,
         store,
     })
+}
+
+/// The database's URL. The file that is made by default is the server's alone: it holds hashes of tokens.
+fn database(options: &ServerOptions) -> Result<String, ServerError> {
+    if let Some(url) = &options.database {
+        return Ok(url.clone());
+    }
+    let file = options.state.join("refit.db");
+    files::private_file(&file)?;
+    Ok(format!("sqlite://{}", file.display()))
 }
 
 /// The names that the certificate carries.

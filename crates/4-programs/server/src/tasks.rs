@@ -1,6 +1,7 @@
 //! Reconcilers: each re-reads the truth, acts, and waits for a nudge or a while. None takes any other input.
 
 pub(crate) mod assignments;
+pub(crate) mod certificates;
 pub(crate) mod housekeeping;
 pub(crate) mod last_seen;
 pub(crate) mod refresh;
@@ -17,6 +18,7 @@ pub(crate) fn spawn(app: &App, refresh_every: Duration, tasks: &mut JoinSet<()>)
     };
     start(Box::pin(assignments::run(app.clone())));
     start(Box::pin(ticker::run(app.clone())));
+    start(Box::pin(certificates::run(app.clone())));
     start(Box::pin(last_seen::run(app.clone())));
     start(Box::pin(housekeeping::run(app.clone())));
     start(Box::pin(refresh::run(app.clone(), refresh_every)));

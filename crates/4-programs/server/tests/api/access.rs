@@ -126,7 +126,7 @@ async fn secrets_are_for_the_server_only() {
     use std::os::unix::fs::PermissionsExt as _;
     let stage = Stage::open().await;
     let state = stage.folder.path().join("server");
-    for secret in ["ca.key.pem", "server.key.pem", "signoff.key.pem", "admin.token"] {
+    for secret in ["ca.key.pem", "server.key.pem", "signoff.key.pem", "admin.token", "refit.db"] {
         let mode = fs::metadata(state.join(secret)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{secret}");
     }
