@@ -20,9 +20,14 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) async fn open() -> Self {
+        Self::on(None).await
+    }
+
+    /// On another database than the default.
+    pub(crate) async fn on(database: Option<String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let root = repository(folder.path()).await;
-        let server = serve(folder.path(), &root).await;
+        let server = serve(folder.path(), &root, database).await;
         let ca = fs::read_to_string(&server.ca_path).unwrap();
         let token = fs::read_to_string(&server.admin_token_path).unwrap();
         let admin = ApiClient::new(&server.url, &token, Some(&ca)).unwrap();
@@ -35,7 +40,7 @@ impl Stage {
         let token = fs::read_to_string(&server.admin_token_path).unwrap();
         server.shutdown().await;
         let root = folder.path().join("root.json");
-        let server = serve(folder.path(), &root).await;
+        let server = serve(folder.path(), &root, None).await;
         let admin = ApiClient::new(&server.url, &token, Some(&ca)).unwrap();
         Self { folder, server, ca, admin }
     }
@@ -84,14 +89,14 @@ pub(crate) fn problem<T>(answer: Result<T, ClientError>) -> Problem {
     }
 }
 
-async fn serve(folder: &Path, root: &Path) -> ServerHandle {
+async fn serve(folder: &Path, root: &Path, database: Option<String>) -> ServerHandle {
     let url = |name: &str| url::Url::from_directory_path(folder.join("repo").join(name)).unwrap();
     let options = ServerOptions {
         state: folder.join("server"),
         listen: "127.0.0.1:0".parse().unwrap(),
         names: vec!["refit.example".to_owned()],
         console: Some("127.0.0.1:0".parse().unwrap()),
-        database: None,
+        database,
         repository: Some(RepositoryOptions {
             metadata: url("metadata"),
             targets: url("targets"),

@@ -12,6 +12,7 @@ use refit_protocol::{
     v1::{CertificateState, Configuration, Decision, Deploy, Right, RolloutView, SignOff},
 };
 use refit_rollout::{HostState, RolloutState};
+use refit_testkit::postgres::Postgres;
 use std::{collections::BTreeSet, time::Duration};
 
 fn configuration() -> Configuration {
@@ -41,7 +42,17 @@ async fn refreshed(api: &ApiClient) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn campaign_goes_from_enrolment_to_final_certificates() {
-    let stage = Stage::open().await;
+    walk(Stage::open().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn campaign_goes_the_same_way_on_postgres() {
+    let started = tokio::task::spawn_blocking(Postgres::start).await.unwrap();
+    let Some(postgres) = started.unwrap() else { return };
+    walk(Stage::on(Some(postgres.database("refit").unwrap())).await).await;
+}
+
+async fn walk(stage: Stage) {
     let planner =
         stage.person("planner", &[Right::Planner, Right::Approver, Right::Authoriser]).await;
     let owner = stage.person("owner", &[Right::ApplicationOwner]).await;
