@@ -1,6 +1,7 @@
 //! The command line, and what happens on ctrl-c.
 
 use crate::{lab::Lab, process, talk, walk};
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use std::{path::PathBuf, process::ExitCode};
 use tokio::signal::unix::{SignalKind, signal};
@@ -11,9 +12,9 @@ use tokio::signal::unix::{SignalKind, signal};
 pub struct Arguments {
     #[command(subcommand)]
     verb: Verb,
-    /// Folder for image, wheels, machines and logs
-    #[arg(long, global = true, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../target/lab"))]
-    dir: PathBuf,
+    /// Folder for image, wheels, machines and logs [default: `lab` in the target folder]
+    #[arg(long, global = true)]
+    dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -22,9 +23,9 @@ enum Verb {
     Up,
     /// Boots the hosts, does the whole job, checks it, takes everything away
     Run {
-        /// Folder with `refit` and `refit-agent`
-        #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../target/debug"))]
-        programs: PathBuf,
+        /// Folder with `refit` and `refit-agent` [default: that of this program]
+        #[arg(long)]
+        programs: Option<PathBuf>,
         /// Leaves hosts and server running to look at
         #[arg(long)]
         keep: bool,
@@ -58,7 +59,11 @@ pub async fn execute(arguments: Arguments) -> ExitCode {
 }
 
 fn work(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let lab = Lab::open(&arguments.dir)?;
+    let program = std::env::current_exe().context("failed to find this program")?;
+    let beside = program.parent().context("this program lies in no folder")?;
+    let target = beside.parent().context("the programs lie in no folder")?;
+    let dir = arguments.dir.clone().unwrap_or_else(|| target.join("lab"));
+    let lab = Lab::open(&dir)?;
     match &arguments.verb {
         Verb::Up => {
             if let Err(error) = lab.up() {
@@ -70,6 +75,8 @@ fn work(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Verb::Down => lab.down().map(|()| ExitCode::SUCCESS),
-        Verb::Run { programs, keep } => walk::whole(&lab, programs, *keep),
+        Verb::Run { programs, keep } => {
+            walk::whole(&lab, programs.as_deref().unwrap_or(beside), *keep)
+        }
     }
 }

@@ -20,27 +20,48 @@ const LIMIT: Duration = Duration::from_secs(60);
 const PARTIES: [&str; 2] = ["deployer", "application-owner"];
 
 /// Signs for every host, exports, ends the server and verifies what was exported with the public key alone.
-pub(crate) fn check(lab: &Lab, control: &mut Control, tally: &mut Tally, refit: &Path) -> Result<()> {
+pub(crate) fn check(
+    lab: &Lab,
+    control: &mut Control,
+    tally: &mut Tally,
+    refit: &Path,
+) -> Result<()> {
     let out = lab.work.join("certificates");
     for host in &lab.masters {
         for party in PARTIES {
-            let signed = control.json(party, &["signoff", "sign", ROLLOUT, host.name, "--as", party]);
+            let signed =
+                control.json(party, &["signoff", "sign", ROLLOUT, host.name, "--as", party]);
             tally.check(&format!("{}: signed by the {party}", host.name), signed.map(drop));
         }
     }
-    control.json("planner", &["signoff", "export", ROLLOUT, "--out", &out.display().to_string()])?;
+    control
+        .json("planner", &["signoff", "export", ROLLOUT, "--out", &out.display().to_string()])?;
     let key = lab.work.join("signoff.pub.pem");
-    fs::copy(control.state().join("signoff.pub.pem"), &key).context("failed to copy the public key")?;
+    fs::copy(control.state().join("signoff.pub.pem"), &key)
+        .context("failed to copy the public key")?;
     control.stop()?;
     let statements = files(&out, "json")?;
     let pages = files(&out, "pdf")?.len();
-    tally.same("each host has a certificate of both kinds", &(lab.masters.len(), lab.masters.len()), Ok((statements.len(), pages)));
+    tally.same(
+        "each host has a certificate of both kinds",
+        &(lab.masters.len(), lab.masters.len()),
+        Ok((statements.len(), pages)),
+    );
     for statement in &statements {
-        let verified = done(Command::new(refit).args(["signoff", "verify"]).arg(statement).arg("--key").arg(&key), LIMIT);
-        tally.check(&format!("{} verifies with the server gone", name(statement)), verified.map(drop));
+        let verified = done(
+            Command::new(refit).args(["signoff", "verify"]).arg(statement).arg("--key").arg(&key),
+            LIMIT,
+        );
+        tally.check(
+            &format!("{} verifies with the server gone", name(statement)),
+            verified.map(drop),
+        );
     }
     if let Some(statement) = statements.first() {
-        tally.check("a changed certificate does not verify", forgery_is_refused(statement, &key, refit));
+        tally.check(
+            "a changed certificate does not verify",
+            forgery_is_refused(statement, &key, refit),
+        );
     }
     Ok(())
 }
@@ -54,13 +75,22 @@ fn forgery_is_refused(statement: &Path, key: &Path, refit: &Path) -> Result<()> 
     let mut bytes = text;
     bytes.replace_range(place..=place, other);
     fs::write(&forged, bytes)?;
-    let said = run(Command::new(refit).args(["signoff", "verify"]).arg(&forged).arg("--key").arg(key), LIMIT)?;
-    ensure!(said.status.code() == Some(9), "expected exit code 9, found {}: {}", said.status, said.stderr);
+    let said = run(
+        Command::new(refit).args(["signoff", "verify"]).arg(&forged).arg("--key").arg(key),
+        LIMIT,
+    )?;
+    ensure!(
+        said.status.code() == Some(9),
+        "expected exit code 9, found {}: {}",
+        said.status,
+        said.stderr
+    );
     Ok(())
 }
 
 fn files(folder: &Path, ending: &str) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(folder).with_context(|| format!("failed to list {}", folder.display()))?;
+    let entries =
+        fs::read_dir(folder).with_context(|| format!("failed to list {}", folder.display()))?;
     let mut found: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     found.retain(|path| path.extension().is_some_and(|found| found == ending));
     found.sort();

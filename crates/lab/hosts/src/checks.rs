@@ -32,13 +32,18 @@ struct Expected {
     state: &'static str,
 }
 
-const UPGRADED: Expected = Expected { build: "4.3.0", schema: "067", reboots: 4, state: "succeeded" };
+const UPGRADED: Expected =
+    Expected { build: "4.3.0", schema: "067", reboots: 4, state: "succeeded" };
 /// The second leg is taken back before its second reboot.
-const TAKEN_BACK: Expected = Expected { build: "4.0.4", schema: "066", reboots: 3, state: "rolled-back" };
+const TAKEN_BACK: Expected =
+    Expected { build: "4.0.4", schema: "066", reboots: 3, state: "rolled-back" };
 
 fn expected(lab: &Lab) -> impl Iterator<Item = (&Machine, &'static Expected)> {
     let last = lab.masters.len().saturating_sub(1);
-    lab.masters.iter().enumerate().map(move |(place, host)| (host, if place == last { &TAKEN_BACK } else { &UPGRADED }))
+    lab.masters
+        .iter()
+        .enumerate()
+        .map(move |(place, host)| (host, if place == last { &TAKEN_BACK } else { &UPGRADED }))
 }
 
 /// Holds what the server says against what must have happened.
@@ -46,11 +51,19 @@ pub(crate) fn report(lab: &Lab, view: &Value, tally: &mut Tally) {
     for (host, expected) in expected(lab) {
         let found = walk::hosts(view).find(|found| found["host"] == host.name);
         let state = |found: &Value| found["state"]["state"].as_str().unwrap_or_default().to_owned();
-        let told = found.map(state).with_context(|| format!("the rollout has no host {}", host.name));
-        tally.same(&format!("{}: the server says {}", host.name, expected.state), &expected.state.to_owned(), told);
+        let told =
+            found.map(state).with_context(|| format!("the rollout has no host {}", host.name));
+        tally.same(
+            &format!("{}: the server says {}", host.name, expected.state),
+            &expected.state.to_owned(),
+            told,
+        );
         if expected.state == "rolled-back" {
             let cause = found.map(|found| found["state"]["cause"].to_string()).unwrap_or_default();
-            let outcome = cause.contains("codebases").then_some(()).with_context(|| format!("the cause does not name the table: {cause}"));
+            let outcome = cause
+                .contains("codebases")
+                .then_some(())
+                .with_context(|| format!("the cause does not name the table: {cause}"));
             tally.check(&format!("{}: the cause names the table in the way", host.name), outcome);
         }
     }
@@ -63,34 +76,71 @@ pub(crate) fn hosts(lab: &Lab, tally: &mut Tally) {
         let build = expected.build;
         tally.check(&format!("{name}: answers over HTTP from outside"), wait_answers(host));
         tally.check(&format!("{name}: `current` leads to {build}"), current_is(host, build));
-        tally.check(&format!("{name}: every file of the release is that of the pack"), files_are_whole(lab, host, build));
+        tally.check(
+            &format!("{name}: every file of the release is that of the pack"),
+            files_are_whole(lab, host, build),
+        );
         tally.check(&format!("{name}: its web page says {build}"), page_says(host, build));
         let schema = psql(lab, name, "select version_num from alembic_version");
-        tally.same(&format!("{name}: schema {}", expected.schema), &expected.schema.to_owned(), schema);
-        let rows = psql(lab, name, &format!("select count(*) from buildsets where reason like '%{ROW}%'"));
-        tally.same(&format!("{name}: the row from before is in the database"), &"1".to_owned(), rows);
-        tally.check(&format!("{name}: the row from before is on the web page"), row_is_served(host));
+        tally.same(
+            &format!("{name}: schema {}", expected.schema),
+            &expected.schema.to_owned(),
+            schema,
+        );
+        let rows =
+            psql(lab, name, &format!("select count(*) from buildsets where reason like '%{ROW}%'"));
+        tally.same(
+            &format!("{name}: the row from before is in the database"),
+            &"1".to_owned(),
+            rows,
+        );
+        tally
+            .check(&format!("{name}: the row from before is on the web page"), row_is_served(host));
         for unit in ["buildbot.service", "refit-agent.service"] {
-            tally.check(&format!("{name}: {unit} is active"), host.done(&["systemctl", "is-active", unit], SHORT).map(drop));
+            tally.check(
+                &format!("{name}: {unit} is active"),
+                host.done(&["systemctl", "is-active", unit], SHORT).map(drop),
+            );
         }
         let reboots = host.reboots().and_then(|found| {
-            ensure!(found >= expected.reboots, "expected at least {}, found {found}", expected.reboots);
+            ensure!(
+                found >= expected.reboots,
+                "expected at least {}, found {found}",
+                expected.reboots
+            );
             Ok(())
         });
         tally.check(&format!("{name}: was restarted before and after the change"), reboots);
     }
     if let Some(host) = lab.masters.last() {
         let kept = psql(lab, host.name, "select kept from codebases");
-        tally.same(&format!("{}: the table of somebody else is untouched", host.name), &"of somebody else".to_owned(), kept);
-        let left = psql(lab, host.name, "select count(*) from information_schema.tables where starts_with(table_name, 'codebase_')");
-        tally.same(&format!("{}: no table of the refused migration is left", host.name), &"0".to_owned(), left);
+        tally.same(
+            &format!("{}: the table of somebody else is untouched", host.name),
+            &"of somebody else".to_owned(),
+            kept,
+        );
+        let left = psql(
+            lab,
+            host.name,
+            "select count(*) from information_schema.tables where starts_with(table_name, 'codebase_')",
+        );
+        tally.same(
+            &format!("{}: no table of the refused migration is left", host.name),
+            &"0".to_owned(),
+            left,
+        );
     }
 }
 
 fn current_is(host: &Machine, build: &str) -> Result<()> {
     let link = host.root().join(ROOT.trim_start_matches('/')).join("current");
-    let target = fs::read_link(&link).with_context(|| format!("failed to read {}", link.display()))?;
-    ensure!(target.file_name().is_some_and(|name| name == build), "expected {build}, found {}", target.display());
+    let target =
+        fs::read_link(&link).with_context(|| format!("failed to read {}", link.display()))?;
+    ensure!(
+        target.file_name().is_some_and(|name| name == build),
+        "expected {build}, found {}",
+        target.display()
+    );
     Ok(())
 }
 
@@ -101,7 +151,9 @@ fn files_are_whole(lab: &Lab, host: &Machine, build: &str) -> Result<()> {
     ensure!(!expected.is_empty(), "the pack has no file");
     for (path, digest) in expected {
         let file = release.join(&path);
-        let found = Digest::of(&fs::read(&file).with_context(|| format!("failed to read {}", file.display()))?);
+        let found = Digest::of(
+            &fs::read(&file).with_context(|| format!("failed to read {}", file.display()))?,
+        );
         ensure!(found == digest, "{}: expected {digest}, found {found}", file.display());
     }
     Ok(())
@@ -111,7 +163,9 @@ fn digests(folder: &Path) -> Result<BTreeMap<PathBuf, Digest>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {
-        for entry in fs::read_dir(&next).with_context(|| format!("failed to list {}", next.display()))? {
+        for entry in
+            fs::read_dir(&next).with_context(|| format!("failed to list {}", next.display()))?
+        {
             let path = entry?.path();
             if path.is_dir() {
                 folders.push(path);
@@ -132,7 +186,8 @@ fn page_says(host: &Machine, build: &str) -> Result<()> {
 }
 
 fn row_is_served(host: &Machine) -> Result<()> {
-    let (status, body) = network::get(host.address, PORT, "/api/v2/buildsets")?.context("nobody answers")?;
+    let (status, body) =
+        network::get(host.address, PORT, "/api/v2/buildsets")?.context("nobody answers")?;
     ensure!(status == 200 && body.contains(ROW), "status {status}, without `{ROW}`");
     Ok(())
 }
@@ -144,6 +199,9 @@ mod tests {
     #[test]
     fn digests_cover_files_in_folders() {
         let found = digests(&Path::new(env!("CARGO_MANIFEST_DIR")).join("packs/shared")).unwrap();
-        assert!(found.contains_key(Path::new("payload/bin/migrate")) && found.contains_key(Path::new("runbook.yaml")));
+        assert!(
+            found.contains_key(Path::new("payload/bin/migrate"))
+                && found.contains_key(Path::new("runbook.yaml"))
+        );
     }
 }

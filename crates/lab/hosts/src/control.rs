@@ -21,8 +21,15 @@ use std::{
 /// Builds with packs, in the order of the path.
 pub(crate) const PACKED: [&str; 2] = ["4.0.4", "4.3.0"];
 /// People, by role; each has one right, so that duties are apart.
-pub(crate) const PEOPLE: [&str; 7] =
-    ["planner", "approver", "preparer", "authoriser", "configurer", "deployer", "application-owner"];
+pub(crate) const PEOPLE: [&str; 7] = [
+    "planner",
+    "approver",
+    "preparer",
+    "authoriser",
+    "configurer",
+    "deployer",
+    "application-owner",
+];
 
 const PORT: u16 = 7443;
 /// Compressing thirty megabytes of wheels in a debug build.
@@ -48,7 +55,8 @@ pub(crate) fn publish(lab: &Lab, refit: &Path) -> Result<()> {
     let built = lab.work.join("built");
     for build in PACKED {
         let folder = pack_folder(lab, build);
-        fs::create_dir_all(&folder).with_context(|| format!("failed to make {}", folder.display()))?;
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("failed to make {}", folder.display()))?;
         let ours = packs().join(build);
         for file in ["pack.yaml", "README.md"] {
             copy(&ours.join(file), &folder.join(file))?;
@@ -58,11 +66,17 @@ pub(crate) fn publish(lab: &Lab, refit: &Path) -> Result<()> {
         let requirements = ours.join("requirements.txt");
         copy(&requirements, &folder.join("payload/requirements.txt"))?;
         copy(&wheels::provide(&lab.cache, build, &requirements)?, &folder.join("payload/wheels"))?;
-        let digest = done(Command::new(refit).args(["pack", "build"]).arg(&folder).arg("--out").arg(&built), BUILD_LIMIT)?;
+        let digest = done(
+            Command::new(refit).args(["pack", "build"]).arg(&folder).arg("--out").arg(&built),
+            BUILD_LIMIT,
+        )?;
         say(&format!("pack built: {}", digest.trim()));
     }
     let (repository, keys) = (lab.work.join("repository"), lab.work.join("keys"));
-    done(Command::new(refit).args(["repo", "init"]).arg(&repository).arg("--keys").arg(&keys), COMMAND_LIMIT)?;
+    done(
+        Command::new(refit).args(["repo", "init"]).arg(&repository).arg("--keys").arg(&keys),
+        COMMAND_LIMIT,
+    )?;
     let mut publish = Command::new(refit);
     publish.args(["repo", "publish"]).arg(&repository).arg("--keys").arg(&keys);
     for entry in fs::read_dir(&built).context("failed to list the built packs")? {
@@ -79,9 +93,22 @@ impl Control {
         let repository = lab.work.join("repository");
         let url = |folder: &str| format!("file://{}/", repository.join(folder).display());
         let server = Command::new(refit)
-            .args(["server", "--listen", &format!("{OUTSIDE}:{PORT}"), "--name", &OUTSIDE.to_string(), "--state"])
+            .args([
+                "server",
+                "--listen",
+                &format!("{OUTSIDE}:{PORT}"),
+                "--name",
+                &OUTSIDE.to_string(),
+                "--state",
+            ])
             .arg(lab.work.join("server"))
-            .args(["--repository-metadata", &url("metadata"), "--repository-targets", &url("targets"), "--repository-root"])
+            .args([
+                "--repository-metadata",
+                &url("metadata"),
+                "--repository-targets",
+                &url("targets"),
+                "--repository-root",
+            ])
             .arg(repository.join("metadata/1.root.json"))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -94,7 +121,8 @@ impl Control {
         say(&format!("control server at {}, log {}", Self::url(), log_path.display()));
         let tokens = control.work.join("tokens");
         fs::create_dir_all(&tokens).context("failed to make the folder for tokens")?;
-        fs::copy(control.state().join("admin.token"), tokens.join("admin")).context("failed to read admin.token")?;
+        fs::copy(control.state().join("admin.token"), tokens.join("admin"))
+            .context("failed to read admin.token")?;
         for person in PEOPLE {
             let made = control.json("admin", &["user", "add", person, "--right", person])?;
             let token = made["token"].as_str().with_context(|| format!("no token in {made}"))?;
@@ -118,9 +146,17 @@ impl Control {
     pub(crate) fn json(&self, person: &str, words: &[&str]) -> Result<Value> {
         let said = self.run(person, words)?;
         if !said.status.success() {
-            bail!("`refit {}` as {person} ended with {}:\n{}{}", words.join(" "), said.status, tail(&said.stdout), tail(&said.stderr));
+            bail!(
+                "`refit {}` as {person} ended with {}:\n{}{}",
+                words.join(" "),
+                said.status,
+                tail(&said.stdout),
+                tail(&said.stderr)
+            );
         }
-        serde_json::from_str(&said.stdout).with_context(|| format!("`refit {}` printed no JSON:\n{}", words.join(" "), tail(&said.stdout)))
+        serde_json::from_str(&said.stdout).with_context(|| {
+            format!("`refit {}` printed no JSON:\n{}", words.join(" "), tail(&said.stdout))
+        })
     }
 
     /// A command as `person` types it; its exit code is the caller's business.
@@ -142,9 +178,11 @@ impl Control {
         if self.server.try_wait()?.is_none()
             && let Some(pid) = pid
         {
-            rustix::process::kill_process(pid, rustix::process::Signal::TERM).context("failed to end the server")?;
+            rustix::process::kill_process(pid, rustix::process::Signal::TERM)
+                .context("failed to end the server")?;
         }
-        until("end of the server", Duration::from_secs(30), || Ok(self.server.try_wait()?)).map(drop)
+        until("end of the server", Duration::from_secs(30), || Ok(self.server.try_wait()?))
+            .map(drop)
     }
 
     fn wait_ready(&mut self, log: &Path) -> Result<()> {
@@ -154,13 +192,27 @@ impl Control {
             if let Some(status) = self.server.try_wait()? {
                 let text = fs::read_to_string(log).unwrap_or_default();
                 // Waiting longer would not help.
-                return Ok(Some(Err(anyhow::anyhow!("the control server ended with {status}:\n{}", tail(&text)))));
+                return Ok(Some(Err(anyhow::anyhow!(
+                    "the control server ended with {status}:\n{}",
+                    tail(&text)
+                ))));
             }
             if !token.exists() || !ca.exists() {
                 return Ok(None);
             }
             let said = run(
-                Command::new("curl").args(["--silent", "--fail", "--noproxy", "*", "--max-time", "5", &url, "--cacert"]).arg(&ca),
+                Command::new("curl")
+                    .args([
+                        "--silent",
+                        "--fail",
+                        "--noproxy",
+                        "*",
+                        "--max-time",
+                        "5",
+                        &url,
+                        "--cacert",
+                    ])
+                    .arg(&ca),
                 COMMAND_LIMIT,
             )?;
             Ok(said.status.success().then_some(Ok(())))

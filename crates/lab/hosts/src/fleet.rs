@@ -32,7 +32,10 @@ pub(crate) fn enrol(lab: &Lab, control: &Control, agent: &Path) -> Result<()> {
     control.json("planner", &["fleet", "import", &file.display().to_string()])?;
     until("all agents have reported", SEEN_LIMIT, || {
         let hosts = control.json("planner", &["fleet", "list"])?;
-        let missing = lab.masters.iter().find(|host| build_of(&hosts, host.name).as_deref() != Some(FIRST_BUILD));
+        let missing = lab
+            .masters
+            .iter()
+            .find(|host| build_of(&hosts, host.name).as_deref() != Some(FIRST_BUILD));
         let missing = missing.map(|host| host.name);
         ensure!(missing.is_none(), "{missing:?} does not report build {FIRST_BUILD}: {hosts}");
         Ok(Some(()))
@@ -41,13 +44,26 @@ pub(crate) fn enrol(lab: &Lab, control: &Control, agent: &Path) -> Result<()> {
 
 fn enrol_one(lab: &Lab, control: &Control, agent: &Path, host: &Machine) -> Result<()> {
     copy(agent, &host.root().join("usr/local/bin/refit-agent"))?;
-    let unit = fs::read_to_string(packs().join("host/refit-agent.service")).context("failed to read refit-agent.service")?;
+    let unit = fs::read_to_string(packs().join("host/refit-agent.service"))
+        .context("failed to read refit-agent.service")?;
     host.write("etc/systemd/system/refit-agent.service", &unit)?;
     host.write("etc/refit/agent.toml", &configuration(&masters::database_url(lab, host)))?;
-    let made = control.json("admin", &["fleet", "token", "--site", "lab", "--role", "ci", "--host", host.name])?;
+    let made = control
+        .json("admin", &["fleet", "token", "--site", "lab", "--role", "ci", "--host", host.name])?;
     let token = made["token"].as_str().with_context(|| format!("no token in {made}"))?;
     let state = "/var/lib/refit-agent";
-    let words = ["/usr/local/bin/refit-agent", "enroll", "--server", &Control::url(), "--token", token, "--host", host.name, "--state", state];
+    let words = [
+        "/usr/local/bin/refit-agent",
+        "enroll",
+        "--server",
+        &Control::url(),
+        "--token",
+        token,
+        "--host",
+        host.name,
+        "--state",
+        state,
+    ];
     host.done(&words, LIMIT)?;
     host.done(&["systemctl", "daemon-reload"], LIMIT)?;
     host.done(&["systemctl", "enable", "--now", "refit-agent.service"], LIMIT)?;

@@ -12,7 +12,8 @@ use std::{
 
 const SUITE: &str = "bookworm";
 /// What hosts have beyond the essential packages. No proxy, no compiler: packs bring all that they need.
-const PACKAGES: &str = "systemd,systemd-sysv,dbus,iproute2,python3,python3-venv,postgresql,ca-certificates,procps";
+const PACKAGES: &str =
+    "systemd,systemd-sysv,dbus,iproute2,python3,python3-venv,postgresql,ca-certificates,procps";
 /// Half a minute on a quiet machine; mirrors can be slow.
 const LIMIT: Duration = Duration::from_secs(900);
 
@@ -27,7 +28,8 @@ pub(crate) fn provide(cache: &Path) -> Result<PathBuf> {
     say(&format!("making the image {} with mmdebstrap", image.display()));
     let partial = image.with_extension("partial");
     if partial.exists() {
-        fs::remove_dir_all(&partial).with_context(|| format!("failed to remove {}", partial.display()))?;
+        fs::remove_dir_all(&partial)
+            .with_context(|| format!("failed to remove {}", partial.display()))?;
     }
     done(
         Command::new("mmdebstrap")

@@ -38,7 +38,8 @@ impl Lab {
     /// The lab below `folder`; only one process at a time has it.
     pub(crate) fn open(folder: &Path) -> Result<Self> {
         machine::check_tools()?;
-        fs::create_dir_all(folder).with_context(|| format!("failed to make {}", folder.display()))?;
+        fs::create_dir_all(folder)
+            .with_context(|| format!("failed to make {}", folder.display()))?;
         let folder = folder.canonicalize()?;
         let lock = File::create(folder.join("lock")).context("failed to open the lab's lock")?;
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
@@ -63,11 +64,14 @@ impl Lab {
         self.down().context("failed to take an earlier lab away")?;
         let image = image::provide(&self.cache)?;
         if self.work.exists() {
-            fs::remove_dir_all(&self.work).with_context(|| format!("failed to remove {}", self.work.display()))?;
+            fs::remove_dir_all(&self.work)
+                .with_context(|| format!("failed to remove {}", self.work.display()))?;
         }
-        fs::create_dir_all(&self.work).with_context(|| format!("failed to make {}", self.work.display()))?;
+        fs::create_dir_all(&self.work)
+            .with_context(|| format!("failed to make {}", self.work.display()))?;
         if machine::prepare_run()? {
-            fs::write(self.marker(), "").context("failed to note the mount on /run/systemd/nspawn")?;
+            fs::write(self.marker(), "")
+                .context("failed to note the mount on /run/systemd/nspawn")?;
         }
         network::up()?;
         for host in self.machines() {
@@ -78,7 +82,12 @@ impl Lab {
             masters::lay_out(self, master)?;
         }
         for host in self.machines() {
-            say(&format!("booting {} ({}), console {}", host.name, host.address, host.console().display()));
+            say(&format!(
+                "booting {} ({}), console {}",
+                host.name,
+                host.address,
+                host.console().display()
+            ));
             host.boot()?;
         }
         for host in self.machines() {
@@ -121,10 +130,14 @@ impl Lab {
 }
 
 /// Does the same on several hosts at once; all problems are told.
-pub(crate) fn together(hosts: &[Machine], deed: impl Fn(&Machine) -> Result<()> + Sync) -> Result<()> {
+pub(crate) fn together(
+    hosts: &[Machine],
+    deed: impl Fn(&Machine) -> Result<()> + Sync,
+) -> Result<()> {
     let mut problems = Vec::new();
     thread::scope(|scope| {
-        let threads: Vec<_> = hosts.iter().map(|host| (host.name, scope.spawn(|| deed(host)))).collect();
+        let threads: Vec<_> =
+            hosts.iter().map(|host| (host.name, scope.spawn(|| deed(host)))).collect();
         for (name, thread) in threads {
             match thread.join() {
                 Ok(Ok(())) => {}

@@ -21,8 +21,8 @@ mod machine;
 mod masters;
 mod network;
 mod process;
-mod tally;
 mod talk;
+mod tally;
 mod walk;
 mod wheels;
 

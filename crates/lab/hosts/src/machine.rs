@@ -67,7 +67,8 @@ impl Machine {
     /// Makes its disk over the image, with name and address; nothing runs yet.
     pub(crate) fn make(&self, image: &Path) -> Result<()> {
         for folder in ["upper", "work", "root"] {
-            fs::create_dir_all(self.dir.join(folder)).with_context(|| format!("failed to make the disk of {}", self.name))?;
+            fs::create_dir_all(self.dir.join(folder))
+                .with_context(|| format!("failed to make the disk of {}", self.name))?;
         }
         let layers = format!(
             "lowerdir={},upperdir={},workdir={}",
@@ -75,12 +76,20 @@ impl Machine {
             self.dir.join("upper").display(),
             self.dir.join("work").display()
         );
-        done(Command::new("mount").args(["-t", "overlay", "overlay", "-o", &layers]).arg(self.root()), SHORT)?;
+        done(
+            Command::new("mount")
+                .args(["-t", "overlay", "overlay", "-o", &layers])
+                .arg(self.root()),
+            SHORT,
+        )?;
         self.write("etc/hostname", &format!("{}\n", self.name))?;
         self.write("etc/hosts", &format!("127.0.0.1 localhost\n{} {}\n", self.address, self.name))?;
         self.write(
             "etc/systemd/network/10-lab.network",
-            &format!("[Match]\nName=host0\n[Network]\nAddress={}/{PREFIX}\nLinkLocalAddressing=no\n", self.address),
+            &format!(
+                "[Match]\nName=host0\n[Network]\nAddress={}/{PREFIX}\nLinkLocalAddressing=no\n",
+                self.address
+            ),
         )?;
         self.enable("systemd-networkd.service")
     }
@@ -101,7 +110,10 @@ impl Machine {
 
     /// Makes a unit start at boot.
     pub(crate) fn enable(&self, unit: &str) -> Result<()> {
-        self.link(&format!("etc/systemd/system/multi-user.target.wants/{unit}"), &format!("/lib/systemd/system/{unit}"))
+        self.link(
+            &format!("etc/systemd/system/multi-user.target.wants/{unit}"),
+            &format!("/lib/systemd/system/{unit}"),
+        )
     }
 
     /// Makes a unit never start.
@@ -124,8 +136,10 @@ impl Machine {
 
     /// Switches it on; it is not up yet.
     pub(crate) fn boot(&self) -> Result<()> {
-        fs::create_dir_all(&self.logs).with_context(|| format!("failed to make {}", self.logs.display()))?;
-        let console = File::create(self.console()).with_context(|| format!("failed to open {}", self.console().display()))?;
+        fs::create_dir_all(&self.logs)
+            .with_context(|| format!("failed to make {}", self.logs.display()))?;
+        let console = File::create(self.console())
+            .with_context(|| format!("failed to open {}", self.console().display()))?;
         let child = Command::new("bash")
             .args(["-c", BOOT_LOOP, "boot"])
             .arg(self.root())
@@ -137,16 +151,21 @@ impl Machine {
             .process_group(0)
             .spawn()
             .context("failed to start systemd-nspawn")?;
-        fs::write(self.dir.join("boot.pid"), child.id().to_string()).context("failed to note the machine's process")
+        fs::write(self.dir.join("boot.pid"), child.id().to_string())
+            .context("failed to note the machine's process")
     }
 
     /// Waits until systemd inside has started everything.
     pub(crate) fn wait_up(&self) -> Result<()> {
-        until(&format!("{} is up (console: {})", self.name, self.console().display()), BOOT_LIMIT, || {
-            let said = run(&mut self.command(&["systemctl", "is-system-running"])?, SHORT)?;
-            // `degraded` is up too: the units that matter are looked at by themselves.
-            Ok(["running", "degraded"].contains(&said.stdout.trim()).then_some(()))
-        })
+        until(
+            &format!("{} is up (console: {})", self.name, self.console().display()),
+            BOOT_LIMIT,
+            || {
+                let said = run(&mut self.command(&["systemctl", "is-system-running"])?, SHORT)?;
+                // `degraded` is up too: the units that matter are looked at by themselves.
+                Ok(["running", "degraded"].contains(&said.stdout.trim()).then_some(()))
+            },
+        )
     }
 
     /// Runs a command inside to its end and answers with its standard output.
@@ -156,7 +175,8 @@ impl Machine {
 
     /// How often it was booted again since it was switched on.
     pub(crate) fn reboots(&self) -> Result<usize> {
-        let console = fs::read(self.console()).with_context(|| format!("failed to read {}", self.console().display()))?;
+        let console = fs::read(self.console())
+            .with_context(|| format!("failed to read {}", self.console().display()))?;
         Ok(String::from_utf8_lossy(&console).matches("lab: machine left with 133").count())
     }
 
@@ -167,7 +187,8 @@ impl Machine {
             done(Command::new("umount").arg(self.root()), SHORT)?;
         }
         if self.dir.exists() {
-            fs::remove_dir_all(&self.dir).with_context(|| format!("failed to remove {}", self.dir.display()))?;
+            fs::remove_dir_all(&self.dir)
+                .with_context(|| format!("failed to remove {}", self.dir.display()))?;
         }
         Ok(())
     }
@@ -192,7 +213,8 @@ impl Machine {
     fn boot_loop(&self) -> Option<u32> {
         let pid: u32 = fs::read_to_string(self.dir.join("boot.pid")).ok()?.trim().parse().ok()?;
         let words = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
-        let is_ours = String::from_utf8_lossy(&words).split('\0').any(|word| Path::new(word) == self.root());
+        let is_ours =
+            String::from_utf8_lossy(&words).split('\0').any(|word| Path::new(word) == self.root());
         (is_ours && is_alive(pid)).then_some(pid)
     }
 
@@ -200,12 +222,31 @@ impl Machine {
     fn command(&self, words: &[&str]) -> Result<Command> {
         let init = self
             .boot_loop()
-            .and_then(|boot_loop| children(boot_loop).into_iter().find_map(|nspawn| children(nspawn).first().copied()))
+            .and_then(|boot_loop| {
+                children(boot_loop).into_iter().find_map(|nspawn| children(nspawn).first().copied())
+            })
             .with_context(|| format!("{} does not run", self.name))?;
         let mut command = Command::new("nsenter");
         command
-            .args(["--target", &init.to_string(), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd"])
-            .args(["env", "--ignore-environment", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8"])
+            .args([
+                "--target",
+                &init.to_string(),
+                "--mount",
+                "--uts",
+                "--ipc",
+                "--net",
+                "--pid",
+                "--cgroup",
+                "--root",
+                "--wd",
+            ])
+            .args([
+                "env",
+                "--ignore-environment",
+                "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+                "HOME=/root",
+                "LANG=C.UTF-8",
+            ])
             .args(words);
         Ok(command)
     }
@@ -217,7 +258,7 @@ pub(crate) fn prepare_run() -> Result<bool> {
     fs::create_dir_all(folder).context("failed to make /run/systemd/nspawn")?;
     /// From `statfs(2)`.
     const TMPFS_MAGIC: i64 = 0x0102_1994;
-    if i64::from(rustix::fs::statfs(folder)?.f_type) == TMPFS_MAGIC {
+    if rustix::fs::statfs(folder)?.f_type == TMPFS_MAGIC {
         return Ok(false);
     }
     done(Command::new("mount").args(["-t", "tmpfs", "tmpfs"]).arg(folder), SHORT)?;
@@ -230,8 +271,11 @@ pub(crate) fn restore_run() -> Result<()> {
 }
 
 fn is_mount_point(path: &Path) -> Result<bool> {
-    let table = fs::read_to_string("/proc/self/mounts").context("failed to read the mount table")?;
-    Ok(table.lines().any(|line| line.split(' ').nth(1).is_some_and(|point| Path::new(point) == path)))
+    let table =
+        fs::read_to_string("/proc/self/mounts").context("failed to read the mount table")?;
+    Ok(table
+        .lines()
+        .any(|line| line.split(' ').nth(1).is_some_and(|point| Path::new(point) == path)))
 }
 
 fn signal(pid: u32, signal: Signal) {
@@ -258,14 +302,20 @@ fn is_alive(pid: u32) -> bool {
 fn children(pid: u32) -> Vec<u32> {
     let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
     let pids = processes.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.filter(|child| stat(*child).is_some_and(|(state, parent)| parent == pid && state != 'Z')).collect()
+    pids.filter(|child| stat(*child).is_some_and(|(state, parent)| parent == pid && state != 'Z'))
+        .collect()
 }
 
 /// Fails on a machine that cannot boot hosts, and says what is missing.
 pub(crate) fn check_tools() -> Result<()> {
-    ensure!(rustix::process::geteuid().is_root(), "the lab needs root: it makes namespaces, mounts and a bridge");
+    ensure!(
+        rustix::process::geteuid().is_root(),
+        "the lab needs root: it makes namespaces, mounts and a bridge"
+    );
     for tool in ["systemd-nspawn", "mmdebstrap", "ip", "nsenter", "curl", "python3"] {
-        let found = std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(tool).is_file()));
+        let found = std::env::var_os("PATH").is_some_and(|path| {
+            std::env::split_paths(&path).any(|folder| folder.join(tool).is_file())
+        });
         ensure!(found, "there is no `{tool}`: `./dev setup` installs what the lab needs");
     }
     Ok(())

@@ -1,9 +1,9 @@
 //! The product: buildbot masters as their released packages leave them, each with a database on the first host.
 
 use crate::{
-    lab::{packs, Lab},
+    lab::{Lab, packs},
     machine::Machine,
-    network::{self, PREFIX, OUTSIDE},
+    network::{self, OUTSIDE, PREFIX},
     process::{done, until},
     talk::say,
     wheels,
@@ -37,8 +37,12 @@ pub(crate) fn database_url(lab: &Lab, master: &Machine) -> String {
 pub(crate) fn configure_database(host: &Machine) -> Result<()> {
     let folder = "etc/postgresql/15/main";
     let rules = host.root().join(folder).join("pg_hba.conf");
-    let text = fs::read_to_string(&rules).with_context(|| format!("failed to read {}", rules.display()))?;
-    host.write(&format!("{folder}/pg_hba.conf"), &format!("{text}host all buildbot {OUTSIDE}/{PREFIX} scram-sha-256\n"))?;
+    let text = fs::read_to_string(&rules)
+        .with_context(|| format!("failed to read {}", rules.display()))?;
+    host.write(
+        &format!("{folder}/pg_hba.conf"),
+        &format!("{text}host all buildbot {OUTSIDE}/{PREFIX} scram-sha-256\n"),
+    )?;
     host.write(&format!("{folder}/conf.d/lab.conf"), "listen_addresses = '*'\n")
 }
 
@@ -53,7 +57,10 @@ pub(crate) fn lay_out(lab: &Lab, master: &Machine) -> Result<()> {
     copy(&requirements, &into.join("requirements.txt"))?;
     copy(&packs().join("shared/payload/bin"), &into.join("bin"))?;
     master.link("srv/buildbot/current", &format!("releases/{FIRST_BUILD}"))?;
-    let host = |file: &str| fs::read_to_string(packs().join("host").join(file)).with_context(|| format!("failed to read {file}"));
+    let host = |file: &str| {
+        fs::read_to_string(packs().join("host").join(file))
+            .with_context(|| format!("failed to read {file}"))
+    };
     master.write("srv/buildbot/master/master.cfg", &host("master.cfg")?)?;
     master.write("srv/buildbot/master/database.url", &database_url(lab, master))?;
     master.write("lib/systemd/system/buildbot.service", &host("buildbot.service")?)
@@ -63,19 +70,34 @@ pub(crate) fn lay_out(lab: &Lab, master: &Machine) -> Result<()> {
 pub(crate) fn install(lab: &Lab, master: &Machine) -> Result<()> {
     psql(lab, "postgres", &format!("create database {} owner buildbot", master.name))?;
     let release = format!("{ROOT}/releases/{FIRST_BUILD}");
-    master.done(&["env", &format!("REFIT_RELEASE={release}"), &format!("{release}/bin/make-environment")], INSTALL_LIMIT)?;
+    master.done(
+        &["env", &format!("REFIT_RELEASE={release}"), &format!("{release}/bin/make-environment")],
+        INSTALL_LIMIT,
+    )?;
     let database = format!("--db={}", database_url(lab, master));
-    master.done(&[&format!("{release}/env/bin/buildbot"), "create-master", &database, &format!("{ROOT}/master")], INSTALL_LIMIT)?;
+    master.done(
+        &[
+            &format!("{release}/env/bin/buildbot"),
+            "create-master",
+            &database,
+            &format!("{ROOT}/master"),
+        ],
+        INSTALL_LIMIT,
+    )?;
     master.done(&["systemctl", "enable", "--now", "buildbot.service"], SHORT)?;
     wait_answers(master)?;
     let reason = force(master, ROW)?;
-    say(&format!("{}: buildbot {FIRST_BUILD} answers on {}:{PORT}; {reason}", master.name, master.address));
+    say(&format!(
+        "{}: buildbot {FIRST_BUILD} answers on {}:{PORT}; {reason}",
+        master.name, master.address
+    ));
     Ok(())
 }
 
 /// Makes the role that owns all databases.
 pub(crate) fn make_role(lab: &Lab) -> Result<()> {
-    until("PostgreSQL answers", START_LIMIT, || Ok(psql(lab, "postgres", "select 1").ok())).map(drop)?;
+    until("PostgreSQL answers", START_LIMIT, || Ok(psql(lab, "postgres", "select 1").ok()))
+        .map(drop)?;
     psql(lab, "postgres", &format!("create role buildbot login password '{PASSWORD}'")).map(drop)
 }
 
@@ -88,7 +110,9 @@ pub(crate) fn obstruct(lab: &Lab, master: &Machine) -> Result<()> {
 pub(crate) fn wait_answers(master: &Machine) -> Result<()> {
     until(&format!("buildbot answers on {}", master.name), START_LIMIT, || {
         let answer = network::get(master.address, PORT, "/api/v2/masters")?;
-        Ok(answer.filter(|(status, body)| *status == 200 && body.contains("\"active\": true")).map(drop))
+        Ok(answer
+            .filter(|(status, body)| *status == 200 && body.contains("\"active\": true"))
+            .map(drop))
     })
 }
 
@@ -103,18 +127,32 @@ fn force(master: &Machine, reason: &str) -> Result<String> {
             .args(["--header", "Content-Type: application/json", "--data", &ask.to_string(), &url]),
         SHORT,
     )?;
-    let answer: Value = serde_json::from_str(&answer).with_context(|| format!("unexpected answer {answer}"))?;
-    ensure!(answer.get("result").is_some_and(Value::is_array), "buildbot refused the request: {answer}");
+    let answer: Value =
+        serde_json::from_str(&answer).with_context(|| format!("unexpected answer {answer}"))?;
+    ensure!(
+        answer.get("result").is_some_and(Value::is_array),
+        "buildbot refused the request: {answer}"
+    );
     Ok(format!("asked for a build: {reason}"))
 }
 
 /// Asks PostgreSQL itself; rows as lines, columns with `|` between them.
 pub(crate) fn psql(lab: &Lab, database: &str, query: &str) -> Result<String> {
-    let words = ["su", "postgres", "-s", "/bin/sh", "-c", "cd / && exec psql -X -q -A -t -v ON_ERROR_STOP=1 -d \"$0\" -c \"$1\"", database, query];
+    let words = [
+        "su",
+        "postgres",
+        "-s",
+        "/bin/sh",
+        "-c",
+        "cd / && exec psql -X -q -A -t -v ON_ERROR_STOP=1 -d \"$0\" -c \"$1\"",
+        database,
+        query,
+    ];
     lab.database.done(&words, SHORT).map(|text| text.trim().to_owned())
 }
 
 /// Copies a file or a folder with its permissions.
 pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
-    done(Command::new("cp").arg("--archive").arg("--no-target-directory").arg(from).arg(to), SHORT).map(drop)
+    done(Command::new("cp").arg("--archive").arg("--no-target-directory").arg(from).arg(to), SHORT)
+        .map(drop)
 }

@@ -16,7 +16,9 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// Makes the bridge; a bridge of this name that the lab did not make is an error.
 pub(crate) fn up() -> Result<()> {
     if is_up() {
-        bail!("there is a network interface {BRIDGE} already: `refit-lab down` removes one that an earlier lab left");
+        bail!(
+            "there is a network interface {BRIDGE} already: `refit-lab down` removes one that an earlier lab left"
+        );
     }
     ip(&["link", "add", BRIDGE, "type", "bridge"])?;
     ip(&["address", "add", &format!("{OUTSIDE}/{PREFIX}"), "dev", BRIDGE])?;
@@ -40,7 +42,16 @@ fn ip(words: &[&str]) -> Result<()> {
 pub(crate) fn get(address: Ipv4Addr, port: u16, path: &str) -> Result<Option<(u16, String)>> {
     let url = format!("http://{address}:{port}{path}");
     let said = run(
-        Command::new("curl").args(["--silent", "--noproxy", "*", "--max-time", "8", "--write-out", "\n%{http_code}", &url]),
+        Command::new("curl").args([
+            "--silent",
+            "--noproxy",
+            "*",
+            "--max-time",
+            "8",
+            "--write-out",
+            "\n%{http_code}",
+            &url,
+        ]),
         LIMIT,
     )?;
     if !said.status.success() {

@@ -61,7 +61,11 @@ pub(crate) fn done(command: &mut Command, limit: Duration) -> Result<String> {
 }
 
 /// Waits until `ready` answers with something.
-pub(crate) fn until<T>(what: &str, limit: Duration, mut ready: impl FnMut() -> Result<Option<T>>) -> Result<T> {
+pub(crate) fn until<T>(
+    what: &str,
+    limit: Duration,
+    mut ready: impl FnMut() -> Result<Option<T>>,
+) -> Result<T> {
     let started = Instant::now();
     let mut last;
     loop {
@@ -76,7 +80,10 @@ pub(crate) fn until<T>(what: &str, limit: Duration, mut ready: impl FnMut() -> R
         if started.elapsed() > limit {
             let seconds = limit.as_secs();
             let late = format!("{what}: not within {seconds} s");
-            return Err(last.map_or_else(|| anyhow::anyhow!(late.clone()), |error| error.context(late.clone())));
+            return Err(last.map_or_else(
+                || anyhow::anyhow!(late.clone()),
+                |error| error.context(late.clone()),
+            ));
         }
         thread::sleep(LOOK_EVERY);
     }
@@ -107,13 +114,20 @@ fn describe(command: &Command) -> String {
     let mut words = vec![command.get_program().to_string_lossy().into_owned()];
     words.extend(command.get_args().map(|word| word.to_string_lossy().into_owned()));
     let text = words.join(" ");
-    if text.len() > 300 { format!("{}…", text.chars().take(300).collect::<String>()) } else { text }
+    if text.len() > 300 {
+        format!("{}…", text.chars().take(300).collect::<String>())
+    } else {
+        text
+    }
 }
 
 /// The last lines of a text.
 pub(crate) fn tail(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(QUOTED_LINES)..].iter().map(|line| format!("  {line}\n")).collect()
+    lines[lines.len().saturating_sub(QUOTED_LINES)..]
+        .iter()
+        .map(|line| format!("  {line}\n"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -128,9 +142,13 @@ mod tests {
 
     #[test]
     fn failure_quotes_what_the_command_said() {
-        let error = done(&mut sh("echo out; echo why >&2; exit 3"), Duration::from_secs(10)).unwrap_err();
+        let error =
+            done(&mut sh("echo out; echo why >&2; exit 3"), Duration::from_secs(10)).unwrap_err();
         let text = format!("{error:#}");
-        assert!(text.contains("exit status: 3") && text.contains("why") && text.contains("out"), "{text}");
+        assert!(
+            text.contains("exit status: 3") && text.contains("why") && text.contains("out"),
+            "{text}"
+        );
     }
 
     #[test]
@@ -143,7 +161,8 @@ mod tests {
 
     #[test]
     fn wait_tells_the_last_reason() {
-        let error = until::<()>("a host", Duration::from_millis(60), || bail!("no route")).unwrap_err();
+        let error =
+            until::<()>("a host", Duration::from_millis(60), || bail!("no route")).unwrap_err();
         assert!(format!("{error:#}").contains("no route"), "{error:#}");
     }
 }

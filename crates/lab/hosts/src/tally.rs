@@ -26,7 +26,12 @@ impl Tally {
     }
 
     /// As [`Tally::check`], for two values that must be the same.
-    pub(crate) fn same<T: PartialEq + std::fmt::Debug>(&mut self, what: &str, expected: &T, found: Result<T>) {
+    pub(crate) fn same<T: PartialEq + std::fmt::Debug>(
+        &mut self,
+        what: &str,
+        expected: &T,
+        found: Result<T>,
+    ) {
         let outcome = found.and_then(|found| {
             anyhow::ensure!(found == *expected, "expected {expected:?}, found {found:?}");
             Ok(())

@@ -67,20 +67,47 @@ fn job(lab: &Lab, programs: &Path, tally: &mut Tally, keep: bool) -> Result<()> 
 
 /// The walk as people type it; answers with the rollout as it stood at the end.
 fn upgrade(control: &Control) -> Result<Value> {
-    let shape = ["--share", "33", "--share", "67", "--goal", "50", "--soak", "1s", "--parallel", "2", "--failure-budget", "1"];
-    let mut create = vec!["rollout", "create", ROLLOUT, "--product", "buildbot", "--target", "4.3.0"];
+    let shape = [
+        "--share",
+        "33",
+        "--share",
+        "67",
+        "--goal",
+        "50",
+        "--soak",
+        "1s",
+        "--parallel",
+        "2",
+        "--failure-budget",
+        "1",
+    ];
+    let mut create =
+        vec!["rollout", "create", ROLLOUT, "--product", "buildbot", "--target", "4.3.0"];
     create.extend(shape);
     control.json("planner", &create)?;
     let plan = control.json("planner", &["rollout", "plan", ROLLOUT])?;
     let hash = plan["hash"].as_str().with_context(|| format!("no hash in {plan}"))?;
     say(&format!("plan {hash}"));
-    control.json("approver", &["rollout", "agree", ROLLOUT, "--plan", hash, "--remark", "seen", "--yes"])?;
+    control.json(
+        "approver",
+        &["rollout", "agree", ROLLOUT, "--plan", hash, "--remark", "seen", "--yes"],
+    )?;
     control.json("preparer", &["rollout", "prepare", ROLLOUT])?;
     follow(control, "every host is prepared", PREPARE_LIMIT, "prepared")?;
     control.json("authoriser", &["rollout", "authorise", ROLLOUT, "--plan", hash, "--yes"])?;
     control.json(
         "configurer",
-        &["rollout", "configure", ROLLOUT, "--parallel", "2", "--party", "deployer", "--party", "application-owner"],
+        &[
+            "rollout",
+            "configure",
+            ROLLOUT,
+            "--parallel",
+            "2",
+            "--party",
+            "deployer",
+            "--party",
+            "application-owner",
+        ],
     )?;
     control.json("deployer", &["rollout", "deploy", ROLLOUT])?;
     follow(control, "the rollout is over", DEPLOY_LIMIT, "completed")

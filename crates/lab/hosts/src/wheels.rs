@@ -12,12 +12,19 @@ use std::{
 
 /// The image's Python, for which wheels are chosen.
 const PYTHON: &str = "3.11";
-const PLATFORMS: [&str; 5] = ["manylinux1_x86_64", "manylinux2014_x86_64", "manylinux_2_17_x86_64", "manylinux_2_28_x86_64", "any"];
+const PLATFORMS: [&str; 5] = [
+    "manylinux1_x86_64",
+    "manylinux2014_x86_64",
+    "manylinux_2_17_x86_64",
+    "manylinux_2_28_x86_64",
+    "any",
+];
 const LIMIT: Duration = Duration::from_secs(900);
 
 /// The folder with exactly the wheels of `requirements`.
 pub(crate) fn provide(cache: &Path, build: &str, requirements: &Path) -> Result<PathBuf> {
-    let list = fs::read(requirements).with_context(|| format!("failed to read {}", requirements.display()))?;
+    let list = fs::read(requirements)
+        .with_context(|| format!("failed to read {}", requirements.display()))?;
     let wheels = cache.join(format!("wheels-{build}-{}", &Digest::of(&list).to_hex()[..16]));
     if wheels.is_dir() {
         return Ok(wheels);
@@ -29,14 +36,24 @@ pub(crate) fn provide(cache: &Path, build: &str, requirements: &Path) -> Result<
     }
     let partial = cache.join(format!("wheels-{build}.partial"));
     if partial.exists() {
-        fs::remove_dir_all(&partial).with_context(|| format!("failed to remove {}", partial.display()))?;
+        fs::remove_dir_all(&partial)
+            .with_context(|| format!("failed to remove {}", partial.display()))?;
     }
     let mut command = Command::new(pip.join("bin/pip"));
-    command.args(["download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:", "--python-version", PYTHON]);
+    command.args([
+        "download",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--only-binary=:all:",
+        "--python-version",
+        PYTHON,
+    ]);
     for platform in PLATFORMS {
         command.args(["--platform", platform]);
     }
     done(command.arg("--dest").arg(&partial).arg("--requirement").arg(requirements), LIMIT)?;
-    fs::rename(&partial, &wheels).with_context(|| format!("failed to name {}", wheels.display()))?;
+    fs::rename(&partial, &wheels)
+        .with_context(|| format!("failed to name {}", wheels.display()))?;
     Ok(wheels)
 }
