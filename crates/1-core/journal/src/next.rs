@@ -14,8 +14,9 @@ pub const INTERRUPTED: &str = "journal.step-interrupted";
 const INTERRUPTIONS_MAX: u32 = 5;
 /// Tries of opening before a person is called: with the engine's waits between them, about ten minutes of a closed service.
 const OPENINGS_MAX: u32 = 25;
-/// Tries of one undo before a person is called: a second look at a slow service, not a loop.
-const UNDOS_MAX: u32 = 3;
+/// Tries of one undo before a person is called: with the engine's waits, some eight seconds for an old service that
+/// is slow to listen; not more, for each try of a restore puts aside what it replaces.
+const UNDOS_MAX: u32 = 6;
 
 /// What comes next.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -124,7 +124,7 @@ fn failed_undo_calls_a_person_with_both_causes_and_still_releases_holds() {
     bodies.extend([intent("hold", Verb::Apply, 1), done("hold", Verb::Apply)]);
     bodies.extend([intent("once", Verb::Apply, 1), failed("once", Verb::Apply, "disk full")]);
     bodies.push(EntryBody::RollbackDecided { leg: 0, cause: cause("disk full") });
-    for attempt in 1..=3 {
+    for attempt in 1..=6 {
         bodies.extend([
             intent("once", Verb::Undo, attempt),
             failed("once", Verb::Undo, "still full"),
