@@ -4,8 +4,7 @@ use crate::{ServerError, files};
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateSigningRequestParams, DistinguishedName,
-    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData as _,
-    SanType, SerialNumber,
+    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType, SerialNumber,
 };
 use refit_ambient::Ambient;
 use refit_names::{Digest, HostName};
@@ -144,7 +143,6 @@ impl Authority {
         params.use_authority_key_identifier_extension = true;
         let serial = params.serial_number.as_ref().map(|serial| hex::encode(serial.to_bytes()));
         let signed = params.signed_by(&request.public_key, &self.issuer).map_err(RequestError)?;
-        tracing::debug!(%host, key = hex::encode(&request.public_key.der_bytes()[..8.min(request.public_key.der_bytes().len())]), "agent certificate signed");
         Ok(AgentCertificate { pem: signed.pem(), serial: serial.unwrap_or_default(), not_after })
     }
 }
