@@ -1,6 +1,10 @@
 //! Whether files and database fit together.
 
-use crate::{Build, layout::{self, Layout}, store::Store};
+use crate::{
+    Build,
+    layout::{self, Layout},
+    store::Store,
+};
 use anyhow::{Result, ensure};
 
 /// Fails with the first thing that does not fit.
@@ -18,5 +22,10 @@ pub(crate) fn run(build: &Build, layout: &Layout) -> Result<String> {
         )?;
         ensure!(orphans == 0, "{orphans} entries belong to no account");
     }
-    Ok(format!("build {}, schema {}, {} entries: consistent", build.name, build.schema, store.count()?))
+    Ok(format!(
+        "build {}, schema {}, {} entries: consistent",
+        build.name,
+        build.schema,
+        store.count()?
+    ))
 }

@@ -92,7 +92,9 @@ pub(crate) fn check_tree(build: &str) -> Result<()> {
     let path = release.join("share/build");
     match fs::read_to_string(&path) {
         Ok(found) if found.trim() == build => Ok(()),
-        Ok(found) => bail!("{} says build {}, this program is build {build}", path.display(), found.trim()),
+        Ok(found) => {
+            bail!("{} says build {}, this program is build {build}", path.display(), found.trim())
+        }
         Err(error) => Err(error).with_context(|| format!("failed to read {}", path.display())),
     }
 }

@@ -26,10 +26,7 @@ mod traffic;
 
 use anyhow::{Context as _, Result, bail};
 use layout::Layout;
-use std::{
-    io::Write as _,
-    process::ExitCode,
-};
+use std::{io::Write as _, process::ExitCode};
 
 /// What makes one build differ from the others.
 #[derive(Debug)]

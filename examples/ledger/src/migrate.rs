@@ -34,7 +34,9 @@ pub(crate) fn run(build: &Build, layout: &Layout) -> Result<String> {
 
 /// One row per account; two that differ only in case are one too many.
 fn fill_accounts(transaction: &Transaction<'_>) -> Result<usize> {
-    let mut query = transaction.prepare("SELECT account, min(seq), min(id) FROM entries GROUP BY account ORDER BY min(seq)")?;
+    let mut query = transaction.prepare(
+        "SELECT account, min(seq), min(id) FROM entries GROUP BY account ORDER BY min(seq)",
+    )?;
     let accounts = query
         .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
         .collect::<Result<Vec<(String, i64, String)>, _>>()?;

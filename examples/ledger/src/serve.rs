@@ -33,7 +33,8 @@ type Answer = (u16, Value);
 pub(crate) fn run(build: &Build, layout: &Layout) -> Result<String> {
     layout::check_tree(build.name)?;
     let port = std::env::var("REFIT_PARAM_PORT").context("REFIT_PARAM_PORT is not set")?;
-    let port: u16 = port.parse().with_context(|| format!("REFIT_PARAM_PORT is `{port}`, expected a port"))?;
+    let port: u16 =
+        port.parse().with_context(|| format!("REFIT_PARAM_PORT is `{port}`, expected a port"))?;
     let store = Store::open(build, layout)?;
     let signals = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let server = Server::http((Ipv4Addr::LOCALHOST, port))
@@ -76,7 +77,8 @@ impl Ledger<'_> {
 
     fn handle(&self, mut request: Request) {
         let answer = self.answer(&mut request);
-        let (status, body) = answer.unwrap_or_else(|error| (500, json!({ "error": format!("{error:#}") })));
+        let (status, body) =
+            answer.unwrap_or_else(|error| (500, json!({ "error": format!("{error:#}") })));
         let mut response = Response::from_string(body.to_string()).with_status_code(status);
         let mut headers = vec!["Content-Type: application/json"];
         if status == 503 {
@@ -100,7 +102,9 @@ impl Ledger<'_> {
             (Method::Get, "/summary") if self.build.sums => self.summary(),
             (Method::Get, "/accounts") if self.build.schema >= 2 => self.accounts(),
             (Method::Get, path) => match path.strip_prefix("/entries/") {
-                Some(id) => Ok(self.store().get(id)?.map_or_else(not_found, |entry| (200, json!(entry)))),
+                Some(id) => {
+                    Ok(self.store().get(id)?.map_or_else(not_found, |entry| (200, json!(entry))))
+                }
                 None => Ok(not_found()),
             },
             _ => Ok((405, json!({ "error": "method not allowed" }))),
@@ -126,7 +130,9 @@ impl Ledger<'_> {
         }
         Ok(match store.add(&entry)? {
             Added::Stored => (201, json!({ "id": entry.id })),
-            Added::Conflict => (409, json!({ "error": format!("entry `{}` exists with other content", entry.id) })),
+            Added::Conflict => {
+                (409, json!({ "error": format!("entry `{}` exists with other content", entry.id) }))
+            }
             Added::Refused(why) => (422, json!({ "error": why })),
         })
     }
@@ -141,7 +147,8 @@ impl Ledger<'_> {
     }
 
     fn accounts(&self) -> Result<Answer> {
-        let names: Vec<String> = self.store().sums()?.into_iter().map(|(account, ..)| account).collect();
+        let names: Vec<String> =
+            self.store().sums()?.into_iter().map(|(account, ..)| account).collect();
         Ok((200, json!({ "accounts": names, "schema": self.store().schema() })))
     }
 }

@@ -1,6 +1,9 @@
 //! The database: schema, entries, sums.
 
-use crate::{Build, layout::{Layout, Settings}};
+use crate::{
+    Build,
+    layout::{Layout, Settings},
+};
 use anyhow::{Context as _, Result, bail};
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, params};
 use serde::{Deserialize, Serialize};
@@ -49,12 +52,15 @@ impl Store {
             (0, Some(_)) => bail!("{} is empty but there are settings for it", path.display()),
             (found, _) if found != build.schema => bail!(
                 "{} has schema {found}, build {} works with schema {} only",
-                path.display(), build.name, build.schema
+                path.display(),
+                build.name,
+                build.schema
             ),
             (found, Some(settings)) if settings.schema == found => {}
             (found, settings) => bail!(
                 "{} has schema {found}, its settings are for schema {}",
-                path.display(), settings.map_or(0, |settings| settings.schema)
+                path.display(),
+                settings.map_or(0, |settings| settings.schema)
             ),
         }
         Ok(Self { connection, schema: build.schema })
@@ -70,15 +76,25 @@ impl Store {
         let transaction = self.connection.transaction()?;
         if self.schema >= 2 {
             let account = transaction
-                .query_row("SELECT name FROM accounts WHERE folded = lower(?1)", [&entry.account], |row| row.get::<_, String>(0))
+                .query_row(
+                    "SELECT name FROM accounts WHERE folded = lower(?1)",
+                    [&entry.account],
+                    |row| row.get::<_, String>(0),
+                )
                 .optional()?;
             match account {
                 Some(name) if name != entry.account => {
-                    return Ok(Added::Refused(format!("account `{}` exists as `{name}`", entry.account)));
+                    return Ok(Added::Refused(format!(
+                        "account `{}` exists as `{name}`",
+                        entry.account
+                    )));
                 }
                 Some(_) => {}
                 None => {
-                    transaction.execute("INSERT INTO accounts (name, folded) VALUES (?1, lower(?1))", [&entry.account])?;
+                    transaction.execute(
+                        "INSERT INTO accounts (name, folded) VALUES (?1, lower(?1))",
+                        [&entry.account],
+                    )?;
                 }
             }
         }
@@ -137,7 +153,8 @@ impl Store {
 /// Opens the file with the settings that durability needs.
 pub(crate) fn open_file(layout: &Layout) -> Result<Connection> {
     let path = layout.database();
-    let connection = Connection::open(&path).with_context(|| format!("failed to open {}", path.display()))?;
+    let connection =
+        Connection::open(&path).with_context(|| format!("failed to open {}", path.display()))?;
     connection.busy_timeout(BUSY)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;

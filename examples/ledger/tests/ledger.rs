@@ -40,8 +40,12 @@ impl Place {
     }
 
     fn command(&self, build: &str, verb: &str) -> Command {
-        let mut command = Command::new(self.dir.path().join("releases").join(build).join("bin/ledger"));
-        command.arg(verb).env("REFIT_ROOT", self.dir.path()).env("REFIT_PARAM_PORT", self.port.to_string());
+        let mut command =
+            Command::new(self.dir.path().join("releases").join(build).join("bin/ledger"));
+        command
+            .arg(verb)
+            .env("REFIT_ROOT", self.dir.path())
+            .env("REFIT_PARAM_PORT", self.port.to_string());
         command
     }
 
@@ -64,7 +68,8 @@ impl Served<'_> {
     /// Status and the whole answer.
     fn ask(&self, request: &str, body: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(("127.0.0.1", self.1.port)).unwrap();
-        write!(stream, "{request} HTTP/1.0\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+        write!(stream, "{request} HTTP/1.0\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+            .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         (answer[9..12].parse().unwrap(), answer)
@@ -138,7 +143,11 @@ fn migration_that_fails_names_the_row_and_changes_nothing() {
     assert_eq!((served.write("a", "Harbour", 1), served.write("b", "harbour", 2)), (201, 201));
     drop(served);
     let failed = place.run("1200", "migrate");
-    assert!(!failed.status.success() && said(&failed).contains("row 2 (entry `b`)"), "{}", said(&failed));
+    assert!(
+        !failed.status.success() && said(&failed).contains("row 2 (entry `b`)"),
+        "{}",
+        said(&failed)
+    );
     assert!(place.run("1000", "check").status.success());
     assert!(said(&place.run("1200", "serve")).contains("has schema 1"));
 }

@@ -33,7 +33,13 @@ pub(crate) struct Global {
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// Address of the control server [default: https://127.0.0.1:7443]
-    #[arg(long, global = true, env = "REFIT_SERVER", value_name = "URL", help_heading = "Connection")]
+    #[arg(
+        long,
+        global = true,
+        env = "REFIT_SERVER",
+        value_name = "URL",
+        help_heading = "Connection"
+    )]
     pub(crate) server: Option<String>,
     /// File with the access token; else REFIT_TOKEN or REFIT_TOKEN_FILE
     #[arg(long, global = true, value_name = "FILE", help_heading = "Connection")]

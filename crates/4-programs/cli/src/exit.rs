@@ -68,8 +68,19 @@ fn of_problem(problem: &Problem) -> Exit {
 
 /// Words in codes of errors that say: what was signed does not hold.
 const NOT_VERIFIED: [&str; 13] = [
-    "damaged", "signature", "unsigned", "digest", "expired", "rolled-back", "rollback-attack",
-    "not-trusted", "unknown-key", "not-verified", "wrong-key", "tampered", "mismatch",
+    "damaged",
+    "signature",
+    "unsigned",
+    "digest",
+    "expired",
+    "rolled-back",
+    "rollback-attack",
+    "not-trusted",
+    "unknown-key",
+    "not-verified",
+    "wrong-key",
+    "tampered",
+    "mismatch",
 ];
 
 /// Of any other error, by its code.
@@ -98,7 +109,8 @@ mod tests {
 
     #[test]
     fn refusals_of_the_server_have_their_own_exit_codes() {
-        let table = [(404, Exit::NotFound), (403, Exit::Denied), (409, Exit::Blocked), (500, Exit::Failed)];
+        let table =
+            [(404, Exit::NotFound), (403, Exit::Denied), (409, Exit::Blocked), (500, Exit::Failed)];
         for (status, exit) in table {
             let error = ClientError::Problem(Problem::new("rollout.x", status, "t", "d"));
             assert_eq!(of_client(&error), exit, "status {status}");

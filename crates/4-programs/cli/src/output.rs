@@ -47,8 +47,9 @@ impl Output {
         text: impl FnOnce(&T) -> String,
     ) -> Result<(), CliError> {
         if self.json {
-            let json = serde_json::to_string_pretty(value)
-                .map_err(|error| CliError::new("cli.io", Exit::Failed, format!("failed to write JSON: {error}")))?;
+            let json = serde_json::to_string_pretty(value).map_err(|error| {
+                CliError::new("cli.io", Exit::Failed, format!("failed to write JSON: {error}"))
+            })?;
             return self.text(&json);
         }
         self.text(&text(value))
@@ -59,8 +60,9 @@ impl Output {
     /// # Errors
     /// [`CliError`] when standard output cannot be written.
     pub fn event<T: Serialize + ?Sized>(&self, value: &T) -> Result<(), CliError> {
-        let json = serde_json::to_string(value)
-            .map_err(|error| CliError::new("cli.io", Exit::Failed, format!("failed to write JSON: {error}")))?;
+        let json = serde_json::to_string(value).map_err(|error| {
+            CliError::new("cli.io", Exit::Failed, format!("failed to write JSON: {error}"))
+        })?;
         self.text(&json)
     }
 
@@ -112,7 +114,9 @@ impl Output {
         let mut err = io::stderr().lock();
         let _ = write!(err, "{question} [y/N] ").and_then(|()| err.flush());
         let mut line = String::new();
-        io::stdin().read_line(&mut line).map_err(|error| CliError::io("read", "standard input", error))?;
+        io::stdin()
+            .read_line(&mut line)
+            .map_err(|error| CliError::io("read", "standard input", error))?;
         Ok(matches!(line.trim(), "y" | "Y" | "yes"))
     }
 

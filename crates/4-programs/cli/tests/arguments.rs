@@ -24,7 +24,8 @@ fn verbs(args: &[&str]) -> Vec<String> {
 
 #[test]
 fn every_command_stands_in_the_documentation() {
-    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs/cli.md")).unwrap();
+    let page =
+        fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../docs/cli.md")).unwrap();
     let nouns = verbs(&[]);
     assert!(nouns.len() >= 9, "{nouns:?}");
     let missing: BTreeSet<String> = nouns
@@ -84,7 +85,14 @@ fn reader_that_goes_away_is_no_error() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let status = std::process::Command::new(env!("CARGO_BIN_EXE_refit"))
-        .args(["signoff", "verify", "--json", &format!("{kept}kept.json"), "--key", &format!("{kept}kept.pub.pem")])
+        .args([
+            "signoff",
+            "verify",
+            "--json",
+            &format!("{kept}kept.json"),
+            "--key",
+            &format!("{kept}kept.pub.pem"),
+        ])
         .stdout(writer)
         .status()
         .unwrap();

@@ -7,7 +7,8 @@ use std::{fs, path::Path};
 /// Runs the program in `dir` and compares its exit code.
 fn refit(dir: &Path, args: &[&str], exit: i32) -> (String, String) {
     let output = Command::cargo_bin("refit").unwrap().current_dir(dir).args(args).output().unwrap();
-    let (out, err) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    let (out, err) =
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
     assert_eq!(output.status.code(), Some(exit), "{args:?}\n{out}\n{err}");
     (out, err)
 }
@@ -26,7 +27,8 @@ fn example_goes_from_folder_to_host_and_bad_input_ends_with_nine() {
     refit(dir, &["pack", "keygen", "--out", "other.der"], 0);
     let (built, _) = refit(dir, &["pack", "build", "hello", "--key", "signer.der", "--json"], 0);
     let built: Value = serde_json::from_str(&built).unwrap();
-    let (verified, _) = refit(dir, &["pack", "verify", "hello-1100.refit", "--key", "signer.pub.pem", "--json"], 0);
+    let (verified, _) =
+        refit(dir, &["pack", "verify", "hello-1100.refit", "--key", "signer.pub.pem", "--json"], 0);
     let verified: Value = serde_json::from_str(&verified).unwrap();
     assert_eq!((&verified["sha256"], &verified["signer"]), (&built["sha256"], &built["signer"]));
 
@@ -48,19 +50,56 @@ fn example_goes_from_folder_to_host_and_bad_input_ends_with_nine() {
     }
 
     refit(dir, &["repo", "init", "repo", "--keys", "keys"], 0);
-    refit(dir, &["repo", "publish", "repo", "--keys", "keys", "--key", "signer.pub.pem", "unsigned.refit"], 9);
-    refit(dir, &["repo", "publish", "repo", "--keys", "keys", "--key", "signer.pub.pem", "hello-1100.refit"], 0);
+    refit(
+        dir,
+        &["repo", "publish", "repo", "--keys", "keys", "--key", "signer.pub.pem", "unsigned.refit"],
+        9,
+    );
+    refit(
+        dir,
+        &[
+            "repo",
+            "publish",
+            "repo",
+            "--keys",
+            "keys",
+            "--key",
+            "signer.pub.pem",
+            "hello-1100.refit",
+        ],
+        0,
+    );
     refit(dir, &["repo", "trust", "--root", "repo/metadata/1.root.json", "--state", "state"], 0);
     let base = format!("file://{}/repo", dir.display());
     let (metadata, targets) = (format!("{base}/metadata"), format!("{base}/targets"));
-    let (seen, _) = refit(dir, &["repo", "refresh", "--state", "state", "--metadata-url", &metadata, "--json"], 0);
+    let (seen, _) = refit(
+        dir,
+        &["repo", "refresh", "--state", "state", "--metadata-url", &metadata, "--json"],
+        0,
+    );
     assert_eq!(serde_json::from_str::<Value>(&seen).unwrap()["versions"]["targets"], 2);
-    let get = ["repo", "get", "--state", "state", "--metadata-url", &metadata, "--targets-url", &targets, "--out", "out", "--target"];
+    let get = [
+        "repo",
+        "get",
+        "--state",
+        "state",
+        "--metadata-url",
+        &metadata,
+        "--targets-url",
+        &targets,
+        "--out",
+        "out",
+        "--target",
+    ];
     refit(dir, &[&get[..], &["packs/hello/1100/record.json"]].concat(), 0);
     assert!(dir.join("out/packs/hello/1100/record.json").is_file());
     refit(dir, &[&get[..], &["packs/none"]].concat(), 3);
     refit(dir, &[&get[..], &["../out"]].concat(), 2);
-    refit(dir, &["repo", "refresh", "--state", "state", "--metadata-url", "http://127.0.0.1:9/"], 5);
+    refit(
+        dir,
+        &["repo", "refresh", "--state", "state", "--metadata-url", "http://127.0.0.1:9/"],
+        5,
+    );
 }
 
 #[test]

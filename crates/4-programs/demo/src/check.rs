@@ -37,11 +37,17 @@ pub(crate) fn check(
             let certificate = certificates.get(&seen.host);
             let mut found = Found { problems: Vec::new() };
             reports.push(found.host(number, releases, host, seen, &told, certificate));
-            problems.extend(found.problems.into_iter().map(|problem| format!("{}: {problem}", seen.host)));
+            problems.extend(
+                found.problems.into_iter().map(|problem| format!("{}: {problem}", seen.host)),
+            );
         }
     }
     if reports.len() != hosts.len() {
-        problems.push(format!("{} hosts are in the rollout, expected {}", reports.len(), hosts.len()));
+        problems.push(format!(
+            "{} hosts are in the rollout, expected {}",
+            reports.len(),
+            hosts.len()
+        ));
     }
     DemoReport {
         lost_writes: reports.iter().map(|report| report.lost_writes).sum(),
@@ -74,7 +80,9 @@ impl Found {
         if told.acknowledged == 0 {
             self.problems.push("not one write was acknowledged".to_owned());
         }
-        self.problems.extend(told.refused.iter().map(|text| format!("a write was refused for good: {text}")));
+        self.problems.extend(
+            told.refused.iter().map(|text| format!("a write was refused for good: {text}")),
+        );
         match certificate {
             None => self.problems.push("it has no certificate".to_owned()),
             Some(Certificate { flaw: Some(flaw), .. }) => {
@@ -95,7 +103,9 @@ impl Found {
             bytes_full: evidence.map_or(0, |evidence| evidence.prepare.bytes_full.0),
             acknowledged_writes: told.acknowledged,
             lost_writes: lost,
-            certificate: certificate.map(|certificate| certificate.json.clone()).unwrap_or_default(),
+            certificate: certificate
+                .map(|certificate| certificate.json.clone())
+                .unwrap_or_default(),
             build_after,
         }
     }
@@ -110,9 +120,11 @@ impl Found {
                 (HostOutcome::Unfinished, installed(host).unwrap_or_else(|| seen.path[0].clone()))
             }
         };
-        let expected = if host.spec.is_bad { HostOutcome::RolledBack } else { HostOutcome::Succeeded };
+        let expected =
+            if host.spec.is_bad { HostOutcome::RolledBack } else { HostOutcome::Succeeded };
         if outcome != expected && outcome != HostOutcome::Unfinished {
-            self.problems.push(format!("it ended as {outcome:?}, expected {expected:?}: {:?}", seen.state));
+            self.problems
+                .push(format!("it ended as {outcome:?}, expected {expected:?}: {:?}", seen.state));
         }
         (outcome, build)
     }
@@ -122,7 +134,8 @@ impl Found {
         let found = installed(host);
         if found.as_ref() != Some(build) {
             let found = found.map_or("nothing".to_owned(), |found| found.to_string());
-            self.problems.push(format!("`current` leads to {found}, it was reported to be build {build}"));
+            self.problems
+                .push(format!("`current` leads to {found}, it was reported to be build {build}"));
         }
         let Some(index) = BUILDS.iter().position(|known| *known == build.as_str()) else {
             self.problems.push(format!("build {build} is none of {BUILDS:?}"));
@@ -130,14 +143,18 @@ impl Found {
         };
         match same_trees(&releases.trees[index], &host.root.join("current")) {
             Ok(()) => {}
-            Err(difference) => self.problems.push(format!("its files are not those of build {build}: {difference}")),
+            Err(difference) => self
+                .problems
+                .push(format!("its files are not those of build {build}: {difference}")),
         }
         let schema = schema_of(build.as_str().as_bytes());
         let settings = fs::read(host.root.join("data/ledger.json")).ok();
-        let settings: Option<serde_json::Value> = settings.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let settings: Option<serde_json::Value> =
+            settings.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         let said = settings.as_ref().and_then(|settings| settings["schema"].as_u64());
         if said != Some(u64::from(schema)) {
-            self.problems.push(format!("its settings are for schema {said:?}, build {build} has {schema}"));
+            self.problems
+                .push(format!("its settings are for schema {said:?}, build {build} has {schema}"));
         }
         if host.root.join("traffic.closed").exists() {
             self.problems.push("it still refuses writes".to_owned());
@@ -146,20 +163,31 @@ impl Found {
 
     /// Counts acknowledged entries that are not there as they were sent.
     fn writes(&mut self, host: &Host, told: &Written, build: &BuildId) -> u64 {
-        match read_entries(&host.root.join("data/ledger.db"), schema_of(build.as_str().as_bytes())) {
+        match read_entries(&host.root.join("data/ledger.db"), schema_of(build.as_str().as_bytes()))
+        {
             Ok(found) => {
                 let lost: Vec<String> = (1..=told.acknowledged)
                     .map(|number| (id(&host.spec.name, number), entry(number)))
                     .filter(|(id, (account, amount))| {
-                        found.get(id).is_none_or(|(is_account, is_amount)| is_account != account || is_amount != amount)
+                        found.get(id).is_none_or(|(is_account, is_amount)| {
+                            is_account != account || is_amount != amount
+                        })
                     })
                     .map(|(id, _)| id)
                     .collect();
                 if !lost.is_empty() {
-                    let shown = lost.iter().take(10).map(String::as_str).collect::<Vec<_>>().join(", ");
-                    self.problems.push(format!("{} acknowledged writes are lost: {shown}", lost.len()));
+                    let shown =
+                        lost.iter().take(10).map(String::as_str).collect::<Vec<_>>().join(", ");
+                    self.problems
+                        .push(format!("{} acknowledged writes are lost: {shown}", lost.len()));
                 }
-                if host.spec.is_bad && found.values().filter(|(account, _)| account.ends_with("arbour fees")).count() != 2 {
+                if host.spec.is_bad
+                    && found
+                        .values()
+                        .filter(|(account, _)| account.ends_with("arbour fees"))
+                        .count()
+                        != 2
+                {
                     self.problems.push("its old entries are not all there".to_owned());
                 }
                 lost.len() as u64
@@ -190,7 +218,9 @@ fn read_entries(database: &Path, schema: u32) -> Result<Entries, String> {
         Ok((found, whole, rows.collect::<Result<_, _>>()?))
     };
     match read() {
-        Ok((found, _, _)) if found != schema => Err(format!("it has schema {found}, expected {schema}")),
+        Ok((found, _, _)) if found != schema => {
+            Err(format!("it has schema {found}, expected {schema}"))
+        }
         Ok((_, whole, _)) if whole != "ok" => Err(format!("integrity check says: {whole}")),
         Ok((_, _, entries)) => Ok(entries),
         Err(error) => Err(error.to_string()),
@@ -200,8 +230,13 @@ fn read_entries(database: &Path, schema: u32) -> Result<Entries, String> {
 /// Says the first difference in names or bytes.
 fn same_trees(expected: &Path, found: &Path) -> Result<(), String> {
     let names = |folder: &Path| -> Result<BTreeSet<PathBuf>, String> {
-        let entries = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-        entries.map(|entry| entry.map(|entry| entry.file_name().into()).map_err(|error| error.to_string())).collect()
+        let entries =
+            fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        entries
+            .map(|entry| {
+                entry.map(|entry| entry.file_name().into()).map_err(|error| error.to_string())
+            })
+            .collect()
     };
     let (wanted, there) = (names(expected)?, names(found)?);
     if let Some(odd) = wanted.symmetric_difference(&there).next() {
@@ -248,7 +283,12 @@ mod tests {
         for number in [1, 3] {
             let (account, amount) = entry(number);
             let amount = if number == 3 { amount + 1 } else { amount };
-            database.execute("INSERT INTO entries VALUES (?1, ?2, ?3)", (id(&host, number), account, amount)).unwrap();
+            database
+                .execute(
+                    "INSERT INTO entries VALUES (?1, ?2, ?3)",
+                    (id(&host, number), account, amount),
+                )
+                .unwrap();
         }
         let spec = crate::hosts::specs(1, crate::Failure::None).unwrap().remove(0);
         fs::create_dir(dir.path().join("data")).unwrap();
@@ -257,6 +297,9 @@ mod tests {
         let mut found = Found { problems: Vec::new() };
         let told = Written { acknowledged: 3, ..Written::default() };
         assert_eq!(found.writes(&host, &told, &BuildId::parse("1000").unwrap()), 2);
-        assert_eq!(found.problems, ["2 acknowledged writes are lost: north-01-000002, north-01-000003"]);
+        assert_eq!(
+            found.problems,
+            ["2 acknowledged writes are lost: north-01-000002, north-01-000003"]
+        );
     }
 }

@@ -32,7 +32,11 @@ pub(crate) fn tail(text: &str) -> &str {
 }
 
 /// Runs a program to its end; its standard output is the answer.
-pub(crate) async fn run<A: AsRef<OsStr>>(program: &Path, args: &[A], env: &[(&str, &str)]) -> Result<String, DemoError> {
+pub(crate) async fn run<A: AsRef<OsStr>>(
+    program: &Path,
+    args: &[A],
+    env: &[(&str, &str)],
+) -> Result<String, DemoError> {
     let output = Command::new(program)
         .args(args)
         .envs(env.iter().copied())
@@ -53,7 +57,11 @@ pub(crate) async fn run<A: AsRef<OsStr>>(program: &Path, args: &[A], env: &[(&st
 }
 
 /// Starts a program in a process group of its own: Ctrl-C reaches the demo, which ends everything in order.
-pub(crate) fn start<A: AsRef<OsStr>>(program: &Path, args: &[A], log: &Path) -> Result<Running, DemoError> {
+pub(crate) fn start<A: AsRef<OsStr>>(
+    program: &Path,
+    args: &[A],
+    log: &Path,
+) -> Result<Running, DemoError> {
     let file = fs::File::create(log).map_err(DemoError::io("write", log))?;
     let other = file.try_clone().map_err(DemoError::io("write", log))?;
     let child = Command::new(program)

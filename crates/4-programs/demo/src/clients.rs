@@ -76,7 +76,12 @@ impl Clients {
         for host in hosts {
             let written = Shared::default();
             clients.written.insert(host.spec.name.clone(), Arc::clone(&written));
-            clients.running.push(tokio::spawn(write(http.clone(), host.clone(), written, stopped.clone())));
+            clients.running.push(tokio::spawn(write(
+                http.clone(),
+                host.clone(),
+                written,
+                stopped.clone(),
+            )));
         }
         Ok(clients)
     }
@@ -109,9 +114,14 @@ async fn seed(http: &reqwest::Client, host: &Host) -> Result<(), DemoError> {
     for (number, account) in [(1, "Harbour fees"), (2, "harbour fees")] {
         let body = json!({ "id": format!("{}-old-{number}", host.spec.name), "account": account, "amount": 1_250 });
         let sent = http.post(address(host)).body(body.to_string()).send().await;
-        let status = sent.map_err(|error| DemoError::Value(format!("{}: {error}", host.spec.name)))?.status();
+        let status = sent
+            .map_err(|error| DemoError::Value(format!("{}: {error}", host.spec.name)))?
+            .status();
         if status != 201 {
-            return Err(DemoError::Value(format!("{} answered {status} to a write", host.spec.name)));
+            return Err(DemoError::Value(format!(
+                "{} answered {status} to a write",
+                host.spec.name
+            )));
         }
     }
     Ok(())
@@ -121,11 +131,18 @@ fn address(host: &Host) -> String {
     format!("http://127.0.0.1:{}/entries", host.port)
 }
 
-async fn write(http: reqwest::Client, host: Host, written: Shared, mut stopped: watch::Receiver<bool>) {
+async fn write(
+    http: reqwest::Client,
+    host: Host,
+    written: Shared,
+    mut stopped: watch::Receiver<bool>,
+) {
     let (address, mut last) = (address(&host), Instant::now());
     for number in 1.. {
         let (account, amount) = entry(number);
-        let body = json!({ "id": id(&host.spec.name, number), "account": account, "amount": amount }).to_string();
+        let body =
+            json!({ "id": id(&host.spec.name, number), "account": account, "amount": amount })
+                .to_string();
         loop {
             // A stopped client gives up a write that it was never told is stored.
             if *stopped.borrow() {

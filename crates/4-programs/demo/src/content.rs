@@ -30,10 +30,30 @@ pub(crate) const fn schema_of(build: &[u8]) -> u32 {
 macro_rules! pack_files {
     ($build:literal) => {
         [
-            ("pack.yaml", include_str!(concat!("../../../../examples/ledger/packs/", $build, "/pack.yaml"))),
-            ("runbook.yaml", include_str!(concat!("../../../../examples/ledger/packs/", $build, "/runbook.yaml"))),
-            ("README.md", include_str!(concat!("../../../../examples/ledger/packs/", $build, "/README.md"))),
-            ("web/index.html", include_str!(concat!("../../../../examples/ledger/packs/", $build, "/web/index.html"))),
+            (
+                "pack.yaml",
+                include_str!(concat!("../../../../examples/ledger/packs/", $build, "/pack.yaml")),
+            ),
+            (
+                "runbook.yaml",
+                include_str!(concat!(
+                    "../../../../examples/ledger/packs/",
+                    $build,
+                    "/runbook.yaml"
+                )),
+            ),
+            (
+                "README.md",
+                include_str!(concat!("../../../../examples/ledger/packs/", $build, "/README.md")),
+            ),
+            (
+                "web/index.html",
+                include_str!(concat!(
+                    "../../../../examples/ledger/packs/",
+                    $build,
+                    "/web/index.html"
+                )),
+            ),
         ]
     };
 }
@@ -55,12 +75,29 @@ pub(crate) async fn build(ground: &Ground, options: &DemoOptions) -> Result<Rele
         for (name, text) in files {
             write(&folder.join(name), text.as_bytes())?;
         }
-        children::run(refit, &["pack".as_ref(), "build".as_ref(), folder.as_os_str(), "--out".as_ref(), packs.as_os_str()], &[]).await?;
+        children::run(
+            refit,
+            &[
+                "pack".as_ref(),
+                "build".as_ref(),
+                folder.as_os_str(),
+                "--out".as_ref(),
+                packs.as_os_str(),
+            ],
+            &[],
+        )
+        .await?;
         made.push(packs.join(format!("ledger-{build}.refit")));
     }
     let keys = keys.as_os_str();
-    children::run(refit, &["repo".as_ref(), "init".as_ref(), repository.as_os_str(), "--keys".as_ref(), keys], &[]).await?;
-    let mut publish = vec!["repo".as_ref(), "publish".as_ref(), repository.as_os_str(), "--keys".as_ref(), keys];
+    children::run(
+        refit,
+        &["repo".as_ref(), "init".as_ref(), repository.as_os_str(), "--keys".as_ref(), keys],
+        &[],
+    )
+    .await?;
+    let mut publish =
+        vec!["repo".as_ref(), "publish".as_ref(), repository.as_os_str(), "--keys".as_ref(), keys];
     publish.extend(made.iter().map(|pack| pack.as_os_str()));
     children::run(refit, &publish, &[]).await?;
     let trees = <[PathBuf; 3]>::try_from(trees).map_err(|_| DemoError::value("three releases"))?;
@@ -83,10 +120,18 @@ async fn release(options: &DemoOptions, build: &str, tree: &Path) -> Result<(), 
     let bin = tree.join("bin/ledger");
     write(&bin, &[])?;
     // A product ships without debugging information. Where binutils are missing, the pack is larger.
-    if children::run(Path::new("strip"), &["-o".as_ref(), bin.as_os_str(), program.as_os_str()], &[]).await.is_err() {
+    if children::run(
+        Path::new("strip"),
+        &["-o".as_ref(), bin.as_os_str(), program.as_os_str()],
+        &[],
+    )
+    .await
+    .is_err()
+    {
         fs::copy(&program, &bin).map_err(DemoError::io("copy", &program))?;
     }
-    fs::set_permissions(&bin, fs::Permissions::from_mode(0o755)).map_err(DemoError::io("write", &bin))?;
+    fs::set_permissions(&bin, fs::Permissions::from_mode(0o755))
+        .map_err(DemoError::io("write", &bin))?;
     write(&tree.join("share/build"), format!("{build}\n").as_bytes())?;
     write(&tree.join("share/pictures.bin"), &noise("pictures", SAME_BYTES))?;
     write(&tree.join("share/map.bin"), &noise(&format!("map of {build}"), SAME_BYTES / 8))?;
@@ -115,8 +160,8 @@ fn noise(name: &str, length: usize) -> Vec<u8> {
 /// A help text; every fifth page is new in each release.
 fn help(build: &str, page: u32) -> String {
     const WORDS: [&str; 16] = [
-        "account", "entry", "sum", "booking", "amount", "cent", "balance", "month", "close", "open", "report",
-        "ledger", "column", "row", "page", "total",
+        "account", "entry", "sum", "booking", "amount", "cent", "balance", "month", "close",
+        "open", "report", "ledger", "column", "row", "page", "total",
     ];
     let edition = if page.is_multiple_of(5) { build } else { "1000" };
     let mut text = format!("Help, page {page}, edition {edition}\n");
@@ -142,7 +187,8 @@ mod tests {
 
     #[test]
     fn every_fifth_help_page_is_new_in_a_release() {
-        let changed = (0..HELP_PAGES).filter(|page| help("1000", *page) != help("1100", *page)).count();
+        let changed =
+            (0..HELP_PAGES).filter(|page| help("1000", *page) != help("1100", *page)).count();
         assert_eq!(changed, 12);
     }
 }

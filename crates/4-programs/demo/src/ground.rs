@@ -108,10 +108,16 @@ pub(crate) fn free_ports(wanted: usize) -> Result<Vec<u16>, DemoError> {
     // Two demos at once start at different places.
     let start = PORTS.start + u16::try_from(std::process::id() % 8_000).unwrap_or_default();
     let candidates = (start..PORTS.end).chain(PORTS.start..start);
-    let held: Vec<TcpListener> =
-        candidates.filter_map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()).take(wanted).collect();
+    let held: Vec<TcpListener> = candidates
+        .filter_map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok())
+        .take(wanted)
+        .collect();
     if held.len() < wanted {
         return Err(DemoError::Ports { wanted });
     }
-    Ok(held.iter().filter_map(|listener| listener.local_addr().ok()).map(|address| address.port()).collect())
+    Ok(held
+        .iter()
+        .filter_map(|listener| listener.local_addr().ok())
+        .map(|address| address.port())
+        .collect())
 }

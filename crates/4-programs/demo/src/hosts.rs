@@ -60,9 +60,13 @@ pub(crate) fn specs(count: u32, failure: Failure) -> Result<Vec<HostSpec>, DemoE
     let bad = (0..count).rev().find(|index| shape(*index) == Criticality::High);
     (0..count)
         .map(|index| {
-            let (site, role) = (["north", "south"][index as usize % 2], ["branch", "archive", "branch"][index as usize % 3]);
+            let (site, role) = (
+                ["north", "south"][index as usize % 2],
+                ["branch", "archive", "branch"][index as usize % 3],
+            );
             Ok(HostSpec {
-                name: HostName::parse(format!("{site}-{:02}", index + 1)).map_err(DemoError::value)?,
+                name: HostName::parse(format!("{site}-{:02}", index + 1))
+                    .map_err(DemoError::value)?,
                 site: SiteName::parse(site).map_err(DemoError::value)?,
                 role: RoleName::parse(role).map_err(DemoError::value)?,
                 criticality: shape(index),
@@ -94,7 +98,13 @@ pub(crate) async fn start(
         let home = folder.join(host.spec.name.as_str());
         let (config, state) = (home.join("agent.toml"), home.join("state"));
         fs::write(&config, configuration(host)).map_err(DemoError::io("write", &config))?;
-        let args = ["run".as_ref(), "--state".as_ref(), state.as_os_str(), "--config".as_ref(), config.as_os_str()];
+        let args = [
+            "run".as_ref(),
+            "--state".as_ref(),
+            state.as_os_str(),
+            "--config".as_ref(),
+            config.as_os_str(),
+        ];
         ground.add_agent(children::start(&options.agent, &args, &home.join("agent.log"))?);
     }
     await_all(ground, people, &hosts).await?;
@@ -136,7 +146,12 @@ fn configuration(host: &Host) -> String {
 }
 
 /// As a team does it that has its servers in a list.
-async fn import(ground: &Ground, options: &DemoOptions, people: &People, hosts: &[Host]) -> Result<(), DemoError> {
+async fn import(
+    ground: &Ground,
+    options: &DemoOptions,
+    people: &People,
+    hosts: &[Host],
+) -> Result<(), DemoError> {
     let mut csv = String::from("name,site,role,owner,criticality\n");
     for Host { spec, .. } in hosts {
         let criticality = format!("{:?}", spec.criticality).to_lowercase();
@@ -154,7 +169,12 @@ async fn import(ground: &Ground, options: &DemoOptions, people: &People, hosts: 
 }
 
 /// One token for each host, used once.
-async fn enrol(options: &DemoOptions, people: &People, folder: &Path, hosts: &[Host]) -> Result<(), DemoError> {
+async fn enrol(
+    options: &DemoOptions,
+    people: &People,
+    folder: &Path,
+    hosts: &[Host],
+) -> Result<(), DemoError> {
     let room = Arc::new(Semaphore::new(ENROL_PARALLEL));
     let mut running = JoinSet::new();
     for Host { spec, .. } in hosts {
@@ -164,20 +184,33 @@ async fn enrol(options: &DemoOptions, people: &People, folder: &Path, hosts: &[H
             role: spec.role.clone(),
             expires_in_ms: 600_000,
         };
-        let token = people.admin.enrolment_token(&request).await.map_err(DemoError::call("make a token"))?;
+        let token = people
+            .admin
+            .enrolment_token(&request)
+            .await
+            .map_err(DemoError::call("make a token"))?;
         let home = folder.join(spec.name.as_str());
         let file = home.join("enrolment.token");
         fs::write(&file, token.token).map_err(DemoError::io("write", &file))?;
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).map_err(DemoError::io("write", &file))?;
-        let (agent, server, name) = (options.agent.clone(), people.server.clone(), spec.name.to_string());
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o600))
+            .map_err(DemoError::io("write", &file))?;
+        let (agent, server, name) =
+            (options.agent.clone(), people.server.clone(), spec.name.to_string());
         let room = Arc::clone(&room);
         running.spawn(async move {
             let state = home.join("state");
             // Never closed: the semaphore lives as long as this task.
             let _place = room.acquire().await;
             let args = [
-                "enroll".as_ref(), "--server".as_ref(), server.as_ref(), "--token-file".as_ref(), file.as_os_str(),
-                "--host".as_ref(), name.as_ref(), "--state".as_ref(), state.as_os_str(),
+                "enroll".as_ref(),
+                "--server".as_ref(),
+                server.as_ref(),
+                "--token-file".as_ref(),
+                file.as_os_str(),
+                "--host".as_ref(),
+                name.as_ref(),
+                "--state".as_ref(),
+                state.as_os_str(),
             ];
             children::run(&agent, &args, &[]).await
         });
@@ -194,7 +227,9 @@ async fn await_all(ground: &mut Ground, people: &People, hosts: &[Host]) -> Resu
         let seen = people.planner.hosts().await.map_err(DemoError::call("list the hosts"))?;
         let missing: Vec<&str> = hosts
             .iter()
-            .filter(|host| !seen.iter().any(|seen| seen.record.name == host.spec.name && is_up(seen)))
+            .filter(|host| {
+                !seen.iter().any(|seen| seen.record.name == host.spec.name && is_up(seen))
+            })
             .map(|host| host.spec.name.as_str())
             .collect();
         if missing.is_empty() {

@@ -66,7 +66,11 @@ pub enum Failure {
 /// # Errors
 /// [`DemoError`] when a part could not be started or the rollout did not come to its end. That something was lost is no error here
 /// but stands in the report.
-pub async fn run(options: &DemoOptions, ground: &mut Ground, talk: &Talk) -> Result<DemoReport, DemoError> {
+pub async fn run(
+    options: &DemoOptions,
+    ground: &mut Ground,
+    talk: &Talk,
+) -> Result<DemoReport, DemoError> {
     let began = Instant::now();
     let specs = hosts::specs(options.hosts, options.failure)?;
     talk("building three releases and two packs, publishing them in a signed repository");

@@ -32,7 +32,10 @@ pub(crate) struct People {
 }
 
 /// Starts the server over the repository and makes the accounts.
-pub(crate) async fn start_server(ground: &mut Ground, options: &DemoOptions) -> Result<People, DemoError> {
+pub(crate) async fn start_server(
+    ground: &mut Ground,
+    options: &DemoOptions,
+) -> Result<People, DemoError> {
     let state = ground.folder("server")?;
     let logs = ground.folder("logs")?;
     let ports = free_ports(2)?;
@@ -42,9 +45,19 @@ pub(crate) async fn start_server(ground: &mut Ground, options: &DemoOptions) -> 
     let (metadata, targets) = (address("metadata"), address("targets"));
     let root = repository.join("metadata/1.root.json");
     let args = [
-        "server".as_ref(), "--state".as_ref(), state.as_os_str(), "--listen".as_ref(), listen.as_ref(),
-        "--console".as_ref(), console.as_ref(), "--repository-metadata".as_ref(), metadata.as_ref(),
-        "--repository-targets".as_ref(), targets.as_ref(), "--repository-root".as_ref(), root.as_os_str(),
+        "server".as_ref(),
+        "--state".as_ref(),
+        state.as_os_str(),
+        "--listen".as_ref(),
+        listen.as_ref(),
+        "--console".as_ref(),
+        console.as_ref(),
+        "--repository-metadata".as_ref(),
+        metadata.as_ref(),
+        "--repository-targets".as_ref(),
+        targets.as_ref(),
+        "--repository-root".as_ref(),
+        root.as_os_str(),
     ];
     ground.set_server(children::start(&options.refit, &args, &logs.join("server.log"))?);
 
@@ -55,8 +68,12 @@ pub(crate) async fn start_server(ground: &mut Ground, options: &DemoOptions) -> 
     let account = async |name: &str, rights: &[Right]| {
         let rights = rights.iter().copied().collect::<BTreeSet<_>>();
         let user = NewUser { name: PersonName::parse(name).map_err(DemoError::value)?, rights };
-        let made = admin.add_user(&user).await.map_err(DemoError::call(format!("make the account {name}")))?;
-        let client = ApiClient::new(&server, &made.token, Some(&authority)).map_err(DemoError::call("connect"))?;
+        let made = admin
+            .add_user(&user)
+            .await
+            .map_err(DemoError::call(format!("make the account {name}")))?;
+        let client = ApiClient::new(&server, &made.token, Some(&authority))
+            .map_err(DemoError::call("connect"))?;
         Ok::<_, DemoError>((client, made.token))
     };
     let (planner, planner_token) = account("planner", &[Right::Planner]).await?;
@@ -90,8 +107,11 @@ async fn await_server(
     let began = Instant::now();
     let mut seen = "it wrote neither its authority nor the administrator's token".to_owned();
     loop {
-        if let (Ok(authority), Ok(token)) = (fs::read_to_string(authority_file), fs::read_to_string(token_file)) {
-            let admin = ApiClient::new(server, &token, Some(&authority)).map_err(DemoError::call("connect"))?;
+        if let (Ok(authority), Ok(token)) =
+            (fs::read_to_string(authority_file), fs::read_to_string(token_file))
+        {
+            let admin = ApiClient::new(server, &token, Some(&authority))
+                .map_err(DemoError::call("connect"))?;
             match admin.readyz().await {
                 Ok(()) => return Ok(admin),
                 Err(error) => seen = refit_names::chain(&error),
@@ -106,7 +126,11 @@ async fn await_server(
             });
         }
         if began.elapsed() > START_LIMIT {
-            return Err(DemoError::Late { what: "the server's start".to_owned(), limit_s: START_LIMIT.as_secs(), seen });
+            return Err(DemoError::Late {
+                what: "the server's start".to_owned(),
+                limit_s: START_LIMIT.as_secs(),
+                seen,
+            });
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

@@ -40,7 +40,9 @@ pub(crate) struct Progress<'a> {
 
 fn style(template: &str) -> ProgressStyle {
     // The templates are literals; a wrong one would show the default bar.
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("━╸─")
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("━╸─")
 }
 
 impl<'a> Progress<'a> {
@@ -51,7 +53,9 @@ impl<'a> Progress<'a> {
             let all = plan.hosts().count();
             for wave in &plan.waves {
                 let bar = multi.add(ProgressBar::new(wave.hosts.len() as u64));
-                bar.set_style(style("{prefix:10.bold} {bar:24.green/dim} {pos:>2} of {len:2} {msg}"));
+                bar.set_style(style(
+                    "{prefix:10.bold} {bar:24.green/dim} {pos:>2} of {len:2} {msg}",
+                ));
                 bar.set_prefix(wave.name.to_string());
                 bar.tick();
                 waves.push(bar);
@@ -65,7 +69,17 @@ impl<'a> Progress<'a> {
             }
         }
         let (told, told_waves) = (BTreeMap::new(), BTreeMap::new());
-        Self { multi, display, waves, hosts, told, told_waves, clients, talk, began: Instant::now() }
+        Self {
+            multi,
+            display,
+            waves,
+            hosts,
+            told,
+            told_waves,
+            clients,
+            talk,
+            began: Instant::now(),
+        }
     }
 
     /// Shows what changed.
@@ -94,7 +108,8 @@ impl<'a> Progress<'a> {
             bar.set_position(wave.hosts.iter().filter(|host| is_settled(host)).count() as u64);
             bar.set_message(wave_text(wave));
         }
-        let is_deploying = matches!(view.state, RolloutState::Deploying { .. } | RolloutState::Completed);
+        let is_deploying =
+            matches!(view.state, RolloutState::Deploying { .. } | RolloutState::Completed);
         for host in view.waves.iter().flat_map(|wave| &wave.hosts) {
             if let Some(bar) = self.hosts.get(&host.host) {
                 if let Some(position) = position(host, is_deploying) {
@@ -116,7 +131,12 @@ impl<'a> Progress<'a> {
             for host in &wave.hosts {
                 let change = change(host);
                 if !change.is_empty() && self.told.get(&host.host) != Some(&change) {
-                    (self.talk)(&format!("[{at:5.1} s] {} {}: {}", wave.name, host.host, self.text(host)));
+                    (self.talk)(&format!(
+                        "[{at:5.1} s] {} {}: {}",
+                        wave.name,
+                        host.host,
+                        self.text(host)
+                    ));
                     self.told.insert(host.host.clone(), change);
                 }
             }
@@ -128,11 +148,15 @@ impl<'a> Progress<'a> {
         let down = || self.clients.longest_gap(&host.host).as_millis();
         match (&host.state, host.report.as_ref().map(|report| &report.standing)) {
             (HostState::Waiting { on }, _) => format!("waits: {on}"),
-            (HostState::Preparing { stage }, Some(Standing::Preparing { done, total, .. })) if total.0 > 0 => {
+            (HostState::Preparing { stage }, Some(Standing::Preparing { done, total, .. }))
+                if total.0 > 0 =>
+            {
                 format!("{}: {done} of {total}", stage_name(*stage))
             }
             (HostState::Preparing { stage }, _) => stage_name(*stage).to_owned(),
-            (HostState::PrepareFailed { stage, cause }, _) => format!("{} failed: {cause}", stage_name(*stage)),
+            (HostState::PrepareFailed { stage, cause }, _) => {
+                format!("{} failed: {cause}", stage_name(*stage))
+            }
             (HostState::Prepared, _) => "prepared".to_owned(),
             (HostState::Due, _) => "is told to go".to_owned(),
             (HostState::Running { .. }, Some(Standing::Running { progress })) => running(progress),
@@ -194,7 +218,8 @@ const fn is_settled(host: &RolloutHostView) -> bool {
 }
 
 fn wave_text(wave: &WaveView) -> String {
-    let back = wave.hosts.iter().filter(|host| matches!(host.state, HostState::RolledBack { .. })).count();
+    let back =
+        wave.hosts.iter().filter(|host| matches!(host.state, HostState::RolledBack { .. })).count();
     let state = match wave.state {
         WaveState::Waiting => "waits",
         WaveState::Running => "runs",

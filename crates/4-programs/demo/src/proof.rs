@@ -26,11 +26,19 @@ pub(crate) async fn collect(
     let key = people.owner.signing_key().await.map_err(DemoError::call("get the public key"))?;
     let key_file = folder.join("signing-key.pem");
     fs::write(&key_file, &key).map_err(DemoError::io("write", &key_file))?;
-    let work = Arc::new(Work { name, folder, key, deployer: people.deployer.clone(), owner: people.owner.clone() });
+    let work = Arc::new(Work {
+        name,
+        folder,
+        key,
+        deployer: people.deployer.clone(),
+        owner: people.owner.clone(),
+    });
     let mut running = JoinSet::new();
     for host in hosts {
         let (work, host) = (Arc::clone(&work), host.spec.name.clone());
-        running.spawn(async move { work.certificate(&host).await.map(|certificate| (host, certificate)) });
+        running.spawn(async move {
+            work.certificate(&host).await.map(|certificate| (host, certificate))
+        });
     }
     let mut certificates = BTreeMap::new();
     while let Some(ended) = running.join_next().await {
@@ -57,8 +65,13 @@ impl Work {
         by_deployer.map_err(failed("sign the certificate"))?;
         let by_owner = self.owner.sign(&self.name, host, &sign_off(Right::ApplicationOwner)).await;
         let signed = by_owner.map_err(failed("sign the certificate"))?;
-        let statement = self.owner.certificate_json(&self.name, host).await.map_err(failed("get the certificate"))?;
-        let pages = self.owner.certificate_pdf(&self.name, host).await.map_err(failed("get the PDF"))?;
+        let statement = self
+            .owner
+            .certificate_json(&self.name, host)
+            .await
+            .map_err(failed("get the certificate"))?;
+        let pages =
+            self.owner.certificate_pdf(&self.name, host).await.map_err(failed("get the PDF"))?;
         let json = self.folder.join(format!("{}.json", signed.name));
         let pdf = self.folder.join(format!("{}.pdf", signed.name));
         fs::write(&json, &statement).map_err(DemoError::io("write", &json))?;

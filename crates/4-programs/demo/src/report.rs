@@ -77,7 +77,9 @@ pub enum AfterReport {
 pub fn table(report: &DemoReport, after: AfterReport) -> String {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(["host", "wave", "risk", "build", "outcome", "down", "fetched", "of", "writes", "lost"]);
+    table.set_header([
+        "host", "wave", "risk", "build", "outcome", "down", "fetched", "of", "writes", "lost",
+    ]);
     for host in &report.hosts {
         let outcome = match host.outcome {
             HostOutcome::Succeeded => "succeeded",
@@ -116,12 +118,17 @@ pub fn table(report: &DemoReport, after: AfterReport) -> String {
         format!("certificates (PDF and signed JSON): {}", report.certificates_dir.display()),
         match after {
             AfterReport::Stays => format!("console: {}", report.console_url),
-            AfterReport::Ends => "console: ends with the demo; --keep leaves it running to look at".to_owned(),
+            AfterReport::Ends => {
+                "console: ends with the demo; --keep leaves it running to look at".to_owned()
+            }
         },
     ];
     lines.extend(report.problems.iter().map(|problem| format!("NOT WELL: {problem}")));
     if report.problems.is_empty() {
-        lines.push("checked: no write lost, no host mixed, every certificate verifies without the server".to_owned());
+        lines.push(
+            "checked: no write lost, no host mixed, every certificate verifies without the server"
+                .to_owned(),
+        );
     }
     lines.join("\n")
 }

@@ -1,17 +1,15 @@
 //! The walk of one update, each act by the person who may do it.
 
 use crate::{
-    DemoError, Display, Talk,
-    clients::Clients,
-    content::BUILDS,
-    hosts::Host,
-    people::People,
+    DemoError, Display, Talk, clients::Clients, content::BUILDS, hosts::Host, people::People,
     progress::Progress,
 };
 use refit_client::ApiClient;
 use refit_names::{Percent, RolloutName};
 use refit_plan::Advance;
-use refit_protocol::v1::{Configuration, Decision, Deploy, NewRollout, PlanView, Right, RolloutView, WaveShape};
+use refit_protocol::v1::{
+    Configuration, Decision, Deploy, NewRollout, PlanView, Right, RolloutView, WaveShape,
+};
 use refit_rollout::RolloutState;
 use std::{collections::BTreeSet, time::Duration};
 
@@ -52,11 +50,20 @@ pub(crate) async fn walk(
     if view.state != RolloutState::Prepared {
         return Err(stopped(&view));
     }
-    people.authoriser.authorise(&name, &decision()).await.map_err(DemoError::call("authorise the plan"))?;
+    people
+        .authoriser
+        .authorise(&name, &decision())
+        .await
+        .map_err(DemoError::call("authorise the plan"))?;
     progress.say("authoriser: authorised exactly this plan");
     let parties = BTreeSet::from([Right::Deployer, Right::ApplicationOwner]);
-    let configuration = Configuration { parallel: None, advance: Some(Advance::Automatic), parties };
-    people.configurer.configure(&name, &configuration).await.map_err(DemoError::call("configure"))?;
+    let configuration =
+        Configuration { parallel: None, advance: Some(Advance::Automatic), parties };
+    people
+        .configurer
+        .configure(&name, &configuration)
+        .await
+        .map_err(DemoError::call("configure"))?;
     progress.say("configurer: waves follow each other by themselves; deployer and owner sign");
 
     clients.forget_gaps();
@@ -74,7 +81,12 @@ pub(crate) async fn walk(
 }
 
 /// Creates the rollout and has it planned; a plan with findings ends the demo.
-async fn plan(people: &People, hosts: &[Host], name: &RolloutName, talk: &Talk) -> Result<PlanView, DemoError> {
+async fn plan(
+    people: &People,
+    hosts: &[Host],
+    name: &RolloutName,
+    talk: &Talk,
+) -> Result<PlanView, DemoError> {
     let path = people
         .planner
         .path(
@@ -86,7 +98,11 @@ async fn plan(people: &People, hosts: &[Host], name: &RolloutName, talk: &Talk) 
         .map_err(DemoError::call("find the upgrade path"))?;
     let builds: Vec<_> = path.builds.iter().map(|build| build.as_str()).collect();
     talk(&format!("the path is {}: {} packs, {}", builds.join(" → "), path.packs.len(), path.size));
-    let shares = SHARES.map(Percent::new).into_iter().collect::<Result<Vec<_>, _>>().map_err(DemoError::value)?;
+    let shares = SHARES
+        .map(Percent::new)
+        .into_iter()
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(DemoError::value)?;
     let request = NewRollout {
         name: name.clone(),
         product: path.product,
@@ -112,9 +128,14 @@ async fn plan(people: &People, hosts: &[Host], name: &RolloutName, talk: &Talk) 
         let findings = format!("{} is left out: {}", excluded.host, excluded.because);
         return Err(DemoError::BadPlan { findings });
     }
-    talk(&format!("planner: plan {}, {} waves, no objection by the second judge", plan.hash, plan.plan.waves.len()));
+    talk(&format!(
+        "planner: plan {}, {} waves, no objection by the second judge",
+        plan.hash,
+        plan.plan.waves.len()
+    ));
     for wave in &plan.plan.waves {
-        let hosts: Vec<_> = wave.hosts.iter().map(|host| format!("{} (risk {})", host.host, host.risk)).collect();
+        let hosts: Vec<_> =
+            wave.hosts.iter().map(|host| format!("{} (risk {})", host.host, host.risk)).collect();
         talk(&format!("  {}: {}", wave.name, hosts.join(", ")));
     }
     Ok(plan)
@@ -127,13 +148,23 @@ fn goal(hosts: &[Host]) -> Result<Percent, DemoError> {
         (taken + (all * u64::from(*share)).div_ceil(100).max(1)).min(all)
     });
     let last = (all - taken).max(1);
-    let goal = if hosts.iter().any(|host| host.spec.is_bad) { GOAL.min(100 * (last - 1) / last) } else { GOAL };
+    let goal = if hosts.iter().any(|host| host.spec.is_bad) {
+        GOAL.min(100 * (last - 1) / last)
+    } else {
+        GOAL
+    };
     Percent::new(u8::try_from(goal).unwrap_or(0)).map_err(DemoError::value)
 }
 
 fn stopped(view: &RolloutView) -> DemoError {
-    let hosts = view.waves.iter().flat_map(|wave| &wave.hosts).map(|host| format!("{}: {:?}", host.host, host.state));
-    DemoError::Stopped { state: format!("{:?}; {}", view.state, hosts.collect::<Vec<_>>().join("; ")) }
+    let hosts = view
+        .waves
+        .iter()
+        .flat_map(|wave| &wave.hosts)
+        .map(|host| format!("{}: {:?}", host.host, host.state));
+    DemoError::Stopped {
+        state: format!("{:?}; {}", view.state, hosts.collect::<Vec<_>>().join("; ")),
+    }
 }
 
 /// Shows every change until `is_over`.
@@ -147,7 +178,8 @@ async fn follow(
     let mut last = None;
     let until_over = async {
         loop {
-            let mut events = api.events(name).await.map_err(DemoError::call("follow the rollout"))?;
+            let mut events =
+                api.events(name).await.map_err(DemoError::call("follow the rollout"))?;
             // A stream that breaks is opened again: its first event is the whole state.
             while let Ok(Some(view)) = events.next().await {
                 progress.show(&view);
@@ -164,7 +196,9 @@ async fn follow(
         Err(_) => Err(DemoError::Late {
             what: "the end of this part of the rollout".to_owned(),
             limit_s: limit.as_secs(),
-            seen: last.as_ref().map_or_else(|| "no event came".to_owned(), |view| stopped(view).to_string()),
+            seen: last
+                .as_ref()
+                .map_or_else(|| "no event came".to_owned(), |view| stopped(view).to_string()),
         }),
     }
 }

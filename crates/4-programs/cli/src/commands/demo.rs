@@ -8,7 +8,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Arguments of `refit demo`.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  refit demo\n  refit demo --hosts 4 --no-fail --json | jq .hosts")]
+#[command(
+    after_help = "Examples:\n  refit demo\n  refit demo --hosts 4 --no-fail --json | jq .hosts"
+)]
 pub(crate) struct DemoArgs {
     /// How many hosts, 1 to 200
     #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=200))]
@@ -36,7 +38,11 @@ struct Stop([Signal; 3]);
 impl Stop {
     fn listen() -> Result<Self, CliError> {
         let on = |kind| signal(kind).map_err(|error| CliError::io("wait for", "signals", error));
-        Ok(Self([on(SignalKind::interrupt())?, on(SignalKind::terminate())?, on(SignalKind::hangup())?]))
+        Ok(Self([
+            on(SignalKind::interrupt())?,
+            on(SignalKind::terminate())?,
+            on(SignalKind::hangup())?,
+        ]))
     }
 
     async fn wait(&mut self) {
@@ -86,7 +92,12 @@ pub(crate) async fn run(args: DemoArgs, context: &Context) -> Result<Exit, CliEr
 }
 
 /// A clean run leaves the certificates; anything else leaves everything.
-fn verdict(report: &DemoReport, ground: &Ground, args: &DemoArgs, output: Output) -> Result<Exit, CliError> {
+fn verdict(
+    report: &DemoReport,
+    ground: &Ground,
+    args: &DemoArgs,
+    output: Output,
+) -> Result<Exit, CliError> {
     if report.problems.is_empty() && report.lost_writes == 0 {
         if !args.keep {
             ground.tidy_up();
@@ -95,11 +106,13 @@ fn verdict(report: &DemoReport, ground: &Ground, args: &DemoArgs, output: Output
     }
     output.say(&format!("left to look at: {}", ground.dir().display()));
     let text = format!("the demo's own check found {} faults", report.problems.len());
-    Err(CliError::new("demo.check-failed", Exit::NotVerified, text).with_details(report.problems.clone()))
+    Err(CliError::new("demo.check-failed", Exit::NotVerified, text)
+        .with_details(report.problems.clone()))
 }
 
 fn options(args: &DemoArgs, output: Output) -> Result<DemoOptions, CliError> {
-    let refit = env::current_exe().map_err(|error| CliError::io("find", "this program's own file", error))?;
+    let refit = env::current_exe()
+        .map_err(|error| CliError::io("find", "this program's own file", error))?;
     let folder = refit.parent().map(PathBuf::from).unwrap_or_default();
     let agent = args.agent.clone().unwrap_or_else(|| folder.join("refit-agent"));
     if !agent.is_file() {
@@ -111,7 +124,11 @@ fn options(args: &DemoArgs, output: Output) -> Result<DemoOptions, CliError> {
         failure: if args.no_fail { Failure::None } else { Failure::OneHost },
         dir: args.dir.clone(),
         ledgers: args.ledgers.clone().unwrap_or(folder),
-        display: if output.talks_to_terminal() && !output.is_json() { Display::Bars } else { Display::Lines },
+        display: if output.talks_to_terminal() && !output.is_json() {
+            Display::Bars
+        } else {
+            Display::Lines
+        },
         refit,
         agent,
     })

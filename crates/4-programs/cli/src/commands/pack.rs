@@ -19,7 +19,9 @@ use std::{
 
 /// Arguments of `refit pack`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  refit pack init ./hello\n  refit pack keygen --out signer.der\n  refit pack build ./hello --out . --key signer.der\n  refit pack verify hello-1100.refit --key signer.pub.pem")]
+#[command(
+    after_help = "Example:\n  refit pack init ./hello\n  refit pack keygen --out signer.der\n  refit pack build ./hello --out . --key signer.der\n  refit pack verify hello-1100.refit --key signer.pub.pem"
+)]
 pub(crate) struct PackArgs {
     #[command(subcommand)]
     verb: Verb,
@@ -98,7 +100,9 @@ pub(crate) async fn run(args: PackArgs, context: &Context) -> Result<Exit, CliEr
         Verb::Verify(args) => verify(&args, context),
         Verb::Readme(args) => {
             let file = PackFile::read(&args.file).map_err(refused)?;
-            context.output.data(&json!({ "readme": file.record().readme }), |_| file.record().readme.clone())?;
+            context.output.data(&json!({ "readme": file.record().readme }), |_| {
+                file.record().readme.clone()
+            })?;
             Ok(Exit::Done)
         }
     }
@@ -108,7 +112,9 @@ pub(crate) async fn run(args: PackArgs, context: &Context) -> Result<Exit, CliEr
 pub(super) fn refused(error: ForgeError) -> CliError {
     let exit = match &error {
         error if error.is_verification() => Some(Exit::NotVerified),
-        ForgeError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => Some(Exit::NotFound),
+        ForgeError::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+            Some(Exit::NotFound)
+        }
         _ => None,
     };
     let mut error = CliError::from(error);
@@ -120,7 +126,11 @@ fn init(args: &InitArgs, context: &Context) -> Result<Exit, CliError> {
     let folder = &args.folder;
     let written = |path: &Path, error| CliError::io("write", path.display(), error);
     fs::create_dir_all(folder).map_err(|error| written(folder, error))?;
-    if fs::read_dir(folder).map_err(|error| CliError::io("read", folder.display(), error))?.next().is_some() {
+    if fs::read_dir(folder)
+        .map_err(|error| CliError::io("read", folder.display(), error))?
+        .next()
+        .is_some()
+    {
         return Err(CliError::from(ForgeError::Exists { path: folder.clone() }));
     }
     let mut files = Vec::new();
@@ -149,9 +159,16 @@ fn keygen(args: &KeygenArgs, context: &Context) -> Result<Exit, CliError> {
         return Err(CliError::from(ForgeError::Exists { path: public_path }));
     }
     let public = SigningKey::create(&args.out).map_err(refused)?.public();
-    fs::write(&public_path, public.to_pem()).map_err(|error| CliError::io("write", public_path.display(), error))?;
+    fs::write(&public_path, public.to_pem())
+        .map_err(|error| CliError::io("write", public_path.display(), error))?;
     let data = json!({ "private": args.out, "public": public_path, "key": public.to_string() });
-    context.output.data(&data, |_| format!("private {}\npublic  {}\nkey     {public}", args.out.display(), public_path.display()))?;
+    context.output.data(&data, |_| {
+        format!(
+            "private {}\npublic  {}\nkey     {public}",
+            args.out.display(),
+            public_path.display()
+        )
+    })?;
     Ok(Exit::Done)
 }
 
@@ -161,7 +178,8 @@ fn build(args: &BuildArgs, context: &Context) -> Result<Exit, CliError> {
     let path = match args.out.extension() {
         Some(extension) if extension == "refit" => args.out.clone(),
         _ => {
-            fs::create_dir_all(&args.out).map_err(|error| CliError::io("create", args.out.display(), error))?;
+            fs::create_dir_all(&args.out)
+                .map_err(|error| CliError::io("create", args.out.display(), error))?;
             args.out.join(built.file_name())
         }
     };
@@ -173,19 +191,26 @@ fn build(args: &BuildArgs, context: &Context) -> Result<Exit, CliError> {
     context.output.data(&data, |_| format!("{}  {}", digest.to_hex(), path.display()))?;
     let size = built.record().bundle.size;
     let by = signer.map_or_else(|| "not signed".to_owned(), |signer| format!("signed by {signer}"));
-    context.output.say(&format!("{} chunks, {size} compressed, {by}", built.record().bundle.chunks.len()));
+    context
+        .output
+        .say(&format!("{} chunks, {size} compressed, {by}", built.record().bundle.chunks.len()));
     Ok(Exit::Done)
 }
 
 fn verify(args: &VerifyArgs, context: &Context) -> Result<Exit, CliError> {
     let key = args.key.as_deref().map(PublicKey::read).transpose().map_err(refused)?;
-    let verified = PackFile::read(&args.file).and_then(|file| file.verify(key.as_ref())).map_err(refused)?;
+    let verified =
+        PackFile::read(&args.file).and_then(|file| file.verify(key.as_ref())).map_err(refused)?;
     let signer = verified.signer.map(|signer| signer.to_string());
     let data = json!({ "file": args.file, "sha256": verified.file.to_hex(), "record": verified.record, "signer": signer });
-    context.output.data(&data, |_| format!("{}  {}", verified.file.to_hex(), args.file.display()))?;
+    context
+        .output
+        .data(&data, |_| format!("{}  {}", verified.file.to_hex(), args.file.display()))?;
     context.output.say(&match signer {
         Some(signer) if key.is_some() => format!("whole, signed by {signer}"),
-        Some(signer) => format!("whole, signed by {signer} (give --key to prove that this is who you think)"),
+        Some(signer) => {
+            format!("whole, signed by {signer} (give --key to prove that this is who you think)")
+        }
         None => "whole, not signed".to_owned(),
     });
     Ok(Exit::Done)
@@ -226,14 +251,34 @@ fn describe(file: &PackFile, record: &PackRecord) -> String {
         format!("{} {} - {}", manifest.product, manifest.to, manifest.title),
         format!("upgrades   {}", from.join(", ")),
         format!("payload    {files} files, {}", refit_names::ByteSize(bytes)),
-        format!("transfer   {} at most, in {} chunks", record.bundle.size, record.bundle.chunks.len()),
+        format!(
+            "transfer   {} at most, in {} chunks",
+            record.bundle.size,
+            record.bundle.chunks.len()
+        ),
         format!("web        {} files", count(&record.web).0),
         format!("record     {}", refit_names::Digest::of(file.record_json())),
-        format!("signer     {}", file.signer().map_or_else(|| "none".to_owned(), |signer| signer.to_string())),
+        format!(
+            "signer     {}",
+            file.signer().map_or_else(|| "none".to_owned(), |signer| signer.to_string())
+        ),
         format!("runbook    {} version {}", record.runbook.name, record.runbook.version),
     ];
-    lines.extend(manifest.blocked.iter().map(|(build, reason)| format!("blocked    {build}: {reason}")));
-    lines.extend(manifest.known_issues.iter().map(|issue| format!("known      {}: {}", issue.id, issue.text)));
-    let steps = record.runbook.steps.iter().map(|step| [format!("{:?}", step.phase).to_lowercase(), step.id.to_string(), step.kind.name().to_owned()]);
+    lines.extend(
+        manifest.blocked.iter().map(|(build, reason)| format!("blocked    {build}: {reason}")),
+    );
+    lines.extend(
+        manifest
+            .known_issues
+            .iter()
+            .map(|issue| format!("known      {}: {}", issue.id, issue.text)),
+    );
+    let steps = record.runbook.steps.iter().map(|step| {
+        [
+            format!("{:?}", step.phase).to_lowercase(),
+            step.id.to_string(),
+            step.kind.name().to_owned(),
+        ]
+    });
     format!("{}\n\n{}", lines.join("\n"), table(["phase", "step", "does"], steps.collect()))
 }

@@ -16,7 +16,9 @@ use url::Url;
 
 /// Arguments of `refit repo`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  refit repo init ./repository --keys ./keys\n  refit repo publish ./repository --keys ./keys hello-1100.refit\n  refit repo trust --root ./repository/metadata/1.root.json --state ./state\n  refit repo refresh --state ./state --metadata-url https://packs.example/metadata/")]
+#[command(
+    after_help = "Example:\n  refit repo init ./repository --keys ./keys\n  refit repo publish ./repository --keys ./keys hello-1100.refit\n  refit repo trust --root ./repository/metadata/1.root.json --state ./state\n  refit repo refresh --state ./state --metadata-url https://packs.example/metadata/"
+)]
 pub(crate) struct RepoArgs {
     #[command(subcommand)]
     verb: Verb,
@@ -140,8 +142,14 @@ async fn init(args: &InitArgs, context: &Context) -> Result<Exit, CliError> {
         targets: Signers { keys: args.targets_keys, threshold: args.targets_threshold },
         expiry: Expiry { root: lasting(args.root_expires)?, online: lasting(args.expires)? },
     };
-    let root = repo::init(&args.dir, &args.keys, &options, context.ambient.clock.now()).await.map_err(forge_refused)?;
-    context.output.data(&json!({ "repository": args.dir, "keys": args.keys, "root": root }), |_| root.display().to_string())?;
+    let root = repo::init(&args.dir, &args.keys, &options, context.ambient.clock.now())
+        .await
+        .map_err(forge_refused)?;
+    context
+        .output
+        .data(&json!({ "repository": args.dir, "keys": args.keys, "root": root }), |_| {
+            root.display().to_string()
+        })?;
     context.output.say("clients pin this root; keep root-*.der and targets-*.der offline");
     Ok(Exit::Done)
 }
@@ -150,16 +158,36 @@ async fn publish(args: &PublishArgs, context: &Context) -> Result<Exit, CliError
     let key = args.key.as_deref().map(PublicKey::read).transpose().map_err(forge_refused)?;
     let now = context.ambient.clock.now();
     let expires = lasting(args.expires)?;
-    let report = repo::publish(&args.dir, &args.keys, &args.packs, key.as_ref(), expires, now).await.map_err(forge_refused)?;
+    let report = repo::publish(&args.dir, &args.keys, &args.packs, key.as_ref(), expires, now)
+        .await
+        .map_err(forge_refused)?;
     let PublishReport { added, unchanged, version, expires } = &report;
     let list = |packs: &[PublishedPack]| -> Vec<_> {
-        packs.iter().map(|pack| json!({ "product": pack.product, "to": pack.to, "record": pack.record })).collect()
+        packs
+            .iter()
+            .map(|pack| json!({ "product": pack.product, "to": pack.to, "record": pack.record }))
+            .collect()
     };
     let data = json!({ "added": list(added), "unchanged": list(unchanged), "version": version, "expires": expires.to_string() });
     context.output.data(&data, |_| {
-        let row = |pack: &PublishedPack, what: &str| [pack.product.to_string(), pack.to.to_string(), what.to_owned(), pack.record.to_string()];
-        let rows: Vec<_> = added.iter().map(|pack| row(pack, "added")).chain(unchanged.iter().map(|pack| row(pack, "unchanged"))).collect();
-        if rows.is_empty() { String::new() } else { table(["product", "build", "", "record"], rows) }
+        let row = |pack: &PublishedPack, what: &str| {
+            [
+                pack.product.to_string(),
+                pack.to.to_string(),
+                what.to_owned(),
+                pack.record.to_string(),
+            ]
+        };
+        let rows: Vec<_> = added
+            .iter()
+            .map(|pack| row(pack, "added"))
+            .chain(unchanged.iter().map(|pack| row(pack, "unchanged")))
+            .collect();
+        if rows.is_empty() {
+            String::new()
+        } else {
+            table(["product", "build", "", "record"], rows)
+        }
     })?;
     context.output.say(&format!("metadata version {version}, believed until {expires}"));
     Ok(Exit::Done)
@@ -168,7 +196,8 @@ async fn publish(args: &PublishArgs, context: &Context) -> Result<Exit, CliError
 /// An error about what was signed ends with the exit code for that, whatever its code is called.
 fn refused(error: RepositoryError) -> CliError {
     let verification = error.is_verification();
-    let missing = matches!(error, RepositoryError::NoSuchTarget { .. } | RepositoryError::NoTrust { .. });
+    let missing =
+        matches!(error, RepositoryError::NoSuchTarget { .. } | RepositoryError::NoTrust { .. });
     let mut error = CliError::from(error);
     if verification {
         error.exit = Exit::NotVerified;
@@ -179,7 +208,8 @@ fn refused(error: RepositoryError) -> CliError {
 }
 
 fn trust(args: &TrustArgs, context: &Context) -> Result<Exit, CliError> {
-    let root = fs::read(&args.root).map_err(|error| CliError::io("read", args.root.display(), error))?;
+    let root =
+        fs::read(&args.root).map_err(|error| CliError::io("read", args.root.display(), error))?;
     TrustStore::create(&args.state, &root).map_err(refused)?;
     let digest = refit_names::Digest::of(&root);
     context.output.data(&json!({ "state": args.state, "root": digest }), |_| digest.to_string())?;
@@ -188,7 +218,11 @@ fn trust(args: &TrustArgs, context: &Context) -> Result<Exit, CliError> {
 
 async fn refresh(args: &RefreshArgs, targets: &Url) -> Result<Repository, CliError> {
     let store = TrustStore::open(&args.state).map_err(refused)?;
-    let source = Source { metadata: args.metadata_url.clone(), targets: targets.clone(), http: http(&args.metadata_url, targets)? };
+    let source = Source {
+        metadata: args.metadata_url.clone(),
+        targets: targets.clone(),
+        http: http(&args.metadata_url, targets)?,
+    };
     refit_repository::refresh(&store, &source).await.map_err(refused)
 }
 
@@ -197,23 +231,41 @@ fn http(metadata: &Url, targets: &Url) -> Result<reqwest::Client, CliError> {
     let builder = reqwest::Client::builder().connect_timeout(Duration::from_secs(20));
     let secure = [metadata, targets].iter().any(|url| url.scheme() == "https");
     let builder = if secure { builder } else { builder.tls_certs_only([]) };
-    builder.build().map_err(|error| CliError::new("cli.io", Exit::Failed, format!("failed to set up HTTP: {}", refit_names::chain(&error))))
+    builder.build().map_err(|error| {
+        CliError::new(
+            "cli.io",
+            Exit::Failed,
+            format!("failed to set up HTTP: {}", refit_names::chain(&error)),
+        )
+    })
 }
 
 fn show(repository: &Repository, context: &Context) -> Result<Exit, CliError> {
     let versions = repository.versions();
     let expires = repository.expires_at().to_string();
     let targets = repository.targets();
-    context.output.data(&json!({ "versions": versions, "expires": expires, "targets": targets }), |_| {
-        let rows = versions.iter().map(|(role, version)| [role.clone(), version.to_string()]).collect();
-        format!("{}\n\nexpires {expires}\n{}", table(["role", "version"], rows), targets.join("\n"))
-    })?;
+    context.output.data(
+        &json!({ "versions": versions, "expires": expires, "targets": targets }),
+        |_| {
+            let rows = versions
+                .iter()
+                .map(|(role, version)| [role.clone(), version.to_string()])
+                .collect();
+            format!(
+                "{}\n\nexpires {expires}\n{}",
+                table(["role", "version"], rows),
+                targets.join("\n")
+            )
+        },
+    )?;
     Ok(Exit::Done)
 }
 
 async fn get(args: &GetArgs, context: &Context) -> Result<Exit, CliError> {
     let repository = refresh(&args.refresh, &args.targets_url).await?;
     let path = repository.save_below(&args.target, &args.out).await.map_err(refused)?;
-    context.output.data(&json!({ "target": args.target, "file": path }), |_| path.display().to_string())?;
+    context
+        .output
+        .data(&json!({ "target": args.target, "file": path }), |_| path.display().to_string())?;
     Ok(Exit::Done)
 }

@@ -11,7 +11,11 @@ pub(super) struct ExampleFile {
 
 /// The files, for a product of this name.
 pub(super) fn files(product: &ProductName) -> Vec<ExampleFile> {
-    let text = |path, template: &str| ExampleFile { path, text: template.replace("PRODUCT", product.as_str()), is_program: false };
+    let text = |path, template: &str| ExampleFile {
+        path,
+        text: template.replace("PRODUCT", product.as_str()),
+        is_program: false,
+    };
     vec![
         text("pack.yaml", MANIFEST),
         text("README.md", README),
@@ -50,7 +54,8 @@ requirements:
 estimate: { p50_ms: 20000, p95_ms: 60000, undo_p95_ms: 60000 }
 "#;
 
-const README: &str = "# PRODUCT 1100\n\nWhat changes for users, what to know before, whom to ask.\n";
+const README: &str =
+    "# PRODUCT 1100\n\nWhat changes for users, what to know before, whom to ask.\n";
 
 const RUNBOOK: &str = r#"# What is done on each host, in this order. Phases: stage (no downtime), before, protect, install, after, finish.
 format: refit.runbook/1

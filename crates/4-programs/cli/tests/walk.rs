@@ -1,0 +1,325 @@
+//! The walk of one update with nothing but the commands that users type: two hosts, one of which comes back.
+
+use serde_json::Value;
+use std::{
+    fs,
+    net::TcpListener,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
+    time::{Duration, Instant},
+};
+
+const REFIT: &str = env!("CARGO_BIN_EXE_refit");
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A program of another crate, which `cargo test` of the workspace and `./dev build` put beside ours.
+fn neighbour(name: &str) -> PathBuf {
+    let path = Path::new(REFIT).with_file_name(name);
+    assert!(path.is_file(), "{} is not built: ./dev build", path.display());
+    path
+}
+
+/// A free port below the range that Linux takes for outgoing connections: nobody else gets it while a service is down.
+fn port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = 12_000 + u16::try_from(std::process::id() % 7_000).unwrap();
+    loop {
+        let port = start + NEXT.fetch_add(1, Ordering::Relaxed);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// A folder, the programs that run in it, and the token that the next command uses.
+struct World {
+    dir: tempfile::TempDir,
+    server: String,
+    running: Vec<Child>,
+}
+
+impl World {
+    fn path(&self, name: &str) -> String {
+        self.dir.path().join(name).display().to_string()
+    }
+
+    /// Runs `refit` as the person with this token.
+    fn refit(&self, person: &str, args: &[&str]) -> Output {
+        Command::new(REFIT)
+            .current_dir(self.dir.path())
+            .env("REFIT_SERVER", &self.server)
+            .env("REFIT_CA", self.path("server/ca.pem"))
+            .env("REFIT_TOKEN_FILE", self.path(&format!("{person}.token")))
+            .args(args)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap()
+    }
+
+    /// The same; it must end with `code`. The answer is its standard output.
+    #[track_caller]
+    fn ends(&self, person: &str, args: &[&str], code: i32) -> String {
+        let output = self.refit(person, args);
+        let (out, err) =
+            (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "refit {args:?} as {person}\n{out}\n{err}");
+        out.into_owned()
+    }
+
+    fn start(&mut self, program: &Path, args: &[&str], log: &str) {
+        let log = fs::File::create(self.dir.path().join(log)).unwrap();
+        let child = Command::new(program)
+            .current_dir(self.dir.path())
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        self.running.push(child);
+    }
+
+    /// Publishes both packs of the ledger and starts the server over them.
+    fn new() -> Self {
+        let mut world = Self {
+            dir: tempfile::tempdir().unwrap(),
+            server: format!("https://127.0.0.1:{}", port()),
+            running: Vec::new(),
+        };
+        let packs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../examples/ledger/packs");
+        for build in ["1000", "1100", "1200"] {
+            let payload = world.dir.path().join(build).join("payload");
+            fs::create_dir_all(payload.join("bin")).unwrap();
+            fs::create_dir_all(payload.join("share")).unwrap();
+            fs::create_dir_all(world.dir.path().join(build).join("web")).unwrap();
+            fs::copy(neighbour(&format!("ledger-{build}")), payload.join("bin/ledger")).unwrap();
+            fs::write(payload.join("share/build"), build).unwrap();
+        }
+        for build in ["1100", "1200"] {
+            for file in ["pack.yaml", "runbook.yaml", "README.md", "web/index.html"] {
+                let from = Path::new(packs).join(build).join(file);
+                fs::copy(from, world.dir.path().join(build).join(file)).unwrap();
+            }
+            world.ends("nobody", &["pack", "build", build], 0);
+        }
+        world.ends("nobody", &["repo", "init", "repo", "--keys", "keys"], 0);
+        let publish =
+            ["repo", "publish", "repo", "--keys", "keys", "ledger-1100.refit", "ledger-1200.refit"];
+        world.ends("nobody", &publish, 0);
+        let listen = world.server.trim_start_matches("https://").to_owned();
+        let (metadata, targets) = (
+            format!("file://{}/", world.path("repo/metadata")),
+            format!("file://{}/", world.path("repo/targets")),
+        );
+        let args = [
+            "server",
+            "--state",
+            "server",
+            "--listen",
+            &listen,
+            "--repository-metadata",
+            &metadata,
+            "--repository-targets",
+            &targets,
+            "--repository-root",
+            "repo/metadata/1.root.json",
+        ];
+        world.start(Path::new(REFIT), &args, "server.log");
+        world.until("the server answers", |world| {
+            let copied = fs::copy(world.path("server/admin.token"), world.path("admin.token"));
+            copied.is_ok() && world.refit("admin", &["user", "list"]).status.success()
+        });
+        world
+    }
+
+    #[track_caller]
+    fn until(&self, what: &str, mut is_so: impl FnMut(&Self) -> bool) {
+        let deadline = Instant::now() + LIMIT;
+        while !is_so(self) {
+            assert!(Instant::now() < deadline, "late: {what}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn add_user(&self, name: &str, rights: &[&str]) {
+        let mut args = vec!["user", "add", name];
+        args.extend(rights.iter().flat_map(|right| ["--right", *right]));
+        let token = self.ends("admin", &args, 0);
+        fs::write(self.dir.path().join(format!("{name}.token")), token).unwrap();
+    }
+
+    /// An installation of build 1000 with its agent; the answer is the ledger's port.
+    fn add_host(&mut self, name: &str) -> u16 {
+        let (home, port) = (self.dir.path().join(name), port());
+        let release = home.join("root/releases/1000");
+        for folder in ["bin", "share"] {
+            fs::create_dir_all(release.join(folder)).unwrap();
+        }
+        for file in ["bin/ledger", "share/build"] {
+            fs::copy(self.dir.path().join("1000/payload").join(file), release.join(file)).unwrap();
+        }
+        fs::create_dir(home.join("root/data")).unwrap();
+        symlink("releases/1000", home.join("root/current")).unwrap();
+        let config = format!(
+            "[[product]]\nname = \"ledger\"\nroot = {:?}\n[product.service]\nkind = \"supervised\"\n\
+             run = [\"current/bin/ledger\", \"serve\"]\n[product.parameters]\nport = \"{port}\"\n",
+            home.join("root")
+        );
+        fs::write(home.join("agent.toml"), config).unwrap();
+        let token = self.ends(
+            "admin",
+            &["fleet", "token", "--site", "north", "--role", "app", "--host", name],
+            0,
+        );
+        let (state, config) =
+            (self.path(&format!("{name}/state")), self.path(&format!("{name}/agent.toml")));
+        let enroll = |state: &str| {
+            let args = [
+                "enroll",
+                "--server",
+                &self.server,
+                "--host",
+                name,
+                "--token",
+                token.trim(),
+                "--state",
+                state,
+            ];
+            Command::new(neighbour("refit-agent")).args(args).output().unwrap()
+        };
+        assert!(enroll(&state).status.success());
+        assert_eq!(enroll(&self.path("again")).status.code(), Some(4), "a token works once");
+        self.start(
+            &neighbour("refit-agent"),
+            &["run", "--state", &state, "--config", &config],
+            &format!("{name}.log"),
+        );
+        port
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        for child in self.running.iter_mut().rev() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        // Services outlive their agents: found by the folder that their program lies in.
+        for entry in fs::read_dir("/proc").unwrap().flatten() {
+            let pid = entry.file_name();
+            let program = fs::read_link(entry.path().join("exe")).unwrap_or_default();
+            if program.starts_with(self.dir.path()) {
+                let _ = Command::new("kill").arg(pid).status();
+            }
+        }
+    }
+}
+
+fn post(port: u16, account: &str) {
+    use std::io::{Read as _, Write as _};
+    let body = format!(r#"{{"id":"{account}","account":"{account}","amount":1}}"#);
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    write!(stream, "POST /entries HTTP/1.0\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains(" 201 "), "{answer}");
+}
+
+#[test]
+fn one_walk_by_commands_ends_with_6_when_a_host_came_back() {
+    let mut world = World::new();
+    for (name, rights) in [
+        ("planner", &["planner"][..]),
+        ("owner", &["approver", "application-owner"]),
+        ("preparer", &["preparer"]),
+        ("authoriser", &["authoriser"]),
+        ("configurer", &["configurer"]),
+        ("deployer", &["deployer"]),
+    ] {
+        world.add_user(name, rights);
+    }
+    let list =
+        "name,site,role,owner,criticality\nweb-1,north,app,owner,low\nweb-2,north,app,owner,high\n";
+    fs::write(world.path("servers.csv"), list).unwrap();
+    world.ends("planner", &["fleet", "import", "servers.csv"], 0);
+    world.add_host("web-1");
+    let bad = world.add_host("web-2");
+    world.until("both services run", |world| {
+        world
+            .ends("planner", &["fleet", "list", "--json"], 0)
+            .matches("\"services\": \"running\"")
+            .count()
+            == 2
+    });
+    post(bad, "Harbour");
+    post(bad, "harbour");
+
+    world.ends(
+        "planner",
+        &["updates", "path", "--product", "ledger", "--from", "1200", "--to", "1200"],
+        7,
+    );
+    let create = [
+        "rollout",
+        "create",
+        "spring",
+        "--product",
+        "ledger",
+        "--target",
+        "1200",
+        "--share",
+        "50",
+        "--share",
+        "50",
+        "--goal",
+        "0",
+        "--soak",
+        "100ms",
+    ];
+    world.ends("planner", &create, 0);
+    world.ends("preparer", &["rollout", "prepare", "spring"], 7);
+    let plan: Value =
+        serde_json::from_str(&world.ends("planner", &["rollout", "plan", "spring", "--json"], 0))
+            .unwrap();
+    let hash = plan["hash"].as_str().unwrap();
+    world.ends("planner", &["rollout", "agree", "spring", "--plan", hash], 4);
+    world.ends("owner", &["rollout", "agree", "spring"], 2);
+    world.ends("owner", &["rollout", "agree", "spring", "--plan", hash], 0);
+    world.ends("preparer", &["rollout", "prepare", "spring", "--wait", "--timeout", "60s"], 0);
+    world.ends("deployer", &["rollout", "deploy", "spring"], 7);
+    world.ends("authoriser", &["rollout", "authorise", "spring", "--plan", hash], 0);
+    world.ends("configurer", &["rollout", "configure", "spring"], 0);
+    let why = world.ends("planner", &["rollout", "why", "spring", "web-2"], 0);
+    assert!(why.contains("not deployed"), "{why}");
+    world.ends("deployer", &["rollout", "deploy", "spring", "--wait", "--timeout", "60s"], 6);
+    world.ends("planner", &["rollout", "watch", "spring"], 6);
+    let status = world.ends("planner", &["rollout", "status", "spring"], 0);
+    assert!(
+        status.contains("succeeded at build 1200") && status.contains("row 2 (entry `harbour`)"),
+        "{status}"
+    );
+
+    for host in ["web-1", "web-2"] {
+        world.ends("deployer", &["signoff", "sign", "spring", host, "--as", "deployer"], 0);
+        world.ends("owner", &["signoff", "sign", "spring", host, "--as", "application-owner"], 0);
+    }
+    world.ends("owner", &["signoff", "export", "spring", "--out", "certificates"], 0);
+    let certificates = fs::read_dir(world.path("certificates")).unwrap().flatten();
+    let signed: Vec<_> = certificates
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == "json"))
+        .collect();
+    assert_eq!(signed.len(), 2);
+    for file in signed {
+        let file = file.display().to_string();
+        world.ends(
+            "nobody",
+            &["signoff", "verify", &file, "--key", "certificates/signoff.pub.pem"],
+            0,
+        );
+    }
+    world.ends("planner", &["rollout", "status", "autumn"], 3);
+}
