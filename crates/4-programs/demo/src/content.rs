@@ -10,8 +10,8 @@ use std::{
 
 /// Builds in the order in which they follow each other.
 pub(crate) const BUILDS: [&str; 3] = ["1000", "1100", "1200"];
-/// Size of what is the same in every release: fonts, pictures, maps.
-const SAME_BYTES: usize = 2 << 20;
+/// Size of what is another in every release, and as large as a map.
+const MAP_BYTES: usize = 256 << 10;
 /// Help texts; each release rewrites some of them.
 const HELP_PAGES: u32 = 60;
 
@@ -133,8 +133,11 @@ async fn release(options: &DemoOptions, build: &str, tree: &Path) -> Result<(), 
     fs::set_permissions(&bin, fs::Permissions::from_mode(0o755))
         .map_err(DemoError::io("write", &bin))?;
     write(&tree.join("share/build"), format!("{build}\n").as_bytes())?;
-    write(&tree.join("share/pictures.bin"), &noise("pictures", SAME_BYTES))?;
-    write(&tree.join("share/map.bin"), &noise(&format!("map of {build}"), SAME_BYTES / 8))?;
+    write(
+        &tree.join("share/pictures.bin"),
+        &noise("pictures", options.release_mib as usize * (1 << 20)),
+    )?;
+    write(&tree.join("share/map.bin"), &noise(&format!("map of {build}"), MAP_BYTES))?;
     for page in 0..HELP_PAGES {
         write(&tree.join(format!("share/help/page-{page:02}.txt")), help(build, page).as_bytes())?;
     }

@@ -38,6 +38,8 @@ pub type Talk = Arc<dyn Fn(&str) + Send + Sync>;
 pub struct DemoOptions {
     /// How many hosts.
     pub hosts: u32,
+    /// Size of what is the same in every release (fonts, pictures, maps), in MiB.
+    pub release_mib: u32,
     /// Whether one host's data makes the migration fail.
     pub failure: Failure,
     /// The folder; none: a new one among the temporary files.

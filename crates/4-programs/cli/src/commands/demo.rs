@@ -15,6 +15,9 @@ pub(crate) struct DemoArgs {
     /// How many hosts, 1 to 200
     #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u32).range(1..=200))]
     hosts: u32,
+    /// Size of what is the same in every release, in MiB
+    #[arg(long, default_value_t = 2, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=4096))]
+    release_mib: u32,
     /// No host's data makes the migration fail
     #[arg(long)]
     no_fail: bool,
@@ -121,6 +124,7 @@ fn options(args: &DemoArgs, output: Output) -> Result<DemoOptions, CliError> {
     }
     Ok(DemoOptions {
         hosts: args.hosts,
+        release_mib: args.release_mib,
         failure: if args.no_fail { Failure::None } else { Failure::OneHost },
         dir: args.dir.clone(),
         ledgers: args.ledgers.clone().unwrap_or(folder),
