@@ -22,6 +22,8 @@ use tower::ServiceExt as _;
 
 /// A handshake takes a few round trips; who needs longer holds a socket for nothing.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of a request's head and of what is read or written at once: also the memory of a connection that idles.
+const HEAD_BYTES_MAX: usize = 16 << 10;
 /// Time for the head of a request: against clients that send a byte a minute.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long running requests may take to end when the server stops.
@@ -107,7 +109,9 @@ async fn connection(
 ) {
     // Small answers shall not wait for more to come.
     let _ = stream.set_nodelay(true);
-    let stream = match tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
+    // On the heap and gone afterwards: a connection that idles for days shall not carry the room of its handshake.
+    let handshake = Box::pin(tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)));
+    let stream = match handshake.await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => {
             tracing::info!(%from, error = refit_names::chain(&error), "handshake was refused");
@@ -125,7 +129,11 @@ async fn connection(
         request.map(axum::body::Body::new)
     });
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(HEAD_BYTES_MAX);
     builder.http2().timer(TokioTimer::new());
     let serving = builder
         .serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
