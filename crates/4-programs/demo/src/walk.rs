@@ -87,6 +87,9 @@ async fn plan(
     name: &RolloutName,
     talk: &Talk,
 ) -> Result<PlanView, DemoError> {
+    // The server asks by itself, in its own time; whoever plans now wants today's news.
+    let refreshed = people.planner.refresh_repository().await;
+    refreshed.map_err(DemoError::call("refresh the repository"))?;
     let path = people
         .planner
         .path(
