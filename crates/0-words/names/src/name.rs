@@ -26,7 +26,9 @@ pub enum NameError {
         found: usize,
     },
     /// A character that names do not have.
-    #[error("{kind} `{text}` has the character {found:?}, expected letters, digits, `.`, `_` and `-`, the first a letter or digit")]
+    #[error(
+        "{kind} `{text}` has the character {found:?}, expected letters, digits, `.`, `_` and `-`, the first a letter or digit"
+    )]
     Character {
         /// What the text was meant to name.
         kind: &'static str,
@@ -237,7 +239,8 @@ mod tests {
 
     #[test]
     fn path_that_leaves_the_tree_is_refused() {
-        for path in ["../etc/passwd", "a/../../b", "/etc", "a//b", "./a", "a/", "a\\b", "a\0b", ""] {
+        for path in ["../etc/passwd", "a/../../b", "/etc", "a//b", "./a", "a/", "a\\b", "a\0b", ""]
+        {
             assert!(TreePath::parse(path).is_err(), "{path:?} was accepted");
         }
         assert_eq!(TreePath::parse("a/b.c/d").map(|p| p.to_string()), Ok("a/b.c/d".to_owned()));
@@ -246,7 +249,10 @@ mod tests {
     #[test]
     fn name_says_which_character_is_wrong() {
         let error = HostName::parse("web 1").unwrap_err();
-        assert_eq!(error.to_string(), "host name `web 1` has the character ' ', expected letters, digits, `.`, `_` and `-`, the first a letter or digit");
+        assert_eq!(
+            error.to_string(),
+            "host name `web 1` has the character ' ', expected letters, digits, `.`, `_` and `-`, the first a letter or digit"
+        );
         assert!(HostName::parse("-a").is_err());
         assert!(BuildId::parse("3.11.9").is_ok());
     }

@@ -25,13 +25,16 @@ pub fn assemble(realise: &Realise<'_>) -> Result<(), ContentError> {
     tree::check_entries(realise.entries, realise.bundle)?;
     let into = realise.into;
     if fs::symlink_metadata(into).is_ok() {
-        return tree::verify_tree(realise.entries, into)
-            .map_err(|source| ContentError::Occupied { path: into.to_owned(), source: Box::new(source) });
+        return tree::verify_tree(realise.entries, into).map_err(|source| ContentError::Occupied {
+            path: into.to_owned(),
+            source: Box::new(source),
+        });
     }
     let cache = Cache::open(realise.cache, realise.bundle)?;
     let partial = tree::partial(into);
     remove(&partial)?;
-    let parent = into.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent =
+        into.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(parent).map_err(ContentError::io("create", parent))?;
     make_folder(&partial)?;
     for entry in realise.entries {
@@ -55,7 +58,9 @@ pub fn assemble(realise: &Realise<'_>) -> Result<(), ContentError> {
 
 fn remove(partial: &Path) -> Result<(), ContentError> {
     match fs::remove_dir_all(partial) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(ContentError::io("remove", partial)(error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(ContentError::io("remove", partial)(error))
+        }
         _ => Ok(()),
     }
 }
@@ -65,26 +70,47 @@ fn make_folder(path: &Path) -> Result<(), ContentError> {
 }
 
 fn set_mode(path: &Path, mode: u32) -> Result<(), ContentError> {
-    fs::set_permissions(path, Permissions::from_mode(mode & tree::MODE_BITS)).map_err(ContentError::io("write", path))
+    fs::set_permissions(path, Permissions::from_mode(mode & tree::MODE_BITS))
+        .map_err(ContentError::io("write", path))
 }
 
-fn place(realise: &Realise<'_>, entry: &TreeEntry, partial: &Path, cache: &Cache) -> Result<(), ContentError> {
+fn place(
+    realise: &Realise<'_>,
+    entry: &TreeEntry,
+    partial: &Path,
+    cache: &Cache,
+) -> Result<(), ContentError> {
     let path = partial.join(entry.path.as_str());
     match &entry.node {
         TreeNode::Folder { .. } => make_folder(&path),
-        TreeNode::Link { target } => symlink(target, &path).map_err(ContentError::io("create", &path)),
+        TreeNode::Link { target } => {
+            symlink(target, &path).map_err(ContentError::io("create", &path))
+        }
         TreeNode::File { mode, size, digest, chunks } => {
-            let mut file = File::options().create_new(true).read(true).write(true).open(&path).map_err(ContentError::io("create", &path))?;
+            let mut file = File::options()
+                .create_new(true)
+                .read(true)
+                .write(true)
+                .open(&path)
+                .map_err(ContentError::io("create", &path))?;
             if !take_twin(realise, entry, *size, digest, &mut file, &path)? {
                 join_chunks(realise, entry, chunks, digest, &mut file, cache, &path)?;
             }
-            file.set_permissions(Permissions::from_mode(mode & tree::MODE_BITS)).map_err(ContentError::io("write", &path))
+            file.set_permissions(Permissions::from_mode(mode & tree::MODE_BITS))
+                .map_err(ContentError::io("write", &path))
         }
     }
 }
 
 /// Takes the seed's file of the same path if it is the very same; leaves `file` empty otherwise.
-fn take_twin(realise: &Realise<'_>, entry: &TreeEntry, size: ByteSize, digest: &Digest, file: &mut File, path: &Path) -> Result<bool, ContentError> {
+fn take_twin(
+    realise: &Realise<'_>,
+    entry: &TreeEntry,
+    size: ByteSize,
+    digest: &Digest,
+    file: &mut File,
+    path: &Path,
+) -> Result<bool, ContentError> {
     let Some(seed) = seeds::twin(realise.seeds, entry, size) else { return Ok(false) };
     let Ok(mut from) = File::open(&seed) else { return Ok(false) };
     if rustix::fs::ioctl_ficlone(&*file, &from).is_err() {
@@ -93,7 +119,9 @@ fn take_twin(realise: &Realise<'_>, entry: &TreeEntry, size: ByteSize, digest: &
     if tree::digest_of(path).map_err(ContentError::io("read", path))? == *digest {
         return Ok(true);
     }
-    file.set_len(0).and_then(|()| io::Seek::rewind(file)).map_err(ContentError::io("write", path))?;
+    file.set_len(0)
+        .and_then(|()| io::Seek::rewind(file))
+        .map_err(ContentError::io("write", path))?;
     Ok(false)
 }
 
@@ -109,15 +137,25 @@ fn join_chunks(
     let mut found = Sha256::new();
     for place in chunks {
         let Some(chunk) = realise.bundle.chunks.get(*place as usize) else {
-            return Err(ContentError::unfit(&entry.path, format!("it names chunk {place}, which the bundle does not have")));
+            return Err(ContentError::unfit(
+                &entry.path,
+                format!("it names chunk {place}, which the bundle does not have"),
+            ));
         };
-        let content = cache.get(&chunk.id).ok_or_else(|| ContentError::ChunkMissing { path: entry.path.to_string(), chunk: chunk.id })?;
+        let content = cache.get(&chunk.id).ok_or_else(|| ContentError::ChunkMissing {
+            path: entry.path.to_string(),
+            chunk: chunk.id,
+        })?;
         found.update(&content);
         file.write_all(&content).map_err(ContentError::io("write", path))?;
     }
     let found = Digest::from_bytes(found.finalize().into());
     if found != *digest {
-        return Err(ContentError::Differs { path: path.to_owned(), expected: digest.to_string(), found: found.to_string() });
+        return Err(ContentError::Differs {
+            path: path.to_owned(),
+            expected: digest.to_string(),
+            found: found.to_string(),
+        });
     }
     Ok(())
 }

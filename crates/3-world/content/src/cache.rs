@@ -47,7 +47,9 @@ fn path_of(dir: &Path, bundle: &Bundle) -> PathBuf {
 pub fn discard(cache: &Path, bundle: &Bundle) -> Result<(), ContentError> {
     let path = path_of(cache, bundle);
     match fs::remove_file(&path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(ContentError::io("remove", path)(error)),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(ContentError::io("remove", path)(error))
+        }
         _ => Ok(()),
     }
 }
@@ -57,7 +59,13 @@ impl Cache {
     pub(crate) fn open(dir: &Path, bundle: &Bundle) -> Result<Self, ContentError> {
         fs::create_dir_all(dir).map_err(ContentError::io("create", dir))?;
         let path = path_of(dir, bundle);
-        let file = File::options().create(true).truncate(false).read(true).write(true).open(&path).map_err(ContentError::io("open", &path))?;
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(&path)
+            .map_err(ContentError::io("open", &path))?;
         file.lock().map_err(ContentError::io("lock", &path))?;
         let mut cache = Self { file, path, places: BTreeMap::new(), end: 0 };
         cache.scan().map_err(ContentError::io("read", cache.path.clone()))?;
@@ -83,10 +91,19 @@ impl Cache {
         self.file.read_exact_at(&mut head, at)?;
         let mut id = [0; 32];
         id.copy_from_slice(&head[5..37]);
-        let number = |from: usize| u32::from_le_bytes([head[from], head[from + 1], head[from + 2], head[from + 3]]);
-        let place = Place { kind: head[4], offset: at + HEAD_BYTES as u64, stored: number(37), size: number(41) };
+        let number = |from: usize| {
+            u32::from_le_bytes([head[from], head[from + 1], head[from + 2], head[from + 3]])
+        };
+        let place = Place {
+            kind: head[4],
+            offset: at + HEAD_BYTES as u64,
+            stored: number(37),
+            size: number(41),
+        };
         let whole = place.offset + u64::from(place.stored) <= length;
-        let sound = head[..4] == MAGIC[..] && place.kind <= KIND_PLAIN && place.stored as usize <= chunking::STORED_BYTES_MAX;
+        let sound = head[..4] == MAGIC[..]
+            && place.kind <= KIND_PLAIN
+            && place.stored as usize <= chunking::STORED_BYTES_MAX;
         Ok((whole && sound).then_some((ChunkId::from_bytes(id), place)))
     }
 
@@ -121,9 +138,18 @@ impl Cache {
             return Ok(());
         }
         let length = stored.len() as u32;
-        let record = [MAGIC.as_slice(), &[kind], id.as_bytes(), &length.to_le_bytes(), &size.to_le_bytes(), stored].concat();
+        let record = [
+            MAGIC.as_slice(),
+            &[kind],
+            id.as_bytes(),
+            &length.to_le_bytes(),
+            &size.to_le_bytes(),
+            stored,
+        ]
+        .concat();
         self.file.write_all_at(&record, self.end).map_err(ContentError::io("write", &self.path))?;
-        self.places.insert(id, Place { kind, offset: self.end + HEAD_BYTES as u64, stored: length, size });
+        self.places
+            .insert(id, Place { kind, offset: self.end + HEAD_BYTES as u64, stored: length, size });
         self.end += record.len() as u64;
         Ok(())
     }
@@ -140,7 +166,12 @@ mod tests {
     use refit_names::{ByteSize, Digest, TargetName};
 
     fn bundle() -> Bundle {
-        Bundle { target: TargetName::parse("b").unwrap(), size: ByteSize(0), digest: Digest::ZERO, chunks: Vec::new() }
+        Bundle {
+            target: TargetName::parse("b").unwrap(),
+            size: ByteSize(0),
+            digest: Digest::ZERO,
+            chunks: Vec::new(),
+        }
     }
 
     #[test]

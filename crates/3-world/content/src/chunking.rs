@@ -45,7 +45,10 @@ pub fn expand(frame: &[u8], size: u32) -> io::Result<Vec<u8>> {
     }
     let content = zstd::bulk::decompress(frame, size)?;
     if content.len() != size {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "content of the chunk has another length"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "content of the chunk has another length",
+        ));
     }
     Ok(content)
 }

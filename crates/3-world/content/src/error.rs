@@ -104,7 +104,9 @@ pub enum ContentError {
         found: String,
     },
     /// A tree was to be built before its content was fetched, or a local file changed since.
-    #[error("content of `{path}` is not complete: chunk {chunk} is neither in the cache nor in a local file")]
+    #[error(
+        "content of `{path}` is not complete: chunk {chunk} is neither in the cache nor in a local file"
+    )]
     ChunkMissing {
         /// The file in the tree.
         path: String,
@@ -132,7 +134,10 @@ pub enum ContentError {
 }
 
 impl ContentError {
-    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { action, path, source }
     }
@@ -146,7 +151,11 @@ impl ContentError {
         match self {
             Self::Unreachable { source, .. } => !source.is_builder() && !source.is_redirect(),
             Self::Status { status, .. } => {
-                status.is_server_error() || matches!(*status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT)
+                status.is_server_error()
+                    || matches!(
+                        *status,
+                        StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT
+                    )
             }
             Self::CutShort { .. } | Self::Stalled { .. } => true,
             _ => false,

@@ -1,6 +1,8 @@
 //! Bringing every chunk that this host lacks into the cache.
 
-use crate::{ContentError, Origin, Realise, cache::Cache, chunking, ranges, ranges::Range, seeds, tree};
+use crate::{
+    ContentError, Origin, Realise, cache::Cache, chunking, ranges, ranges::Range, seeds, tree,
+};
 use bytes::{Buf, BytesMut};
 use refit_names::{ByteSize, ChunkId};
 use refit_packs::record::{Chunk, TreeNode};
@@ -35,7 +37,8 @@ pub async fn fetch(origin: &Origin, realise: &Realise<'_>) -> Result<Fetched, Co
         let harvested = seeds::harvest(realise, &mut missing, &mut cache).await?;
         state.reused.0 += harvested.0;
     }
-    state.to_fetch = ByteSize(lacking(realise, &missing).map(|chunk| u64::from(chunk.stored)).sum());
+    state.to_fetch =
+        ByteSize(lacking(realise, &missing).map(|chunk| u64::from(chunk.stored)).sum());
     (realise.progress)(state);
 
     let mut tries = 0;
@@ -56,11 +59,18 @@ pub async fn fetch(origin: &Origin, realise: &Realise<'_>) -> Result<Fetched, Co
 }
 
 /// Chunks of files that no seed has whole and that the cache lacks.
-async fn missing_chunks(realise: &Realise<'_>, cache: &Cache, state: &mut Fetched) -> BTreeSet<ChunkId> {
+async fn missing_chunks(
+    realise: &Realise<'_>,
+    cache: &Cache,
+    state: &mut Fetched,
+) -> BTreeSet<ChunkId> {
     let mut missing = BTreeSet::new();
     for entry in realise.entries {
         let TreeNode::File { size, digest, chunks, .. } = &entry.node else { continue };
-        let ids = chunks.iter().filter_map(|place| realise.bundle.chunks.get(*place as usize)).map(|chunk| chunk.id);
+        let ids = chunks
+            .iter()
+            .filter_map(|place| realise.bundle.chunks.get(*place as usize))
+            .map(|chunk| chunk.id);
         let absent: Vec<ChunkId> = ids.filter(|id| !cache.has(id)).collect();
         if absent.is_empty() {
             continue;
@@ -76,12 +86,21 @@ async fn missing_chunks(realise: &Realise<'_>, cache: &Cache, state: &mut Fetche
 }
 
 /// The chunks of `missing` in the order in which they stand in the bundle.
-fn lacking<'a>(realise: &'a Realise<'_>, missing: &'a BTreeSet<ChunkId>) -> impl Iterator<Item = Chunk> + 'a {
+fn lacking<'a>(
+    realise: &'a Realise<'_>,
+    missing: &'a BTreeSet<ChunkId>,
+) -> impl Iterator<Item = Chunk> + 'a {
     realise.bundle.chunks.iter().filter(|chunk| missing.contains(&chunk.id)).copied()
 }
 
 /// Asks once for everything that is missing.
-async fn pass(origin: &Origin, realise: &Realise<'_>, missing: &mut BTreeSet<ChunkId>, cache: &mut Cache, state: &mut Fetched) -> Result<(), ContentError> {
+async fn pass(
+    origin: &Origin,
+    realise: &Realise<'_>,
+    missing: &mut BTreeSet<ChunkId>,
+    cache: &mut Cache,
+    state: &mut Fetched,
+) -> Result<(), ContentError> {
     let ranges = ranges::coalesce(lacking(realise, missing));
     for range in &ranges {
         receive(origin, realise, range, missing, cache, state).await?;
@@ -125,15 +144,30 @@ async fn receive(
         }
     }
     if received < expected {
-        return Err(ContentError::CutShort { url: origin.url.to_string(), expected, found: received });
+        return Err(ContentError::CutShort {
+            url: origin.url.to_string(),
+            expected,
+            found: received,
+        });
     }
     Ok(())
 }
 
 /// Compares a frame with its name and keeps it.
-fn accept(origin: &Origin, chunk: &Chunk, frame: &[u8], cache: &mut Cache) -> Result<(), ContentError> {
-    let damaged = |found: String| ContentError::ChunkDamaged { url: origin.url.to_string(), offset: chunk.offset, expected: chunk.id, found };
-    let content = chunking::expand(frame, chunk.size).map_err(|error| damaged(error.to_string()))?;
+fn accept(
+    origin: &Origin,
+    chunk: &Chunk,
+    frame: &[u8],
+    cache: &mut Cache,
+) -> Result<(), ContentError> {
+    let damaged = |found: String| ContentError::ChunkDamaged {
+        url: origin.url.to_string(),
+        offset: chunk.offset,
+        expected: chunk.id,
+        found,
+    };
+    let content =
+        chunking::expand(frame, chunk.size).map_err(|error| damaged(error.to_string()))?;
     let found = chunking::chunk_id(&content);
     if found != chunk.id {
         return Err(damaged(found.to_string()));

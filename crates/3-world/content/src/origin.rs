@@ -38,7 +38,10 @@ impl Origin {
         match self.url.scheme() {
             "http" | "https" => self.open_server(range, whole).await,
             "file" => {
-                let path = self.url.to_file_path().map_err(|()| ContentError::Address { url: self.url.to_string() })?;
+                let path = self
+                    .url
+                    .to_file_path()
+                    .map_err(|()| ContentError::Address { url: self.url.to_string() })?;
                 let open = || -> io::Result<File> {
                     let mut file = File::open(&path)?;
                     file.seek(io::SeekFrom::Start(range.start))?;
@@ -53,18 +56,27 @@ impl Origin {
 
     async fn open_server(&self, range: &Range, whole: u64) -> Result<Incoming, ContentError> {
         let url = || self.url.to_string();
-        let request = self.http.get(self.url.clone()).header(RANGE, format!("bytes={}-{}", range.start, range.end - 1));
+        let request = self
+            .http
+            .get(self.url.clone())
+            .header(RANGE, format!("bytes={}-{}", range.start, range.end - 1));
         let response = tokio::time::timeout(STALL_MAX, request.send())
             .await
             .map_err(|_| ContentError::Stalled { url: url(), silence: STALL_MAX })?
             .map_err(|source| ContentError::Unreachable { url: url(), source })?;
         match response.status() {
             StatusCode::PARTIAL_CONTENT => {}
-            status if status.is_success() => return Err(ContentError::RangeIgnored { url: url(), status }),
+            status if status.is_success() => {
+                return Err(ContentError::RangeIgnored { url: url(), status });
+            }
             status => return Err(ContentError::Status { url: url(), status }),
         }
         let expected = format!("bytes {}-{}/{whole}", range.start, range.end - 1);
-        let found = response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok()).unwrap_or("none");
+        let found = response
+            .headers()
+            .get(CONTENT_RANGE)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or("none");
         // A server may not know the whole length; the range itself must be the one that was asked for.
         let unknown = format!("bytes {}-{}/*", range.start, range.end - 1);
         if found != expected && found != unknown {
@@ -84,7 +96,10 @@ impl Incoming {
                 .map_err(|source| ContentError::Unreachable { url: url.clone(), source }),
             Self::Folder(file, url) => {
                 let mut block = Vec::new();
-                file.by_ref().take(BLOCK_BYTES).read_to_end(&mut block).map_err(ContentError::io("read", url.path()))?;
+                file.by_ref()
+                    .take(BLOCK_BYTES)
+                    .read_to_end(&mut block)
+                    .map_err(ContentError::io("read", url.path()))?;
                 Ok((!block.is_empty()).then(|| block.into()))
             }
         }

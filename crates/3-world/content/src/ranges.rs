@@ -21,7 +21,10 @@ pub(crate) fn coalesce(chunks: impl Iterator<Item = Chunk>) -> Vec<Range> {
     for chunk in chunks {
         let end = chunk.offset + u64::from(chunk.stored);
         match ranges.last_mut() {
-            Some(last) if chunk.offset - last.end <= GAP_BYTES_MAX && end - last.start <= RANGE_BYTES_MAX => {
+            Some(last)
+                if chunk.offset - last.end <= GAP_BYTES_MAX
+                    && end - last.start <= RANGE_BYTES_MAX =>
+            {
                 last.end = end;
                 last.chunks.push(chunk);
             }
@@ -38,9 +41,17 @@ mod tests {
 
     #[test]
     fn neighbours_travel_together_and_strangers_do_not() {
-        let chunk = |offset: u64, stored: u32| Chunk { id: ChunkId::from_bytes([0; 32]), offset, stored, size: 1 };
-        let ranges = coalesce([chunk(0, 100), chunk(200, 100), chunk(300 + GAP_BYTES_MAX + 1, 50)].into_iter());
-        let spans: Vec<_> = ranges.iter().map(|range| (range.start, range.end, range.chunks.len())).collect();
+        let chunk = |offset: u64, stored: u32| Chunk {
+            id: ChunkId::from_bytes([0; 32]),
+            offset,
+            stored,
+            size: 1,
+        };
+        let ranges = coalesce(
+            [chunk(0, 100), chunk(200, 100), chunk(300 + GAP_BYTES_MAX + 1, 50)].into_iter(),
+        );
+        let spans: Vec<_> =
+            ranges.iter().map(|range| (range.start, range.end, range.chunks.len())).collect();
         assert_eq!(spans, [(0, 300, 2), (301 + GAP_BYTES_MAX, 351 + GAP_BYTES_MAX, 1)]);
         let many = coalesce((0..100).map(|n| chunk(n * 200_000, 200_000)));
         assert!(many.iter().all(|range| range.end - range.start <= RANGE_BYTES_MAX));

@@ -11,22 +11,36 @@ use std::{
 
 /// The seed's file at the same path, if it may be the one that is wanted: same length; its digest is the reader's concern.
 pub(crate) fn twin(seeds: &[PathBuf], entry: &TreeEntry, size: ByteSize) -> Option<PathBuf> {
-    seeds.iter().map(|seed| seed.join(entry.path.as_str())).find(|path| fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.len() == size.0))
+    seeds.iter().map(|seed| seed.join(entry.path.as_str())).find(|path| {
+        fs::symlink_metadata(path).is_ok_and(|found| found.is_file() && found.len() == size.0)
+    })
 }
 
 /// Whether some seed has the whole file.
-pub(crate) fn has_whole(seeds: &[PathBuf], entry: &TreeEntry, size: ByteSize, digest: &Digest) -> bool {
-    twin(seeds, entry, size).is_some_and(|path| tree::digest_of(&path).is_ok_and(|found| found == *digest))
+pub(crate) fn has_whole(
+    seeds: &[PathBuf],
+    entry: &TreeEntry,
+    size: ByteSize,
+    digest: &Digest,
+) -> bool {
+    twin(seeds, entry, size)
+        .is_some_and(|path| tree::digest_of(&path).is_ok_and(|found| found == *digest))
 }
 
 /// Copies into the cache what the seeds hold of `missing`, and returns how many bytes of content that is.
 ///
 /// Files of the same name come first: they are the older state of what is wanted, and usually all that is needed.
-pub(crate) async fn harvest(realise: &Realise<'_>, missing: &mut BTreeSet<ChunkId>, cache: &mut Cache) -> Result<ByteSize, ContentError> {
+pub(crate) async fn harvest(
+    realise: &Realise<'_>,
+    missing: &mut BTreeSet<ChunkId>,
+    cache: &mut Cache,
+) -> Result<ByteSize, ContentError> {
     let mut harvested = ByteSize(0);
     let mut done = BTreeSet::new();
     let named = realise.entries.iter().filter(|entry| matches!(entry.node, TreeNode::File { .. }));
-    let mut files: Vec<PathBuf> = named.flat_map(|entry| realise.seeds.iter().map(|seed| seed.join(entry.path.as_str()))).collect();
+    let mut files: Vec<PathBuf> = named
+        .flat_map(|entry| realise.seeds.iter().map(|seed| seed.join(entry.path.as_str())))
+        .collect();
     for seed in realise.seeds {
         list(seed, &mut files);
     }
@@ -34,7 +48,9 @@ pub(crate) async fn harvest(realise: &Realise<'_>, missing: &mut BTreeSet<ChunkI
         if missing.is_empty() {
             break;
         }
-        if !fs::symlink_metadata(&path).is_ok_and(|found| found.is_file() && found.len() > 0) || !done.insert(path.clone()) {
+        if !fs::symlink_metadata(&path).is_ok_and(|found| found.is_file() && found.len() > 0)
+            || !done.insert(path.clone())
+        {
             continue;
         }
         harvest_file(&path, missing, cache, &mut harvested)?;
@@ -44,7 +60,12 @@ pub(crate) async fn harvest(realise: &Realise<'_>, missing: &mut BTreeSet<ChunkI
 }
 
 /// A seed that cannot be read is no seed; only the cache's own troubles count.
-fn harvest_file(path: &Path, missing: &mut BTreeSet<ChunkId>, cache: &mut Cache, harvested: &mut ByteSize) -> Result<(), ContentError> {
+fn harvest_file(
+    path: &Path,
+    missing: &mut BTreeSet<ChunkId>,
+    cache: &mut Cache,
+    harvested: &mut ByteSize,
+) -> Result<(), ContentError> {
     let Ok(file) = File::open(path) else { return Ok(()) };
     for chunk in chunking::chunks_of(file) {
         let Ok(chunk) = chunk else { return Ok(()) };

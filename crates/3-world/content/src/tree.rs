@@ -33,13 +33,24 @@ pub(crate) fn check_entries(entries: &[TreeEntry], bundle: &Bundle) -> Result<()
                 folders.insert(path);
             }
             TreeNode::Link { target } if !stays_inside(path, target) => {
-                return Err(ContentError::unfit(path, format!("its link to `{target}` leaves the tree")));
+                return Err(ContentError::unfit(
+                    path,
+                    format!("its link to `{target}` leaves the tree"),
+                ));
             }
             TreeNode::Link { .. } => {}
             TreeNode::File { size, chunks, .. } => {
-                let sizes: Option<u64> = chunks.iter().map(|place| bundle.chunks.get(*place as usize).map(|chunk| u64::from(chunk.size))).sum();
+                let sizes: Option<u64> = chunks
+                    .iter()
+                    .map(|place| {
+                        bundle.chunks.get(*place as usize).map(|chunk| u64::from(chunk.size))
+                    })
+                    .sum();
                 if sizes != Some(size.0) {
-                    return Err(ContentError::unfit(path, format!("its chunks have {sizes:?} bytes, expected {}", size.0)));
+                    return Err(ContentError::unfit(
+                        path,
+                        format!("its chunks have {sizes:?} bytes, expected {}", size.0),
+                    ));
                 }
             }
         }
@@ -82,12 +93,20 @@ pub fn verify_tree(entries: &[TreeEntry], dir: &Path) -> Result<(), ContentError
         }
     }
     match found.pop_first() {
-        Some((path, _)) => Err(ContentError::Differs { path: dir.join(path), expected: "nothing".to_owned(), found: "something extra".to_owned() }),
+        Some((path, _)) => Err(ContentError::Differs {
+            path: dir.join(path),
+            expected: "nothing".to_owned(),
+            found: "something extra".to_owned(),
+        }),
         None => Ok(()),
     }
 }
 
-fn list(dir: &Path, prefix: &str, found: &mut BTreeMap<String, fs::Metadata>) -> Result<(), ContentError> {
+fn list(
+    dir: &Path,
+    prefix: &str,
+    found: &mut BTreeMap<String, fs::Metadata>,
+) -> Result<(), ContentError> {
     for entry in fs::read_dir(dir).map_err(ContentError::io("read", dir))? {
         let entry = entry.map_err(ContentError::io("read", dir))?;
         let name = entry.file_name().to_string_lossy().into_owned();
@@ -104,13 +123,19 @@ fn list(dir: &Path, prefix: &str, found: &mut BTreeMap<String, fs::Metadata>) ->
 fn describe(node: &TreeNode) -> String {
     match node {
         TreeNode::Folder { mode } => format!("a folder with mode {:o}", mode & MODE_BITS),
-        TreeNode::File { mode, size, digest, .. } => format!("a file with mode {:o}, {} bytes, {digest}", mode & MODE_BITS, size.0),
+        TreeNode::File { mode, size, digest, .. } => {
+            format!("a file with mode {:o}, {} bytes, {digest}", mode & MODE_BITS, size.0)
+        }
         TreeNode::Link { target } => format!("a link to `{target}`"),
     }
 }
 
 /// Describes what is there; content is read only where the length leaves a doubt.
-fn describe_found(path: &Path, metadata: &fs::Metadata, expected: &TreeNode) -> Result<String, ContentError> {
+fn describe_found(
+    path: &Path,
+    metadata: &fs::Metadata,
+    expected: &TreeNode,
+) -> Result<String, ContentError> {
     let mode = metadata.permissions().mode() & 0o7777;
     if metadata.is_dir() {
         return Ok(format!("a folder with mode {mode:o}"));

@@ -8,7 +8,9 @@ use axum::{
     routing::get,
 };
 use futures_util::stream;
-use refit_content::{ContentError, Fetched, Origin, Realise, assemble, chunking, discard, fetch, verify_tree};
+use refit_content::{
+    ContentError, Fetched, Origin, Realise, assemble, chunking, discard, fetch, verify_tree,
+};
 use refit_names::{ByteSize, Digest, TargetName, TreePath};
 use refit_packs::record::{Bundle, Chunk, TreeEntry, TreeNode};
 use std::{
@@ -40,7 +42,10 @@ fn noise(seed: u64, length: usize) -> Vec<u8> {
 
 fn pack(files: &BTreeMap<&str, Vec<u8>>) -> Pack {
     let (mut chunks, mut places, mut bytes) = (Vec::<Chunk>::new(), BTreeMap::new(), Vec::new());
-    let mut entries = vec![TreeEntry { path: TreePath::parse("d").unwrap(), node: TreeNode::Folder { mode: 0o755 } }];
+    let mut entries = vec![TreeEntry {
+        path: TreePath::parse("d").unwrap(),
+        node: TreeNode::Folder { mode: 0o755 },
+    }];
     for (path, content) in files {
         let mut own = Vec::new();
         for chunk in chunking::chunks_of(content.as_slice()) {
@@ -48,21 +53,43 @@ fn pack(files: &BTreeMap<&str, Vec<u8>>) -> Pack {
             let id = chunking::chunk_id(&chunk);
             own.push(*places.entry(id).or_insert_with(|| {
                 let frame = chunking::compress(&chunk).unwrap();
-                chunks.push(Chunk { id, offset: bytes.len() as u64, stored: frame.len() as u32, size: chunk.len() as u32 });
+                chunks.push(Chunk {
+                    id,
+                    offset: bytes.len() as u64,
+                    stored: frame.len() as u32,
+                    size: chunk.len() as u32,
+                });
                 bytes.extend(frame);
                 chunks.len() as u32 - 1
             }));
         }
-        let node = TreeNode::File { mode: 0o644, size: ByteSize(content.len() as u64), digest: Digest::of(content), chunks: own };
+        let node = TreeNode::File {
+            mode: 0o644,
+            size: ByteSize(content.len() as u64),
+            digest: Digest::of(content),
+            chunks: own,
+        };
         entries.push(TreeEntry { path: TreePath::parse(*path).unwrap(), node });
     }
-    entries.push(TreeEntry { path: TreePath::parse("link").unwrap(), node: TreeNode::Link { target: "d/a".to_owned() } });
-    let bundle = Bundle { target: TargetName::parse("bundle").unwrap(), size: ByteSize(bytes.len() as u64), digest: Digest::of(&bytes), chunks };
+    entries.push(TreeEntry {
+        path: TreePath::parse("link").unwrap(),
+        node: TreeNode::Link { target: "d/a".to_owned() },
+    });
+    let bundle = Bundle {
+        target: TargetName::parse("bundle").unwrap(),
+        size: ByteSize(bytes.len() as u64),
+        digest: Digest::of(&bytes),
+        chunks,
+    };
     Pack { entries, bundle, bytes }
 }
 
 fn files() -> BTreeMap<&'static str, Vec<u8>> {
-    BTreeMap::from([("d/a", noise(1, 2_000_000)), ("d/b", noise(2, 700_000)), ("d/empty", Vec::new())])
+    BTreeMap::from([
+        ("d/a", noise(1, 2_000_000)),
+        ("d/b", noise(2, 700_000)),
+        ("d/empty", Vec::new()),
+    ])
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -106,7 +133,10 @@ impl Server {
     }
 
     fn origin(&self) -> Origin {
-        Origin { http: reqwest::Client::builder().tls_certs_only([]).build().unwrap(), url: self.url.clone() }
+        Origin {
+            http: reqwest::Client::builder().tls_certs_only([]).build().unwrap(),
+            url: self.url.clone(),
+        }
     }
 }
 
@@ -121,10 +151,15 @@ async fn answer(State(server): State<Server>, headers: HeaderMap) -> Response<Bo
     let mut at = start;
     match mood {
         Mood::IgnoresRange => return Response::new(Body::from(state.1.clone())),
-        Mood::Says(status) => return Response::builder().status(status).body(Body::empty()).unwrap(),
+        Mood::Says(status) => {
+            return Response::builder().status(status).body(Body::empty()).unwrap();
+        }
         Mood::Unavailable { times } => {
             state.0 = if times == 1 { Mood::Good } else { Mood::Unavailable { times: times - 1 } };
-            return Response::builder().status(StatusCode::SERVICE_UNAVAILABLE).body(Body::empty()).unwrap();
+            return Response::builder()
+                .status(StatusCode::SERVICE_UNAVAILABLE)
+                .body(Body::empty())
+                .unwrap();
         }
         Mood::OtherRange => at += 1,
         Mood::OtherBytes => part.reverse(),
@@ -134,7 +169,8 @@ async fn answer(State(server): State<Server>, headers: HeaderMap) -> Response<Bo
     let cut = if let Mood::CutAfter(limit) = mood { limit.min(part.len()) } else { part.len() };
     let is_cut = cut < part.len();
     part.truncate(cut);
-    let mut pieces: Vec<Result<Bytes, std::io::Error>> = part.chunks(10_000).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
+    let mut pieces: Vec<Result<Bytes, std::io::Error>> =
+        part.chunks(10_000).map(|piece| Ok(Bytes::copy_from_slice(piece))).collect();
     if is_cut {
         pieces.push(Err(std::io::Error::other("cut")));
     }
@@ -160,7 +196,14 @@ fn place() -> Place {
 fn quiet(_: Fetched) {}
 
 fn realise<'a>(pack: &'a Pack, seeds: &'a [PathBuf], place: &'a Place) -> Realise<'a> {
-    Realise { entries: &pack.entries, bundle: &pack.bundle, seeds, into: &place.into, cache: &place.cache, progress: &quiet }
+    Realise {
+        entries: &pack.entries,
+        bundle: &pack.bundle,
+        seeds,
+        into: &place.into,
+        cache: &place.cache,
+        progress: &quiet,
+    }
 }
 
 fn lay_out(dir: &Path, files: &BTreeMap<&str, Vec<u8>>) {
@@ -222,7 +265,10 @@ async fn cut_connections_lose_no_chunk_that_arrived() {
     assert!(requests.len() >= 4);
     for pair in requests.windows(2) {
         assert!(pair[1].0 > pair[0].0, "asked again from {} after {}", pair[1].0, pair[0].0);
-        assert!(pair[1].0 + chunking::STORED_BYTES_MAX >= pair[0].0 + 600_000 || pair[1].0 >= pair[0].1, "went back more than one chunk");
+        assert!(
+            pair[1].0 + chunking::STORED_BYTES_MAX >= pair[0].0 + 600_000 || pair[1].0 >= pair[0].1,
+            "went back more than one chunk"
+        );
     }
     assemble(&job).unwrap();
 }
@@ -298,7 +344,10 @@ async fn bundle_may_lie_in_a_folder() {
     let (pack, place) = (pack(&files()), place());
     let path = place.dir.path().join("a bundle");
     fs::write(&path, &pack.bytes).unwrap();
-    let origin = Origin { http: reqwest::Client::builder().tls_certs_only([]).build().unwrap(), url: Url::from_file_path(&path).unwrap() };
+    let origin = Origin {
+        http: reqwest::Client::builder().tls_certs_only([]).build().unwrap(),
+        url: Url::from_file_path(&path).unwrap(),
+    };
     let job = realise(&pack, &[], &place);
     fetch(&origin, &job).await.unwrap();
     assemble(&job).unwrap();
@@ -316,7 +365,9 @@ async fn every_difference_of_a_tree_is_found() {
         ("extra file", |dir| fs::write(dir.join("d/new"), b"x").unwrap()),
         ("missing file", |dir| fs::remove_file(dir.join("d/b")).unwrap()),
         ("other content", |dir| fs::write(dir.join("d/b"), noise(3, 700_000)).unwrap()),
-        ("other mode", |dir| fs::set_permissions(dir.join("d/b"), fs::Permissions::from_mode(0o4755)).unwrap()),
+        ("other mode", |dir| {
+            fs::set_permissions(dir.join("d/b"), fs::Permissions::from_mode(0o4755)).unwrap()
+        }),
         ("other link", |dir| {
             fs::remove_file(dir.join("link")).unwrap();
             std::os::unix::fs::symlink("d/b", dir.join("link")).unwrap();
@@ -331,7 +382,10 @@ async fn every_difference_of_a_tree_is_found() {
         spoil(&place.into);
         let error = verify_tree(&pack.entries, &place.into).unwrap_err();
         assert!(matches!(error, ContentError::Differs { .. }), "{what}: {error}");
-        assert!(matches!(assemble(&job), Err(ContentError::Occupied { .. })), "{what}: was overwritten");
+        assert!(
+            matches!(assemble(&job), Err(ContentError::Occupied { .. })),
+            "{what}: was overwritten"
+        );
         fs::remove_dir_all(&place.into).unwrap();
     }
 }
@@ -339,11 +393,36 @@ async fn every_difference_of_a_tree_is_found() {
 #[test]
 fn entries_that_would_write_elsewhere_are_refused() {
     let place = place();
-    let bundle = Bundle { target: TargetName::parse("b").unwrap(), size: ByteSize(0), digest: Digest::of(b""), chunks: Vec::new() };
+    let bundle = Bundle {
+        target: TargetName::parse("b").unwrap(),
+        size: ByteSize(0),
+        digest: Digest::of(b""),
+        chunks: Vec::new(),
+    };
     let entry = |path: &str, node| TreeEntry { path: TreePath::parse(path).unwrap(), node };
     let link = |path: &str, target: &str| entry(path, TreeNode::Link { target: target.to_owned() });
-    let file = |path: &str| entry(path, TreeNode::File { mode: 0o644, size: ByteSize(0), digest: Digest::of(b""), chunks: Vec::new() });
-    let lies = |path: &str| entry(path, TreeNode::File { mode: 0o644, size: ByteSize(1), digest: Digest::of(b"x"), chunks: vec![7] });
+    let file = |path: &str| {
+        entry(
+            path,
+            TreeNode::File {
+                mode: 0o644,
+                size: ByteSize(0),
+                digest: Digest::of(b""),
+                chunks: Vec::new(),
+            },
+        )
+    };
+    let lies = |path: &str| {
+        entry(
+            path,
+            TreeNode::File {
+                mode: 0o644,
+                size: ByteSize(1),
+                digest: Digest::of(b"x"),
+                chunks: vec![7],
+            },
+        )
+    };
     for entries in [
         vec![link("a", "../../etc")],
         vec![link("a", "/etc/passwd")],
@@ -352,7 +431,14 @@ fn entries_that_would_write_elsewhere_are_refused() {
         vec![file("x"), file("x")],
         vec![lies("x")],
     ] {
-        let job = Realise { entries: &entries, bundle: &bundle, seeds: &[], into: &place.into, cache: &place.cache, progress: &quiet };
+        let job = Realise {
+            entries: &entries,
+            bundle: &bundle,
+            seeds: &[],
+            into: &place.into,
+            cache: &place.cache,
+            progress: &quiet,
+        };
         assert!(matches!(assemble(&job), Err(ContentError::UnfitTree { .. })), "{entries:?}");
         assert!(!place.into.exists());
     }

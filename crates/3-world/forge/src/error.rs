@@ -128,7 +128,9 @@ pub enum ForgeError {
         why: String,
     },
     /// The same build of the same product is published with other content.
-    #[error("{product} {build} is already published with other content: expected record {expected}, found {found}")]
+    #[error(
+        "{product} {build} is already published with other content: expected record {expected}, found {found}"
+    )]
     AlreadyPublished {
         /// The product.
         product: ProductName,
@@ -210,7 +212,10 @@ impl Coded for ForgeError {
 
     fn class(&self) -> ErrorClass {
         match self {
-            Self::Damaged { .. } | Self::NotAPack { .. } | Self::Record { .. } | Self::BadSignature { .. } => ErrorClass::Permanent,
+            Self::Damaged { .. }
+            | Self::NotAPack { .. }
+            | Self::Record { .. }
+            | Self::BadSignature { .. } => ErrorClass::Permanent,
             _ => ErrorClass::NeedsOperator,
         }
     }

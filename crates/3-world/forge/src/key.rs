@@ -9,7 +9,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use std::{fmt, fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path};
 
 /// What stands before the 32 bytes of an Ed25519 key in a `SubjectPublicKeyInfo` (RFC 8410).
-const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
+const SPKI_PREFIX: [u8; 12] =
+    [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 const PEM_HEAD: &str = "-----BEGIN PUBLIC KEY-----";
 const PEM_FOOT: &str = "-----END PUBLIC KEY-----";
 
@@ -27,13 +28,22 @@ impl SigningKey {
     /// [`ForgeError::Exists`] when there is such a file: a key is never overwritten.
     pub fn create(path: &Path) -> Result<Self, ForgeError> {
         let wrong = |why: &str| ForgeError::Key { path: path.to_owned(), why: why.to_owned() };
-        let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).map_err(|_| wrong("no randomness"))?;
-        let mut file = match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => return Err(ForgeError::Exists { path: path.to_owned() }),
-            other => other.map_err(ForgeError::write(path))?,
-        };
-        file.write_all(document.as_ref()).and_then(|()| file.sync_all()).map_err(ForgeError::write(path))?;
-        Ok(Self(Ed25519KeyPair::from_pkcs8(document.as_ref()).map_err(|error| wrong(&error.to_string()))?))
+        let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
+            .map_err(|_| wrong("no randomness"))?;
+        let mut file =
+            match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                    return Err(ForgeError::Exists { path: path.to_owned() });
+                }
+                other => other.map_err(ForgeError::write(path))?,
+            };
+        file.write_all(document.as_ref())
+            .and_then(|()| file.sync_all())
+            .map_err(ForgeError::write(path))?;
+        Ok(Self(
+            Ed25519KeyPair::from_pkcs8(document.as_ref())
+                .map_err(|error| wrong(&error.to_string()))?,
+        ))
     }
 
     /// Reads a PKCS#8 DER file.
@@ -43,7 +53,8 @@ impl SigningKey {
     pub fn read(path: &Path) -> Result<Self, ForgeError> {
         let bytes = fs::read(path).map_err(ForgeError::read(path))?;
         let wrong = |why: String| ForgeError::Key { path: path.to_owned(), why };
-        let pair = Ed25519KeyPair::from_pkcs8(&bytes).map_err(|error| wrong(format!("expected an Ed25519 key as PKCS#8 DER: {error}")))?;
+        let pair = Ed25519KeyPair::from_pkcs8(&bytes)
+            .map_err(|error| wrong(format!("expected an Ed25519 key as PKCS#8 DER: {error}")))?;
         Ok(Self(pair))
     }
 
@@ -83,7 +94,10 @@ impl PublicKey {
     /// [`ForgeError::Key`] when it is neither.
     pub fn read(path: &Path) -> Result<Self, ForgeError> {
         let text = fs::read_to_string(path).map_err(ForgeError::read(path))?;
-        Self::parse(&text).ok_or_else(|| ForgeError::Key { path: path.to_owned(), why: "expected an Ed25519 public key as PEM or 64 hexadecimal digits".to_owned() })
+        Self::parse(&text).ok_or_else(|| ForgeError::Key {
+            path: path.to_owned(),
+            why: "expected an Ed25519 public key as PEM or 64 hexadecimal digits".to_owned(),
+        })
     }
 
     /// Reads the PEM form, or 64 hexadecimal digits.
@@ -94,9 +108,12 @@ impl PublicKey {
         if hex::decode_to_slice(text, &mut bytes).is_ok() {
             return Some(Self(bytes));
         }
-        let body: String = text.strip_prefix(PEM_HEAD)?.strip_suffix(PEM_FOOT)?.split_whitespace().collect();
+        let body: String =
+            text.strip_prefix(PEM_HEAD)?.strip_suffix(PEM_FOOT)?.split_whitespace().collect();
         let der = STANDARD.decode(body).ok()?;
-        bytes.copy_from_slice(der.strip_prefix(&SPKI_PREFIX).filter(|rest| rest.len() == ED25519_PUBLIC_KEY_LEN)?);
+        bytes.copy_from_slice(
+            der.strip_prefix(&SPKI_PREFIX).filter(|rest| rest.len() == ED25519_PUBLIC_KEY_LEN)?,
+        );
         Some(Self(bytes))
     }
 

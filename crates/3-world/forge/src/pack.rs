@@ -65,12 +65,14 @@ impl BuiltPack {
 /// [`ForgeError`] when the manifest, the runbook or a tree is not fit, naming the file.
 pub fn build(folder: &Path) -> Result<BuiltPack, ForgeError> {
     let path = folder.join(MANIFEST_FILE);
-    let manifest = manifest::parse(&text(&path)?).map_err(|source| ForgeError::Manifest { path, source: Box::new(source) })?;
+    let manifest = manifest::parse(&text(&path)?)
+        .map_err(|source| ForgeError::Manifest { path, source: Box::new(source) })?;
     let readme = text(&folder.join(manifest.readme.as_str()))?;
     let runbook = match &manifest.runbook {
         Some(name) => {
             let path = folder.join(name.as_str());
-            runbook::parse(&text(&path)?).map_err(|source| ForgeError::Runbook { path, source: Box::new(source) })?
+            runbook::parse(&text(&path)?)
+                .map_err(|source| ForgeError::Runbook { path, source: Box::new(source) })?
         }
         None => runbook::default_for_plain_service(),
     };
@@ -86,14 +88,32 @@ pub fn build(folder: &Path) -> Result<BuiltPack, ForgeError> {
 
     let target = target_name(&manifest, "bundle", folder)?;
     let bundle = Bundle { target, size, digest, chunks };
-    let record = PackRecord { format: RECORD_FORMAT.to_owned(), manifest, runbook, readme, payload, web, bundle };
-    record::validate(&record).map_err(|source| ForgeError::Record { path: folder.to_owned(), source: Box::new(source) })?;
-    let record_json = serde_json::to_vec(&record).map_err(|error| ForgeError::UnfitTree { path: folder.to_owned(), why: error.to_string() })?;
+    let record = PackRecord {
+        format: RECORD_FORMAT.to_owned(),
+        manifest,
+        runbook,
+        readme,
+        payload,
+        web,
+        bundle,
+    };
+    record::validate(&record).map_err(|source| ForgeError::Record {
+        path: folder.to_owned(),
+        source: Box::new(source),
+    })?;
+    let record_json = serde_json::to_vec(&record).map_err(|error| ForgeError::UnfitTree {
+        path: folder.to_owned(),
+        why: error.to_string(),
+    })?;
     Ok(BuiltPack { record, record_json, bundle: file })
 }
 
 /// The name in a repository of a part of a pack: `packs/PRODUCT/BUILD/PART`.
-pub(crate) fn target_name(manifest: &Manifest, part: &str, at: &Path) -> Result<TargetName, ForgeError> {
+pub(crate) fn target_name(
+    manifest: &Manifest,
+    part: &str,
+    at: &Path,
+) -> Result<TargetName, ForgeError> {
     TargetName::parse(format!("packs/{}/{}/{part}", manifest.product, manifest.to))
         .map_err(|error| ForgeError::UnfitTree { path: at.to_owned(), why: error.to_string() })
 }
@@ -110,10 +130,17 @@ fn tree_folder(folder: &Path, name: &TreePath) -> Result<std::path::PathBuf, For
 fn text(path: &Path) -> Result<String, ForgeError> {
     let metadata = fs::symlink_metadata(path).map_err(ForgeError::read(path))?;
     if !metadata.is_file() {
-        return Err(ForgeError::UnfitTree { path: path.to_owned(), why: "expected a file".to_owned() });
+        return Err(ForgeError::UnfitTree {
+            path: path.to_owned(),
+            why: "expected a file".to_owned(),
+        });
     }
     if metadata.len() > TEXT_BYTES_MAX {
-        return Err(ForgeError::TooLarge { path: path.to_owned(), found: ByteSize(metadata.len()), limit: ByteSize(TEXT_BYTES_MAX) });
+        return Err(ForgeError::TooLarge {
+            path: path.to_owned(),
+            found: ByteSize(metadata.len()),
+            limit: ByteSize(TEXT_BYTES_MAX),
+        });
     }
     fs::read_to_string(path).map_err(ForgeError::read(path))
 }

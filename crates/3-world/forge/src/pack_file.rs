@@ -63,8 +63,13 @@ pub struct Verified {
 ///
 /// # Errors
 /// [`ForgeError::Io`] when the disk refuses.
-pub fn write(pack: &BuiltPack, path: &Path, key: Option<&SigningKey>) -> Result<Digest, ForgeError> {
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+pub fn write(
+    pack: &BuiltPack,
+    path: &Path,
+    key: Option<&SigningKey>,
+) -> Result<Digest, ForgeError> {
+    let folder =
+        path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let failed = ForgeError::write(path);
     let attempt = || -> io::Result<Digest> {
         let mut out = tempfile::NamedTempFile::new_in(folder)?;
@@ -113,13 +118,23 @@ impl PackFile {
         let record_bytes = u64::from_le_bytes(size.try_into().unwrap_or_default());
         let bundle_start = (head.len() as u64).saturating_add(record_bytes);
         if record_bytes > RECORD_BYTES_MAX || bundle_start > length {
-            return Err(damaged(path, "length of the record", format!("at most {}", length - head.len() as u64), record_bytes));
+            return Err(damaged(
+                path,
+                "length of the record",
+                format!("at most {}", length - head.len() as u64),
+                record_bytes,
+            ));
         }
         let mut record_json = vec![0; usize::try_from(record_bytes).unwrap_or_default()];
         file.read_exact(&mut record_json).map_err(ForgeError::read(path))?;
-        let record: PackRecord = serde_json::from_slice(&record_json).map_err(|error| damaged(path, "record", "JSON of `refit.record/1`", error))?;
-        record::validate(&record).map_err(|source| ForgeError::Record { path: path.to_owned(), source: Box::new(source) })?;
-        let trailer = read_trailer(&file, path, bundle_start.saturating_add(record.bundle.size.0), length)?;
+        let record: PackRecord = serde_json::from_slice(&record_json)
+            .map_err(|error| damaged(path, "record", "JSON of `refit.record/1`", error))?;
+        record::validate(&record).map_err(|source| ForgeError::Record {
+            path: path.to_owned(),
+            source: Box::new(source),
+        })?;
+        let trailer =
+            read_trailer(&file, path, bundle_start.saturating_add(record.bundle.size.0), length)?;
         Ok(Self { path: path.to_owned(), file, record, record_json, bundle_start, trailer })
     }
 
@@ -161,13 +176,19 @@ impl PackFile {
         let path = || self.path.clone();
         match (&self.trailer, key) {
             (None, None) => Ok(()),
-            (None, Some(key)) => Err(ForgeError::Unsigned { path: path(), expected: key.to_string() }),
-            (Some(trailer), _) if !trailer.signer.accepts(&signed_message(record), &trailer.signature) => {
+            (None, Some(key)) => {
+                Err(ForgeError::Unsigned { path: path(), expected: key.to_string() })
+            }
+            (Some(trailer), _)
+                if !trailer.signer.accepts(&signed_message(record), &trailer.signature) =>
+            {
                 Err(ForgeError::BadSignature { path: path(), signer: trailer.signer.to_string() })
             }
-            (Some(trailer), Some(key)) if trailer.signer != *key => {
-                Err(ForgeError::WrongSigner { path: path(), expected: key.to_string(), found: trailer.signer.to_string() })
-            }
+            (Some(trailer), Some(key)) if trailer.signer != *key => Err(ForgeError::WrongSigner {
+                path: path(),
+                expected: key.to_string(),
+                found: trailer.signer.to_string(),
+            }),
             (Some(_), _) => Ok(()),
         }
     }
@@ -190,12 +211,19 @@ impl PackFile {
         Ok(Digest::from_bytes(whole.finalize().into()))
     }
 
-    fn each_block(&self, start: u64, end: u64, mut each: impl FnMut(&[u8])) -> Result<(), ForgeError> {
+    fn each_block(
+        &self,
+        start: u64,
+        end: u64,
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<(), ForgeError> {
         let mut block = vec![0; COPY_BYTES];
         let mut at = start;
         while at < end {
             let want = COPY_BYTES.min(usize::try_from(end - at).unwrap_or(COPY_BYTES));
-            self.file.read_exact_at(&mut block[..want], at).map_err(ForgeError::read(&self.path))?;
+            self.file
+                .read_exact_at(&mut block[..want], at)
+                .map_err(ForgeError::read(&self.path))?;
             each(&block[..want]);
             at += want as u64;
         }
@@ -207,7 +235,12 @@ impl PackFile {
         let TreeNode::File { digest, chunks, .. } = &entry.node else { return Ok(()) };
         let mut found = Sha256::new();
         for place in chunks {
-            let chunk = self.record.bundle.chunks.get(*place as usize).ok_or_else(|| damaged(&self.path, "chunk list", "a known chunk", place))?;
+            let chunk = self
+                .record
+                .bundle
+                .chunks
+                .get(*place as usize)
+                .ok_or_else(|| damaged(&self.path, "chunk list", "a known chunk", place))?;
             found.update(self.chunk(chunk)?);
         }
         let found = Digest::from_bytes(found.finalize().into());
@@ -222,13 +255,18 @@ impl PackFile {
     /// # Errors
     /// [`ForgeError::Damaged`] when it is another.
     pub fn chunk(&self, chunk: &Chunk) -> Result<Vec<u8>, ForgeError> {
-        let wrong = |found: String| damaged(&self.path, &format!("chunk at {}", chunk.offset), chunk.id, found);
+        let wrong = |found: String| {
+            damaged(&self.path, &format!("chunk at {}", chunk.offset), chunk.id, found)
+        };
         if chunk.stored as usize > chunking::STORED_BYTES_MAX {
             return Err(wrong(format!("a frame of {} bytes", chunk.stored)));
         }
         let mut frame = vec![0; chunk.stored as usize];
-        self.file.read_exact_at(&mut frame, self.bundle_start.saturating_add(chunk.offset)).map_err(ForgeError::read(&self.path))?;
-        let content = chunking::expand(&frame, chunk.size).map_err(|error| wrong(error.to_string()))?;
+        self.file
+            .read_exact_at(&mut frame, self.bundle_start.saturating_add(chunk.offset))
+            .map_err(ForgeError::read(&self.path))?;
+        let content =
+            chunking::expand(&frame, chunk.size).map_err(|error| wrong(error.to_string()))?;
         let found = chunking::chunk_id(&content);
         if found == chunk.id { Ok(content) } else { Err(wrong(found.to_string())) }
     }
@@ -262,12 +300,22 @@ impl PackFile {
     }
 }
 
-fn read_trailer(file: &File, path: &Path, end: u64, length: u64) -> Result<Option<Trailer>, ForgeError> {
+fn read_trailer(
+    file: &File,
+    path: &Path,
+    end: u64,
+    length: u64,
+) -> Result<Option<Trailer>, ForgeError> {
     if end == length {
         return Ok(None);
     }
     if end.checked_add(TRAILER_BYTES as u64) != Some(length) {
-        return Err(damaged(path, "length", format!("{end}, or {} with a signature", end.saturating_add(TRAILER_BYTES as u64)), length));
+        return Err(damaged(
+            path,
+            "length",
+            format!("{end}, or {} with a signature", end.saturating_add(TRAILER_BYTES as u64)),
+            length,
+        ));
     }
     let mut bytes = [0; TRAILER_BYTES];
     file.read_exact_at(&mut bytes, end).map_err(ForgeError::read(path))?;
@@ -281,8 +329,18 @@ fn read_trailer(file: &File, path: &Path, end: u64, length: u64) -> Result<Optio
     Ok(Some(Trailer { signer: PublicKey::from_bytes(signer), signature }))
 }
 
-fn damaged(path: &Path, what: &str, expected: impl std::fmt::Display, found: impl std::fmt::Display) -> ForgeError {
-    ForgeError::Damaged { path: path.to_owned(), what: what.to_owned(), expected: expected.to_string(), found: found.to_string() }
+fn damaged(
+    path: &Path,
+    what: &str,
+    expected: impl std::fmt::Display,
+    found: impl std::fmt::Display,
+) -> ForgeError {
+    ForgeError::Damaged {
+        path: path.to_owned(),
+        what: what.to_owned(),
+        expected: expected.to_string(),
+        found: found.to_string(),
+    }
 }
 
 struct HashingWriter<'a> {

@@ -31,7 +31,10 @@ pub struct Expiry {
 impl Default for Expiry {
     /// A year for the root, as its ceremony is; 30 days for the rest, so that a site with monthly media keeps working.
     fn default() -> Self {
-        Self { root: SignedDuration::from_hours(365 * 24), online: SignedDuration::from_hours(30 * 24) }
+        Self {
+            root: SignedDuration::from_hours(365 * 24),
+            online: SignedDuration::from_hours(30 * 24),
+        }
     }
 }
 
@@ -91,7 +94,12 @@ pub struct PublishedPack {
 ///
 /// # Errors
 /// [`ForgeError::Exists`] when there is a repository or a key already, [`ForgeError::Threshold`].
-pub async fn init(dir: &Path, keys_dir: &Path, options: &InitOptions, now: Timestamp) -> Result<PathBuf, ForgeError> {
+pub async fn init(
+    dir: &Path,
+    keys_dir: &Path,
+    options: &InitOptions,
+    now: Timestamp,
+) -> Result<PathBuf, ForgeError> {
     let metadata_dir = dir.join("metadata");
     if metadata_dir.exists() {
         return Err(ForgeError::Exists { path: metadata_dir });
@@ -138,13 +146,20 @@ pub async fn publish(
         let file = PackFile::read(path)?;
         let verified = file.verify(signer)?;
         let summary = summary(file.record(), verified.record, path)?;
-        let published = PublishedPack { product: summary.product.clone(), to: summary.to.clone(), record: verified.record };
+        let published = PublishedPack {
+            product: summary.product.clone(),
+            to: summary.to.clone(),
+            record: verified.record,
+        };
         if is_published(&catalog, &published)? {
             unchanged.push(published);
             continue;
         }
         let record = summary.record.clone();
-        targets.push((record.clone(), place::bytes(&dir.join("targets"), &record, file.record_json())?));
+        targets.push((
+            record.clone(),
+            place::bytes(&dir.join("targets"), &record, file.record_json())?,
+        ));
         let bundle = file.record().bundle.target.clone();
         targets.push((bundle.clone(), place::bundle(&dir.join("targets"), &bundle, &file)?));
         catalog.packs.push(summary);

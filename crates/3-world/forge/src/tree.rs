@@ -32,7 +32,14 @@ pub(crate) struct BundleWriter<'a> {
 
 impl<'a> BundleWriter<'a> {
     pub(crate) fn new(out: &'a File, path: &'a Path) -> Self {
-        Self { out: BufWriter::new(out), path, digest: Sha256::new(), length: 0, places: BTreeMap::new(), chunks: Vec::new() }
+        Self {
+            out: BufWriter::new(out),
+            path,
+            digest: Sha256::new(),
+            length: 0,
+            places: BTreeMap::new(),
+            chunks: Vec::new(),
+        }
     }
 
     fn add(&mut self, content: &[u8]) -> Result<u32, ForgeError> {
@@ -40,7 +47,10 @@ impl<'a> BundleWriter<'a> {
         if let Some(place) = self.places.get(&id) {
             return Ok(*place);
         }
-        let too_many = |_| ForgeError::UnfitTree { path: self.path.to_owned(), why: "it has more than 4 billion chunks".to_owned() };
+        let too_many = |_| ForgeError::UnfitTree {
+            path: self.path.to_owned(),
+            why: "it has more than 4 billion chunks".to_owned(),
+        };
         let place = u32::try_from(self.chunks.len()).map_err(too_many)?;
         let frame = chunking::compress(content).map_err(ForgeError::write(self.path))?;
         let stored = u32::try_from(frame.len()).map_err(too_many)?;
@@ -61,22 +71,39 @@ impl<'a> BundleWriter<'a> {
 }
 
 /// Packs all that is below `root`.
-pub(crate) fn pack(root: &Path, bundle: &mut BundleWriter<'_>) -> Result<Vec<TreeEntry>, ForgeError> {
+pub(crate) fn pack(
+    root: &Path,
+    bundle: &mut BundleWriter<'_>,
+) -> Result<Vec<TreeEntry>, ForgeError> {
     let mut found = BTreeMap::new();
     list(root, "", 0, &mut found)?;
     refuse_case_collisions(&found)?;
-    found.into_iter().map(|(path, place)| Ok(TreeEntry { node: node(&path, &place, bundle)?, path })).collect()
+    found
+        .into_iter()
+        .map(|(path, place)| Ok(TreeEntry { node: node(&path, &place, bundle)?, path }))
+        .collect()
 }
 
 /// Every entry below `folder`, by its path in the tree. Parents come before children because a prefix sorts first.
-fn list(folder: &Path, prefix: &str, depth: usize, found: &mut BTreeMap<TreePath, PathBuf>) -> Result<(), ForgeError> {
+fn list(
+    folder: &Path,
+    prefix: &str,
+    depth: usize,
+    found: &mut BTreeMap<TreePath, PathBuf>,
+) -> Result<(), ForgeError> {
     if depth > DEPTH_MAX {
-        return Err(ForgeError::UnfitTree { path: folder.to_owned(), why: format!("it lies more than {DEPTH_MAX} folders deep") });
+        return Err(ForgeError::UnfitTree {
+            path: folder.to_owned(),
+            why: format!("it lies more than {DEPTH_MAX} folders deep"),
+        });
     }
     for entry in fs::read_dir(folder).map_err(ForgeError::read(folder))? {
         let entry = entry.map_err(ForgeError::read(folder))?;
         let unfit = |why: String| ForgeError::UnfitTree { path: entry.path(), why };
-        let name = entry.file_name().into_string().map_err(|_| unfit("its name is not UTF-8".to_owned()))?;
+        let name = entry
+            .file_name()
+            .into_string()
+            .map_err(|_| unfit("its name is not UTF-8".to_owned()))?;
         let path = if prefix.is_empty() { name } else { format!("{prefix}/{name}") };
         let path = TreePath::parse(path).map_err(|error| unfit(error.to_string()))?;
         if entry.file_type().map_err(ForgeError::read(entry.path()))?.is_dir() {
@@ -91,13 +118,20 @@ fn refuse_case_collisions(found: &BTreeMap<TreePath, PathBuf>) -> Result<(), For
     let mut seen: BTreeMap<String, &TreePath> = BTreeMap::new();
     for (path, place) in found {
         if let Some(other) = seen.insert(path.as_str().to_lowercase(), path) {
-            return Err(ForgeError::UnfitTree { path: place.clone(), why: format!("it differs from `{other}` only by upper and lower case") });
+            return Err(ForgeError::UnfitTree {
+                path: place.clone(),
+                why: format!("it differs from `{other}` only by upper and lower case"),
+            });
         }
     }
     Ok(())
 }
 
-fn node(path: &TreePath, place: &Path, bundle: &mut BundleWriter<'_>) -> Result<TreeNode, ForgeError> {
+fn node(
+    path: &TreePath,
+    place: &Path,
+    bundle: &mut BundleWriter<'_>,
+) -> Result<TreeNode, ForgeError> {
     let unfit = |why: &str| ForgeError::UnfitTree { path: place.to_owned(), why: why.to_owned() };
     let metadata = fs::symlink_metadata(place).map_err(ForgeError::read(place))?;
     if metadata.is_dir() {
@@ -123,7 +157,12 @@ fn node(path: &TreePath, place: &Path, bundle: &mut BundleWriter<'_>) -> Result<
         size += chunk.len() as u64;
         chunks.push(bundle.add(&chunk)?);
     }
-    Ok(TreeNode::File { mode, size: ByteSize(size), digest: Digest::from_bytes(digest.finalize().into()), chunks })
+    Ok(TreeNode::File {
+        mode,
+        size: ByteSize(size),
+        digest: Digest::from_bytes(digest.finalize().into()),
+        chunks,
+    })
 }
 
 /// Whether a link at `path` to `target` ends inside the tree, read component by component.

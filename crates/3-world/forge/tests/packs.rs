@@ -16,15 +16,22 @@ const MANIFEST: &str = "format: refit.pack/1\nproduct: ledger\nfrom: [\"1000\"]\
 
 fn folder(dir: &Path) -> PathBuf {
     let folder = dir.join("ledger");
-    for (path, text) in [("pack.yaml", MANIFEST), ("README.md", "# Read me\n"), ("payload/bin/ledger", "#!/bin/sh\n"), ("web/index.html", "<p>")] {
+    for (path, text) in [
+        ("pack.yaml", MANIFEST),
+        ("README.md", "# Read me\n"),
+        ("payload/bin/ledger", "#!/bin/sh\n"),
+        ("web/index.html", "<p>"),
+    ] {
         let path = folder.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
-    let big: Vec<u8> = (0..400_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    let big: Vec<u8> =
+        (0..400_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     fs::write(folder.join("payload/big"), &big).unwrap();
     fs::write(folder.join("payload/bin/twin"), &big).unwrap();
-    fs::set_permissions(folder.join("payload/bin/ledger"), fs::Permissions::from_mode(0o700)).unwrap();
+    fs::set_permissions(folder.join("payload/bin/ledger"), fs::Permissions::from_mode(0o700))
+        .unwrap();
     std::os::unix::fs::symlink("bin/ledger", folder.join("payload/start")).unwrap();
     folder
 }
@@ -83,14 +90,28 @@ fn record_says_what_the_folder_had_and_stores_twins_once() {
 fn what_a_host_must_not_get_is_not_packed() {
     type Spoil = fn(&Path);
     let table: [(&str, Spoil); 7] = [
-        ("leaves the tree", |folder| std::os::unix::fs::symlink("../../secret", folder.join("payload/bin/out")).unwrap()),
-        ("leaves the tree", |folder| std::os::unix::fs::symlink("/etc/passwd", folder.join("payload/out")).unwrap()),
+        ("leaves the tree", |folder| {
+            std::os::unix::fs::symlink("../../secret", folder.join("payload/bin/out")).unwrap()
+        }),
+        ("leaves the tree", |folder| {
+            std::os::unix::fs::symlink("/etc/passwd", folder.join("payload/out")).unwrap()
+        }),
         ("upper and lower case", |folder| fs::write(folder.join("payload/BIG"), b"x").unwrap()),
-        ("not UTF-8", |folder| fs::write(folder.join("payload").join(std::ffi::OsStr::from_bytes(b"\xff")), b"x").unwrap()),
+        ("not UTF-8", |folder| {
+            fs::write(folder.join("payload").join(std::ffi::OsStr::from_bytes(b"\xff")), b"x")
+                .unwrap()
+        }),
         ("character", |folder| fs::write(folder.join("payload/a\nb"), b"x").unwrap()),
         ("device, pipe or socket", |folder| {
             let fifo = rustix::fs::FileType::Fifo;
-            rustix::fs::mknodat(rustix::fs::CWD, folder.join("payload/pipe"), fifo, rustix::fs::Mode::RUSR, 0).unwrap();
+            rustix::fs::mknodat(
+                rustix::fs::CWD,
+                folder.join("payload/pipe"),
+                fifo,
+                rustix::fs::Mode::RUSR,
+                0,
+            )
+            .unwrap();
         }),
         ("expected a folder", |folder| {
             fs::rename(folder.join("payload"), folder.join("other")).unwrap();
@@ -111,7 +132,8 @@ fn what_a_host_must_not_get_is_not_packed() {
 fn wrong_manifest_names_file_and_field() {
     let dir = tempfile::tempdir().unwrap();
     let folder = folder(dir.path());
-    fs::write(folder.join("pack.yaml"), MANIFEST.replace("kind: service-pack", "kind: huge")).unwrap();
+    fs::write(folder.join("pack.yaml"), MANIFEST.replace("kind: service-pack", "kind: huge"))
+        .unwrap();
     let error = pack::build(&folder).unwrap_err();
     let text = refit_names::chain(&error);
     assert!(text.contains("pack.yaml") && text.contains("kind"), "{text}");
@@ -126,10 +148,15 @@ fn signature_proves_who_and_damage_is_found_everywhere() {
     let (signed, unsigned) = (dir.path().join("signed.refit"), dir.path().join("unsigned.refit"));
     let digest = pack_file::write(&built, &signed, Some(&key)).unwrap();
     pack_file::write(&built, &unsigned, None).unwrap();
-    let verify = |path: &Path, key: Option<&PublicKey>| PackFile::read(path).and_then(|file| file.verify(key));
+    let verify = |path: &Path, key: Option<&PublicKey>| {
+        PackFile::read(path).and_then(|file| file.verify(key))
+    };
 
     let verified = verify(&signed, Some(&key.public())).unwrap();
-    assert_eq!((verified.file, verified.record, verified.signer), (digest, built.record_digest(), Some(key.public())));
+    assert_eq!(
+        (verified.file, verified.record, verified.signer),
+        (digest, built.record_digest(), Some(key.public()))
+    );
     assert_eq!(verify(&unsigned, None).unwrap().signer, None);
     assert!(matches!(verify(&unsigned, Some(&key.public())), Err(ForgeError::Unsigned { .. })));
     assert!(matches!(verify(&signed, Some(&other)), Err(ForgeError::WrongSigner { .. })));
@@ -137,11 +164,14 @@ fn signature_proves_who_and_damage_is_found_everywhere() {
     let whole = fs::read(&signed).unwrap();
     let bad = dir.path().join("bad.refit");
     let step = whole.len() / 150;
-    for at in (0..whole.len()).step_by(step).chain([whole.len() - 1, whole.len() - 70, whole.len() - 100]) {
+    for at in
+        (0..whole.len()).step_by(step).chain([whole.len() - 1, whole.len() - 70, whole.len() - 100])
+    {
         let mut bytes = whole.clone();
         bytes[at] ^= 0x20;
         fs::write(&bad, &bytes).unwrap();
-        let error = verify(&bad, Some(&key.public())).expect_err(&format!("byte {at} was changed and nobody saw it"));
+        let error = verify(&bad, Some(&key.public()))
+            .expect_err(&format!("byte {at} was changed and nobody saw it"));
         assert!(error.is_verification(), "byte {at}: {error}");
     }
     for length in [0, 10, 30, 5_000, whole.len() - 300_000, whole.len() - 1] {

@@ -15,7 +15,11 @@ const VISITED_MAX: usize = 32;
 const COPIED_MAX: usize = 1024;
 
 /// The target's metadata by the first role that is trusted with its name and has it.
-pub(crate) async fn find(workflow: &Workflow, trusted: &Trusted, name: &str) -> Result<Option<Target>, RepositoryError> {
+pub(crate) async fn find(
+    workflow: &Workflow,
+    trusted: &Trusted,
+    name: &str,
+) -> Result<Option<Target>, RepositoryError> {
     if let Some(target) = own(&trusted.targets.signed, name) {
         return Ok(Some(target));
     }
@@ -27,7 +31,9 @@ pub(crate) async fn find(workflow: &Workflow, trusted: &Trusted, name: &str) -> 
             continue;
         }
         // A role that the snapshot does not list ends the search.
-        let Some((targets, ..)) = workflow.delegated(trusted, &delegator, &role).await? else { return Ok(None) };
+        let Some((targets, ..)) = workflow.delegated(trusted, &delegator, &role).await? else {
+            return Ok(None);
+        };
         if let Some(target) = own(&targets.signed, name) {
             return Ok(Some(target));
         }
@@ -57,7 +63,9 @@ fn push(to_visit: &mut Vec<(Delegations, String)>, delegations: Option<&Delegati
 
 fn is_trusted_with(role: &DelegatedRole, name: &str) -> bool {
     match &role.paths {
-        PathSet::Paths(patterns) => patterns.iter().any(|pattern| path_matches(pattern.value(), name)),
+        PathSet::Paths(patterns) => {
+            patterns.iter().any(|pattern| path_matches(pattern.value(), name))
+        }
         PathSet::PathHashPrefixes(prefixes) => {
             let digest = Digest::of(name.as_bytes()).to_hex();
             prefixes.iter().any(|prefix| digest.starts_with(prefix.value()))
@@ -67,13 +75,16 @@ fn is_trusted_with(role: &DelegatedRole, name: &str) -> bool {
 
 /// Wildcards stay within one component of the path.
 fn path_matches(pattern: &str, path: &str) -> bool {
-    let (patterns, parts): (Vec<&str>, Vec<&str>) = (pattern.split('/').collect(), path.split('/').collect());
-    patterns.len() == parts.len() && patterns.iter().zip(parts).all(|(pattern, part)| part_matches(pattern, part))
+    let (patterns, parts): (Vec<&str>, Vec<&str>) =
+        (pattern.split('/').collect(), path.split('/').collect());
+    patterns.len() == parts.len()
+        && patterns.iter().zip(parts).all(|(pattern, part)| part_matches(pattern, part))
 }
 
 /// `*` and `?` as in a shell. Linear in memory, no recursion: patterns come from the wire.
 fn part_matches(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) = (pattern.chars().collect(), text.chars().collect());
+    let (pattern, text): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), text.chars().collect());
     let (mut p, mut t, mut star) = (0, 0, None);
     while t < text.len() {
         match pattern.get(p) {
@@ -99,15 +110,21 @@ fn part_matches(pattern: &str, text: &str) -> bool {
 }
 
 /// Every role that is delegated anywhere: its targets, and the bytes of its metadata by their names on the server.
-pub(crate) async fn all(workflow: &Workflow, trusted: &Trusted) -> Result<(Vec<Targets>, BTreeMap<String, Bytes>), RepositoryError> {
+pub(crate) async fn all(
+    workflow: &Workflow,
+    trusted: &Trusted,
+) -> Result<(Vec<Targets>, BTreeMap<String, Bytes>), RepositoryError> {
     let (mut found, mut files, mut visited) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
-    let mut waiting: Vec<Delegations> = trusted.targets.signed.delegations.iter().cloned().collect();
+    let mut waiting: Vec<Delegations> =
+        trusted.targets.signed.delegations.iter().cloned().collect();
     while let Some(delegations) = waiting.pop() {
         for role in &delegations.roles {
             if visited.len() >= COPIED_MAX || !visited.insert(role.name.clone()) {
                 continue;
             }
-            if let Some((targets, name, bytes)) = workflow.delegated(trusted, &delegations, &role.name).await? {
+            if let Some((targets, name, bytes)) =
+                workflow.delegated(trusted, &delegations, &role.name).await?
+            {
                 waiting.extend(targets.signed.delegations.clone());
                 files.insert(name, bytes);
                 found.push(targets.signed);

@@ -34,17 +34,28 @@ pub(crate) struct Wanted<'a> {
 impl Wanted<'_> {
     fn check(&self, length: u64, found: &str) -> Result<(), RepositoryError> {
         if length != self.length {
-            return Err(RepositoryError::LengthMismatch { what: self.name.to_owned(), expected: self.length, found: length });
+            return Err(RepositoryError::LengthMismatch {
+                what: self.name.to_owned(),
+                expected: self.length,
+                found: length,
+            });
         }
         if found != self.sha256 {
-            return Err(RepositoryError::HashMismatch { what: self.name.to_owned(), expected: self.sha256.clone(), found: found.to_owned() });
+            return Err(RepositoryError::HashMismatch {
+                what: self.name.to_owned(),
+                expected: self.sha256.clone(),
+                found: found.to_owned(),
+            });
         }
         Ok(())
     }
 }
 
 /// The bytes of a small target.
-pub(crate) async fn read(http: &reqwest::Client, wanted: &Wanted<'_>) -> Result<Vec<u8>, RepositoryError> {
+pub(crate) async fn read(
+    http: &reqwest::Client,
+    wanted: &Wanted<'_>,
+) -> Result<Vec<u8>, RepositoryError> {
     let mut body = Vec::new();
     let mut tries = 0;
     loop {
@@ -59,7 +70,11 @@ pub(crate) async fn read(http: &reqwest::Client, wanted: &Wanted<'_>) -> Result<
 }
 
 /// Brings a target to `out`: through a `.partial` file beside it, which a later call continues.
-pub(crate) async fn save(http: &reqwest::Client, wanted: &Wanted<'_>, out: &Path) -> Result<(), RepositoryError> {
+pub(crate) async fn save(
+    http: &reqwest::Client,
+    wanted: &Wanted<'_>,
+    out: &Path,
+) -> Result<(), RepositoryError> {
     if is_there(wanted, out).await {
         return Ok(());
     }
@@ -67,7 +82,13 @@ pub(crate) async fn save(http: &reqwest::Client, wanted: &Wanted<'_>, out: &Path
     let failed = || RepositoryError::io("write", partial.clone());
     let mut tries = 0;
     loop {
-        let mut file = File::options().create(true).truncate(false).write(true).open(&partial).await.map_err(failed())?;
+        let mut file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&partial)
+            .await
+            .map_err(failed())?;
         let mut start = file.metadata().await.map_err(failed())?.len();
         if start > wanted.length {
             file.set_len(0).await.map_err(failed())?;
@@ -98,7 +119,12 @@ pub(crate) async fn save(http: &reqwest::Client, wanted: &Wanted<'_>, out: &Path
     }
     tokio::fs::rename(&partial, out).await.map_err(RepositoryError::io("write", out))?;
     let folder = out.parent().unwrap_or(Path::new("."));
-    File::open(folder).await.map_err(RepositoryError::io("open", folder))?.sync_all().await.map_err(RepositoryError::io("write", folder))
+    File::open(folder)
+        .await
+        .map_err(RepositoryError::io("open", folder))?
+        .sync_all()
+        .await
+        .map_err(RepositoryError::io("write", folder))
 }
 
 async fn remove(path: &Path) -> Result<(), RepositoryError> {
@@ -107,7 +133,9 @@ async fn remove(path: &Path) -> Result<(), RepositoryError> {
 
 /// Whether the very file is in its place already.
 async fn is_there(wanted: &Wanted<'_>, out: &Path) -> bool {
-    let same_length = tokio::fs::symlink_metadata(out).await.is_ok_and(|there| there.is_file() && there.len() == wanted.length);
+    let same_length = tokio::fs::symlink_metadata(out)
+        .await
+        .is_ok_and(|there| there.is_file() && there.len() == wanted.length);
     same_length && digest_of(out).await.is_ok_and(|(_, found)| found == wanted.sha256)
 }
 
@@ -117,11 +145,18 @@ fn partial_path(out: &Path) -> PathBuf {
     out.with_file_name(name)
 }
 
-async fn pause_or_fail(wanted: &Wanted<'_>, fault: Fault, tries: &mut u32, progress: bool) -> Result<(), RepositoryError> {
+async fn pause_or_fail(
+    wanted: &Wanted<'_>,
+    fault: Fault,
+    tries: &mut u32,
+    progress: bool,
+) -> Result<(), RepositoryError> {
     *tries = if progress { 1 } else { *tries + 1 };
     let transient = match &fault {
         Fault::Stalled(_) => true,
-        Fault::Status(status) => status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS,
+        Fault::Status(status) => {
+            status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS
+        }
         // A body that ends early or a connection that breaks; addresses that make no sense are builder errors.
         Fault::Http(error) => !error.is_builder() && !error.is_redirect(),
         _ => false,
@@ -134,7 +169,12 @@ async fn pause_or_fail(wanted: &Wanted<'_>, fault: Fault, tries: &mut u32, progr
 }
 
 /// Appends what lies behind `start`, never more than the target has.
-async fn transfer<W: tokio::io::AsyncWrite + Unpin + Rewind>(http: &reqwest::Client, wanted: &Wanted<'_>, start: u64, out: &mut W) -> Result<(), Fault> {
+async fn transfer<W: tokio::io::AsyncWrite + Unpin + Rewind>(
+    http: &reqwest::Client,
+    wanted: &Wanted<'_>,
+    start: u64,
+    out: &mut W,
+) -> Result<(), Fault> {
     let limit = || Fault::TooLarge(refit_names::ByteSize(wanted.length));
     if wanted.url.scheme() == "file" {
         let mut file = match File::open(file_path(&wanted.url)?).await {
@@ -150,7 +190,10 @@ async fn transfer<W: tokio::io::AsyncWrite + Unpin + Rewind>(http: &reqwest::Cli
     if start > 0 {
         request = request.header(RANGE, format!("bytes={start}-"));
     }
-    let mut response = tokio::time::timeout(STALL_MAX, request.send()).await.map_err(|_| Fault::Stalled(STALL_MAX))?.map_err(Fault::Http)?;
+    let mut response = tokio::time::timeout(STALL_MAX, request.send())
+        .await
+        .map_err(|_| Fault::Stalled(STALL_MAX))?
+        .map_err(Fault::Http)?;
     refuse_status(response.status())?;
     let mut at = start;
     if response.status() != StatusCode::PARTIAL_CONTENT && start > 0 {
@@ -158,7 +201,11 @@ async fn transfer<W: tokio::io::AsyncWrite + Unpin + Rewind>(http: &reqwest::Cli
         out.rewind().await?;
         at = 0;
     }
-    while let Some(part) = tokio::time::timeout(STALL_MAX, response.chunk()).await.map_err(|_| Fault::Stalled(STALL_MAX))?.map_err(Fault::Http)? {
+    while let Some(part) = tokio::time::timeout(STALL_MAX, response.chunk())
+        .await
+        .map_err(|_| Fault::Stalled(STALL_MAX))?
+        .map_err(Fault::Http)?
+    {
         at += part.len() as u64;
         if at > wanted.length {
             return Err(limit());

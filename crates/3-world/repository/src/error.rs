@@ -43,7 +43,9 @@ pub enum RepositoryError {
         source: Box<dyn Error + Send + Sync>,
     },
     /// Metadata has another version than the metadata that names it.
-    #[error("{role} metadata has another version than announced: expected {expected}, found {found}")]
+    #[error(
+        "{role} metadata has another version than announced: expected {expected}, found {found}"
+    )]
     VersionMismatch {
         /// Whose.
         role: String,
@@ -162,12 +164,18 @@ pub enum RepositoryError {
 }
 
 impl RepositoryError {
-    pub(crate) fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(
+        action: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { action, path, source }
     }
 
-    pub(crate) fn malformed(what: impl Into<String>, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+    pub(crate) fn malformed(
+        what: impl Into<String>,
+        source: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
         Self::Malformed { what: what.into(), source: source.into() }
     }
 
@@ -231,7 +239,9 @@ impl Coded for RepositoryError {
             | Self::VersionMismatch { .. }
             | Self::HashMismatch { .. }
             | Self::LengthMismatch { .. } => ErrorClass::Retry,
-            Self::NoSuchTarget { .. } | Self::Record { .. } | Self::Malformed { .. } => ErrorClass::Permanent,
+            Self::NoSuchTarget { .. } | Self::Record { .. } | Self::Malformed { .. } => {
+                ErrorClass::Permanent
+            }
             _ => ErrorClass::NeedsOperator,
         }
     }

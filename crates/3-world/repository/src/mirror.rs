@@ -3,7 +3,9 @@
 //! Interrupted anywhere, the copy still offers the state before: files with a version or a digest in their name never change, and
 //! `timestamp.json` alone says which of them count.
 
-use crate::{Repository, RepositoryError, delegations, download, trust::write_atomically, workflow};
+use crate::{
+    Repository, RepositoryError, delegations, download, trust::write_atomically, workflow,
+};
 use bytes::Bytes;
 use refit_names::{ByteSize, TargetName};
 use serde::Serialize;
@@ -41,21 +43,29 @@ impl Repository {
         fs::create_dir_all(&dir).map_err(RepositoryError::io("create", &dir))?;
         self.mirror_roots(&dir).await?;
         place(&dir, delegated.iter())?;
-        let (last, rest): (Vec<_>, Vec<_>) = self.trusted.files.iter().partition(|(name, _)| *name == "timestamp.json");
+        let (last, rest): (Vec<_>, Vec<_>) =
+            self.trusted.files.iter().partition(|(name, _)| *name == "timestamp.json");
         place(&dir, rest.into_iter())?;
         place(&dir, last.into_iter())?;
         Ok(report)
     }
 
-    async fn mirror_targets(&self, roles: &[Targets], dir: &Path) -> Result<MirrorReport, RepositoryError> {
+    async fn mirror_targets(
+        &self,
+        roles: &[Targets],
+        dir: &Path,
+    ) -> Result<MirrorReport, RepositoryError> {
         let mut report = MirrorReport::default();
         for (name, target) in roles.iter().flat_map(|role| &role.targets) {
             // The name becomes a path, so it must be one of ours, whatever the repository calls lawful.
-            let name = TargetName::parse(name.raw()).map_err(|_| RepositoryError::UnsafePlace { path: PathBuf::from(name.raw()) })?;
+            let name = TargetName::parse(name.raw())
+                .map_err(|_| RepositoryError::UnsafePlace { path: PathBuf::from(name.raw()) })?;
             let wanted = self.wanted_of(name.as_str(), target)?;
             let out = dir.join(self.place_of(name.as_str(), &wanted.sha256));
             // Files arrive by a rename after their digest was compared, so the length tells whole from absent.
-            if fs::symlink_metadata(&out).is_ok_and(|there| there.is_file() && there.len() == wanted.length) {
+            if fs::symlink_metadata(&out)
+                .is_ok_and(|there| there.is_file() && there.len() == wanted.length)
+            {
                 report.kept += 1;
                 continue;
             }
@@ -71,7 +81,9 @@ impl Repository {
     /// Clients may have pinned an old root and need every one since.
     async fn mirror_roots(&self, dir: &Path) -> Result<(), RepositoryError> {
         let pinned = self.workflow.store.pinned()?;
-        let pinned_version = serde_json::from_slice::<serde_json::Value>(&pinned).ok().and_then(|root| root["signed"]["version"].as_u64());
+        let pinned_version = serde_json::from_slice::<serde_json::Value>(&pinned)
+            .ok()
+            .and_then(|root| root["signed"]["version"].as_u64());
         for version in 1..=self.trusted.root.signed.version.get() {
             let name = format!("{version}.root.json");
             let path = dir.join(&name);
@@ -90,7 +102,10 @@ impl Repository {
     }
 }
 
-fn place<'a>(dir: &Path, files: impl Iterator<Item = (&'a String, &'a Bytes)>) -> Result<(), RepositoryError> {
+fn place<'a>(
+    dir: &Path,
+    files: impl Iterator<Item = (&'a String, &'a Bytes)>,
+) -> Result<(), RepositoryError> {
     for (name, content) in files {
         let path = dir.join(name);
         if !fs::read(&path).is_ok_and(|there| there == *content) {

@@ -54,8 +54,15 @@ pub struct Repository {
 pub async fn refresh(store: &TrustStore, source: &Source) -> Result<Repository, RepositoryError> {
     let owned = store.clone();
     let joined = tokio::task::spawn_blocking(move || owned.lock()).await;
-    let _lock = joined.unwrap_or_else(|error| Err(RepositoryError::io("lock", store.dir())(std::io::Error::other(error))))?;
-    let workflow = Workflow { store: store.clone(), http: source.http.clone(), base: folder(&source.metadata), now: Timestamp::now() };
+    let _lock = joined.unwrap_or_else(|error| {
+        Err(RepositoryError::io("lock", store.dir())(std::io::Error::other(error)))
+    })?;
+    let workflow = Workflow {
+        store: store.clone(),
+        http: source.http.clone(),
+        base: folder(&source.metadata),
+        now: Timestamp::now(),
+    };
     let trusted = Arc::new(workflow.refresh().await?);
     Ok(Repository { trusted, workflow, targets_url: folder(&source.targets) })
 }
@@ -75,8 +82,11 @@ impl Repository {
     #[must_use]
     pub fn versions(&self) -> BTreeMap<String, u64> {
         let listed = self.trusted.snapshot.signed.meta.iter();
-        let mut versions: BTreeMap<String, u64> =
-            listed.map(|(file, meta)| (file.strip_suffix(".json").unwrap_or(file).to_owned(), meta.version.get())).collect();
+        let mut versions: BTreeMap<String, u64> = listed
+            .map(|(file, meta)| {
+                (file.strip_suffix(".json").unwrap_or(file).to_owned(), meta.version.get())
+            })
+            .collect();
         versions.insert("root".to_owned(), self.trusted.root.signed.version.get());
         versions.insert("timestamp".to_owned(), self.trusted.timestamp.signed.version.get());
         versions.insert("snapshot".to_owned(), self.trusted.snapshot.signed.version.get());
@@ -87,13 +97,16 @@ impl Repository {
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
         let Trusted { root, timestamp, snapshot, targets, .. } = self.trusted.as_ref();
-        [timestamp.signed.expires, snapshot.signed.expires, targets.signed.expires].into_iter().fold(root.signed.expires, Timestamp::min)
+        [timestamp.signed.expires, snapshot.signed.expires, targets.signed.expires]
+            .into_iter()
+            .fold(root.signed.expires, Timestamp::min)
     }
 
     /// The names of all targets of the top-level role; delegated roles are asked only for a name.
     #[must_use]
     pub fn targets(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.trusted.targets.signed.targets.keys().map(|name| name.raw().to_owned()).collect();
+        let mut names: Vec<String> =
+            self.trusted.targets.signed.targets.keys().map(|name| name.raw().to_owned()).collect();
         names.sort();
         names
     }
@@ -134,7 +147,11 @@ impl Repository {
     ///
     /// # Errors
     /// [`RepositoryError::UnsafePlace`] when a link in `dir` would lead out of it; else as [`Repository::save`].
-    pub async fn save_below(&self, name: &TargetName, dir: &Path) -> Result<PathBuf, RepositoryError> {
+    pub async fn save_below(
+        &self,
+        name: &TargetName,
+        dir: &Path,
+    ) -> Result<PathBuf, RepositoryError> {
         let wanted = self.wanted(name).await?;
         std::fs::create_dir_all(dir).map_err(RepositoryError::io("create", dir))?;
         let mut place = dir.to_owned();
@@ -159,9 +176,11 @@ impl Repository {
     /// # Errors
     /// As [`Repository::read`]; [`RepositoryError::Malformed`].
     pub async fn catalog(&self) -> Result<Catalog, RepositoryError> {
-        let name = TargetName::parse(CATALOG_TARGET).map_err(|error| RepositoryError::malformed(CATALOG_TARGET, error))?;
+        let name = TargetName::parse(CATALOG_TARGET)
+            .map_err(|error| RepositoryError::malformed(CATALOG_TARGET, error))?;
         let text = self.read(&name, CATALOG_BYTES_MAX).await?;
-        let catalog: Catalog = serde_json::from_slice(&text).map_err(|error| RepositoryError::malformed("catalog.json", error))?;
+        let catalog: Catalog = serde_json::from_slice(&text)
+            .map_err(|error| RepositoryError::malformed("catalog.json", error))?;
         if catalog.format != CATALOG_FORMAT {
             let found = format!("expected format `{CATALOG_FORMAT}`, found `{}`", catalog.format);
             return Err(RepositoryError::malformed("catalog.json", found));
@@ -177,10 +196,16 @@ impl Repository {
         let text = self.read(&pin.record, RECORD_BYTES_MAX).await?;
         let found = Digest::of(&text);
         if found != pin.digest {
-            return Err(RepositoryError::HashMismatch { what: pin.record.to_string(), expected: pin.digest.to_hex(), found: found.to_hex() });
+            return Err(RepositoryError::HashMismatch {
+                what: pin.record.to_string(),
+                expected: pin.digest.to_hex(),
+                found: found.to_hex(),
+            });
         }
-        let record: PackRecord = serde_json::from_slice(&text).map_err(|error| RepositoryError::malformed(pin.record.to_string(), error))?;
-        record::validate(&record).map_err(|source| RepositoryError::Record { name: pin.record.clone(), source })?;
+        let record: PackRecord = serde_json::from_slice(&text)
+            .map_err(|error| RepositoryError::malformed(pin.record.to_string(), error))?;
+        record::validate(&record)
+            .map_err(|source| RepositoryError::Record { name: pin.record.clone(), source })?;
         Ok(record)
     }
 
@@ -192,12 +217,18 @@ impl Repository {
     }
 
     /// What signed metadata says of a target. With consistent snapshots its file is `FOLDER/DIGEST.NAME`.
-    pub(crate) fn wanted_of<'a>(&self, name: &'a str, target: &Target) -> Result<Wanted<'a>, RepositoryError> {
+    pub(crate) fn wanted_of<'a>(
+        &self,
+        name: &'a str,
+        target: &Target,
+    ) -> Result<Wanted<'a>, RepositoryError> {
         let sha256 = hex::encode(&target.hashes.sha256);
         let mut url = self.targets_url.clone();
         let place = self.place_of(name, &sha256);
         url.path_segments_mut()
-            .map_err(|()| RepositoryError::malformed("address of the targets", "it cannot have a path"))?
+            .map_err(|()| {
+                RepositoryError::malformed("address of the targets", "it cannot have a path")
+            })?
             .pop_if_empty()
             .extend(place.split('/'));
         Ok(Wanted { name, url, length: target.length, sha256 })

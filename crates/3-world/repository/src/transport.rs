@@ -32,7 +32,11 @@ pub(crate) enum Fault {
 }
 
 /// Fetches one metadata file of at most `max`.
-pub(crate) async fn bring(http: &reqwest::Client, url: &Url, max: ByteSize) -> Result<Bytes, Fault> {
+pub(crate) async fn bring(
+    http: &reqwest::Client,
+    url: &Url,
+    max: ByteSize,
+) -> Result<Bytes, Fault> {
     let fetch = async {
         match url.scheme() {
             "file" => from_folder(url, max).await,
@@ -40,7 +44,9 @@ pub(crate) async fn bring(http: &reqwest::Client, url: &Url, max: ByteSize) -> R
             other => Err(Fault::Scheme(other.to_owned())),
         }
     };
-    tokio::time::timeout(METADATA_TIME_MAX, fetch).await.map_err(|_| Fault::Stalled(METADATA_TIME_MAX))?
+    tokio::time::timeout(METADATA_TIME_MAX, fetch)
+        .await
+        .map_err(|_| Fault::Stalled(METADATA_TIME_MAX))?
 }
 
 async fn from_server(http: &reqwest::Client, url: &Url, max: ByteSize) -> Result<Bytes, Fault> {
@@ -82,9 +88,15 @@ async fn from_folder(url: &Url, max: ByteSize) -> Result<Bytes, Fault> {
 ///
 /// A last component whose decoded form would be a path of its own stays encoded, so that the name of a role cannot lead elsewhere.
 pub(crate) fn file_path(url: &Url) -> Result<PathBuf, Fault> {
-    let wrong = || Fault::Io(io::Error::new(io::ErrorKind::InvalidInput, format!("`{url}` is not the address of a file")));
+    let wrong = || {
+        Fault::Io(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("`{url}` is not the address of a file"),
+        ))
+    };
     let decoded = url.to_file_path().map_err(|()| wrong())?;
-    let raw = url.path_segments().and_then(|mut segments| segments.next_back()).ok_or_else(wrong)?;
+    let raw =
+        url.path_segments().and_then(|mut segments| segments.next_back()).ok_or_else(wrong)?;
     let folder = url.join(".").map_err(|_| wrong())?.to_file_path().map_err(|()| wrong())?;
     if decoded.parent() == Some(folder.as_path()) { Ok(decoded) } else { Ok(folder.join(raw)) }
 }
@@ -97,6 +109,9 @@ mod tests {
     fn role_name_cannot_leave_the_folder() {
         let path = |text: &str| file_path(&Url::parse(text).unwrap()).unwrap();
         assert_eq!(path("file:///a%20b/1.root.json"), PathBuf::from("/a b/1.root.json"));
-        assert_eq!(path("file:///a/1...%2F..%2Fetc.json"), PathBuf::from("/a/1...%2F..%2Fetc.json"));
+        assert_eq!(
+            path("file:///a/1...%2F..%2Fetc.json"),
+            PathBuf::from("/a/1...%2F..%2Fetc.json")
+        );
     }
 }

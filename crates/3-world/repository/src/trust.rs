@@ -41,7 +41,9 @@ impl TrustStore {
         match fs::read(&pinned) {
             Ok(there) if there == root_json => {}
             Ok(_) => return Err(RepositoryError::OtherRoot { path: dir.to_owned() }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => write_atomically(&pinned, root_json)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                write_atomically(&pinned, root_json)?
+            }
             Err(error) => return Err(RepositoryError::io("read", pinned)(error)),
         }
         Ok(Self { dir: dir.to_owned() })
@@ -109,7 +111,9 @@ impl TrustStore {
             Kept::Timestamp => self.dir.join("timestamp.json"),
             Kept::Snapshot => self.dir.join("snapshot.json"),
             Kept::Targets => self.dir.join("targets.json"),
-            Kept::Delegated(role) => self.dir.join("delegated").join(format!("{}.json", quoted(role))),
+            Kept::Delegated(role) => {
+                self.dir.join("delegated").join(format!("{}.json", quoted(role)))
+            }
         }
     }
 }
@@ -126,16 +130,25 @@ pub(crate) enum Kept {
 
 /// A role's name as part of an address or a file name: no separator stays.
 pub(crate) fn quoted(role: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'~');
-    role.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    let plain =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'~');
+    role.bytes()
+        .map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }
 
 fn check_root(bytes: &[u8]) -> Result<(), RepositoryError> {
     if bytes.len() > ROOT_BYTES_MAX {
-        return Err(RepositoryError::TooLarge { what: "root file".to_owned(), limit: refit_names::ByteSize(ROOT_BYTES_MAX as u64) });
+        return Err(RepositoryError::TooLarge {
+            what: "root file".to_owned(),
+            limit: refit_names::ByteSize(ROOT_BYTES_MAX as u64),
+        });
     }
-    let root: Signed<Root> = serde_json::from_slice(bytes).map_err(|error| RepositoryError::UntrustableRoot { source: Box::new(error) })?;
-    root.signed.verify_role(&root).map_err(|error| RepositoryError::UntrustableRoot { source: Box::new(error) })
+    let root: Signed<Root> = serde_json::from_slice(bytes)
+        .map_err(|error| RepositoryError::UntrustableRoot { source: Box::new(error) })?;
+    root.signed
+        .verify_role(&root)
+        .map_err(|error| RepositoryError::UntrustableRoot { source: Box::new(error) })
 }
 
 /// Replaces a file so that a reader or a power cut sees the old or the new one.

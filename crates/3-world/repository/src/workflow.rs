@@ -4,8 +4,7 @@
 //! timestamp by another one of the same version; this one does not.
 
 use crate::{
-    RepositoryError, TrustStore,
-    transport,
+    RepositoryError, TrustStore, transport,
     trust::{Kept, quoted},
 };
 use bytes::Bytes;
@@ -13,7 +12,9 @@ use jiff::Timestamp;
 use refit_names::{ByteSize, Digest};
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
-use tough::schema::{Delegations, Metafile, Role, Root, Signed, Snapshot, Targets, Timestamp as TimestampRole};
+use tough::schema::{
+    Delegations, Metafile, Role, Root, Signed, Snapshot, Targets, Timestamp as TimestampRole,
+};
 use url::Url;
 
 /// Root, timestamp: a few keys or one entry.
@@ -55,7 +56,10 @@ impl Workflow {
     }
 
     /// 5.3: follows the chain of roots, each signed by the one before and by itself.
-    async fn root(&self, files: &mut BTreeMap<String, Bytes>) -> Result<Signed<Root>, RepositoryError> {
+    async fn root(
+        &self,
+        files: &mut BTreeMap<String, Bytes>,
+    ) -> Result<Signed<Root>, RepositoryError> {
         let mut root: Signed<Root> = parse(&self.store.newest_root()?)?;
         let first = root.signed.version.get();
         while root.signed.version.get() < first.saturating_add(ROOTS_MAX) {
@@ -77,7 +81,11 @@ impl Workflow {
     }
 
     /// 5.4: never older than the last, and never another one of the same version.
-    async fn timestamp(&self, root: &Signed<Root>, files: &mut BTreeMap<String, Bytes>) -> Result<Signed<TimestampRole>, RepositoryError> {
+    async fn timestamp(
+        &self,
+        root: &Signed<Root>,
+        files: &mut BTreeMap<String, Bytes>,
+    ) -> Result<Signed<TimestampRole>, RepositoryError> {
         let name = "timestamp.json";
         let bytes = self.bring(name, SMALL_BYTES_MAX).await?;
         let new: Signed<TimestampRole> = parse(&bytes)?;
@@ -116,10 +124,15 @@ impl Workflow {
             files.insert(name, bytes.clone());
             return Ok(old.clone());
         }
-        let (new, bytes) = self.bring_named::<Snapshot>(&name, meta, "snapshot", |new| verify(root, new)).await?;
+        let (new, bytes) =
+            self.bring_named::<Snapshot>(&name, meta, "snapshot", |new| verify(root, new)).await?;
         for (file, listed) in old.iter().flat_map(|(old, _)| &old.signed.meta) {
             let role = file.strip_suffix(".json").unwrap_or(file);
-            let now = new.signed.meta.get(file).ok_or_else(|| RepositoryError::RoleGone { role: role.to_owned() })?;
+            let now = new
+                .signed
+                .meta
+                .get(file)
+                .ok_or_else(|| RepositoryError::RoleGone { role: role.to_owned() })?;
             check_rollback(role, listed.version.get(), now.version.get())?;
         }
         self.check_expiry(&new.signed)?;
@@ -129,11 +142,19 @@ impl Workflow {
     }
 
     /// 5.6: exactly the one that the snapshot names.
-    async fn targets(&self, root: &Signed<Root>, snapshot: &Signed<Snapshot>, files: &mut BTreeMap<String, Bytes>) -> Result<Signed<Targets>, RepositoryError> {
-        let missing = || RepositoryError::Unlawful { what: "its snapshot names no targets.json".to_owned() };
+    async fn targets(
+        &self,
+        root: &Signed<Root>,
+        snapshot: &Signed<Snapshot>,
+        files: &mut BTreeMap<String, Bytes>,
+    ) -> Result<Signed<Targets>, RepositoryError> {
+        let missing =
+            || RepositoryError::Unlawful { what: "its snapshot names no targets.json".to_owned() };
         let meta = snapshot.signed.meta.get("targets.json").ok_or_else(missing)?;
         let name = remote_name(root, meta, "targets");
-        let (targets, bytes) = self.named_targets(&name, meta, "targets", &Kept::Targets, |targets| verify(root, targets)).await?;
+        let (targets, bytes) = self
+            .named_targets(&name, meta, "targets", &Kept::Targets, |targets| verify(root, targets))
+            .await?;
         files.insert(name, bytes);
         Ok(targets)
     }
@@ -145,13 +166,19 @@ impl Workflow {
         delegator: &Delegations,
         role: &str,
     ) -> Result<Option<(Signed<Targets>, String, Bytes)>, RepositoryError> {
-        let Some(meta) = trusted.snapshot.signed.meta.get(&format!("{role}.json")) else { return Ok(None) };
+        let Some(meta) = trusted.snapshot.signed.meta.get(&format!("{role}.json")) else {
+            return Ok(None);
+        };
         let name = remote_name(&trusted.root, meta, &quoted(role));
         let check = |targets: &Signed<Targets>| {
-            let refused = |error| RepositoryError::BadSignature { role: role.to_owned(), source: Box::new(error) };
+            let refused = |error| RepositoryError::BadSignature {
+                role: role.to_owned(),
+                source: Box::new(error),
+            };
             delegator.verify_role(targets, role).map_err(refused)
         };
-        let (targets, bytes) = self.named_targets(&name, meta, role, &Kept::Delegated(role.to_owned()), check).await?;
+        let (targets, bytes) =
+            self.named_targets(&name, meta, role, &Kept::Delegated(role.to_owned()), check).await?;
         Ok(Some((targets, name, bytes)))
     }
 
@@ -196,13 +223,22 @@ impl Workflow {
     }
 
     pub(crate) async fn bring(&self, name: &str, max: ByteSize) -> Result<Bytes, RepositoryError> {
-        let url = self.base.join(name).map_err(|error| RepositoryError::malformed("address of the metadata", error))?;
-        transport::bring(&self.http, &url, max).await.map_err(|fault| RepositoryError::from_fault(&url, fault))
+        let url = self
+            .base
+            .join(name)
+            .map_err(|error| RepositoryError::malformed("address of the metadata", error))?;
+        transport::bring(&self.http, &url, max)
+            .await
+            .map_err(|fault| RepositoryError::from_fault(&url, fault))
     }
 
     /// Kept metadata counts only as long as the present root's keys signed it: this is how a repository recovers from a thief who
     /// raised its versions.
-    fn kept<T: Role + DeserializeOwned>(&self, root: &Signed<Root>, kept: &Kept) -> Option<(Signed<T>, Bytes)> {
+    fn kept<T: Role + DeserializeOwned>(
+        &self,
+        root: &Signed<Root>,
+        kept: &Kept,
+    ) -> Option<(Signed<T>, Bytes)> {
         let bytes = self.store.get(kept)?;
         let role: Signed<T> = parse(&bytes).ok()?;
         verify(root, &role).ok()?;
@@ -223,31 +259,51 @@ pub(crate) const fn root_bytes_max() -> ByteSize {
 }
 
 fn parse<T: Role + DeserializeOwned>(bytes: &[u8]) -> Result<Signed<T>, RepositoryError> {
-    serde_json::from_slice(bytes).map_err(|error| RepositoryError::malformed(format!("{} metadata", T::TYPE), error))
+    serde_json::from_slice(bytes)
+        .map_err(|error| RepositoryError::malformed(format!("{} metadata", T::TYPE), error))
 }
 
 fn verify<T: Role>(root: &Signed<Root>, role: &Signed<T>) -> Result<(), RepositoryError> {
-    root.signed.verify_role(role).map_err(|error| RepositoryError::BadSignature { role: T::TYPE.to_string(), source: Box::new(error) })
+    root.signed.verify_role(role).map_err(|error| RepositoryError::BadSignature {
+        role: T::TYPE.to_string(),
+        source: Box::new(error),
+    })
 }
 
 fn check_version<T: Role>(expected: u64, found: u64) -> Result<(), RepositoryError> {
-    if expected == found { Ok(()) } else { Err(RepositoryError::VersionMismatch { role: T::TYPE.to_string(), expected, found }) }
+    if expected == found {
+        Ok(())
+    } else {
+        Err(RepositoryError::VersionMismatch { role: T::TYPE.to_string(), expected, found })
+    }
 }
 
 fn check_rollback(role: &str, trusted: u64, found: u64) -> Result<(), RepositoryError> {
-    if found < trusted { Err(RepositoryError::Rollback { role: role.to_owned(), trusted, found }) } else { Ok(()) }
+    if found < trusted {
+        Err(RepositoryError::Rollback { role: role.to_owned(), trusted, found })
+    } else {
+        Ok(())
+    }
 }
 
 /// Length and digest, where the metadata that names a file gives them.
 fn check_meta(role: &str, meta: &Metafile, bytes: &[u8]) -> Result<(), RepositoryError> {
     let what = || format!("{role} metadata");
     if let Some(expected) = meta.length.filter(|length| *length != bytes.len() as u64) {
-        return Err(RepositoryError::LengthMismatch { what: what(), expected, found: bytes.len() as u64 });
+        return Err(RepositoryError::LengthMismatch {
+            what: what(),
+            expected,
+            found: bytes.len() as u64,
+        });
     }
     let found = Digest::of(bytes);
     match &meta.hashes {
         Some(hashes) if hashes.sha256[..] != found.as_bytes()[..] => {
-            Err(RepositoryError::HashMismatch { what: what(), expected: hex::encode(&hashes.sha256), found: found.to_hex() })
+            Err(RepositoryError::HashMismatch {
+                what: what(),
+                expected: hex::encode(&hashes.sha256),
+                found: found.to_hex(),
+            })
         }
         _ => Ok(()),
     }
@@ -257,11 +313,16 @@ fn snapshot_meta(timestamp: &Signed<TimestampRole>) -> Result<&Metafile, Reposit
     let meta = &timestamp.signed.meta;
     match meta.get("snapshot.json") {
         Some(snapshot) if meta.len() == 1 => Ok(snapshot),
-        _ => Err(RepositoryError::Unlawful { what: "its timestamp must name snapshot.json and nothing else".to_owned() }),
+        _ => Err(RepositoryError::Unlawful {
+            what: "its timestamp must name snapshot.json and nothing else".to_owned(),
+        }),
     }
 }
 
 fn remote_name(root: &Signed<Root>, meta: &Metafile, role: &str) -> String {
-    if root.signed.consistent_snapshot { format!("{}.{role}.json", meta.version) } else { format!("{role}.json") }
+    if root.signed.consistent_snapshot {
+        format!("{}.{role}.json", meta.version)
+    } else {
+        format!("{role}.json")
+    }
 }
-

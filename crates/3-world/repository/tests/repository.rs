@@ -40,7 +40,9 @@ impl World {
 
     fn pack(&self, from: &str, to: &str, content: &str) -> PathBuf {
         let folder = self.path(&format!("src-{to}-{}", content.len()));
-        let manifest = format!("format: refit.pack/1\nproduct: ledger\nfrom: [\"{from}\"]\nto: \"{to}\"\nkind: minor\ntitle: Ledger {to}\nreadme: README.md\npayload: payload\nunit: {{}}\n");
+        let manifest = format!(
+            "format: refit.pack/1\nproduct: ledger\nfrom: [\"{from}\"]\nto: \"{to}\"\nkind: minor\ntitle: Ledger {to}\nreadme: README.md\npayload: payload\nunit: {{}}\n"
+        );
         fs::create_dir_all(folder.join("payload/bin")).unwrap();
         fs::write(folder.join("pack.yaml"), manifest).unwrap();
         fs::write(folder.join("README.md"), "read me").unwrap();
@@ -51,11 +53,16 @@ impl World {
     }
 
     async fn publish(&self, packs: &[PathBuf]) -> Result<repo::PublishReport, ForgeError> {
-        repo::publish(&self.path("repo"), &self.path("keys"), packs, None, DAY, Timestamp::now()).await
+        repo::publish(&self.path("repo"), &self.path("keys"), packs, None, DAY, Timestamp::now())
+            .await
     }
 
     fn trust(&self, name: &str) -> TrustStore {
-        TrustStore::create(&self.path(name), &fs::read(self.path("repo/metadata/1.root.json")).unwrap()).unwrap()
+        TrustStore::create(
+            &self.path(name),
+            &fs::read(self.path("repo/metadata/1.root.json")).unwrap(),
+        )
+        .unwrap()
     }
 
     fn source(&self, folder: &str) -> Source {
@@ -77,14 +84,22 @@ async fn serve(dir: &Path) -> Source {
     let base = Url::parse(&format!("http://{}/", listener.local_addr().unwrap())).unwrap();
     let router = Router::new().fallback_service(ServeDir::new(dir));
     tokio::spawn(async move { axum::serve(listener, router).await });
-    Source { metadata: base.join("metadata").unwrap(), targets: base.join("targets/").unwrap(), http: http() }
+    Source {
+        metadata: base.join("metadata").unwrap(),
+        targets: base.join("targets/").unwrap(),
+        http: http(),
+    }
 }
 
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap().flatten() {
         let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() { copy(&entry.path(), &target) } else { assert!(fs::copy(entry.path(), target).is_ok()) }
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target)
+        } else {
+            assert!(fs::copy(entry.path(), target).is_ok())
+        }
     }
 }
 
@@ -102,11 +117,26 @@ async fn published_pack_arrives_on_a_host() {
     assert_eq!(repository.versions()["targets"], 2);
     let catalog = repository.catalog().await.unwrap();
     let summary = &catalog.packs[0];
-    let pin = PackPin { to: summary.to.clone(), record: summary.record.clone(), digest: summary.record_digest, size: summary.size };
+    let pin = PackPin {
+        to: summary.to.clone(),
+        record: summary.record.clone(),
+        digest: summary.record_digest,
+        size: summary.size,
+    };
     let record = repository.record(&pin).await.unwrap();
-    let origin = Origin { http: source.http.clone(), url: repository.locate(&record.bundle.target).unwrap() };
+    let origin = Origin {
+        http: source.http.clone(),
+        url: repository.locate(&record.bundle.target).unwrap(),
+    };
     let (into, cache) = (world.path("host/releases/1100"), world.path("host/cache"));
-    let job = Realise { entries: &record.payload, bundle: &record.bundle, seeds: &[], into: &into, cache: &cache, progress: &|_| {} };
+    let job = Realise {
+        entries: &record.payload,
+        bundle: &record.bundle,
+        seeds: &[],
+        into: &into,
+        cache: &cache,
+        progress: &|_| {},
+    };
     fetch(&origin, &job).await.unwrap();
     assemble(&job).unwrap();
     verify_tree(&record.payload, &into).unwrap();
@@ -123,9 +153,16 @@ async fn same_pack_twice_changes_nothing_and_other_content_is_refused() {
     let again = world.publish(&[pack]).await.unwrap();
     assert_eq!((again.added.len(), again.unchanged.len()), (0, 1));
     let before = fs::read(world.path("repo/metadata/timestamp.json")).unwrap();
-    let error = world.publish(&[world.pack("1100", "1200", "x"), world.pack("1000", "1100", "other")]).await.unwrap_err();
+    let error = world
+        .publish(&[world.pack("1100", "1200", "x"), world.pack("1000", "1100", "other")])
+        .await
+        .unwrap_err();
     assert!(matches!(error, ForgeError::AlreadyPublished { .. }), "{error}");
-    assert_eq!(fs::read(world.path("repo/metadata/timestamp.json")).unwrap(), before, "part of a refused change is visible");
+    assert_eq!(
+        fs::read(world.path("repo/metadata/timestamp.json")).unwrap(),
+        before,
+        "part of a refused change is visible"
+    );
 }
 
 #[tokio::test]
@@ -133,7 +170,15 @@ async fn damaged_or_unsigned_pack_is_not_published() {
     let world = World::new().await;
     let pack = world.pack("1000", "1100", "one");
     let key = refit_forge::key::SigningKey::create(&world.path("signer.der")).unwrap().public();
-    let published = repo::publish(&world.path("repo"), &world.path("keys"), std::slice::from_ref(&pack), Some(&key), DAY, Timestamp::now()).await;
+    let published = repo::publish(
+        &world.path("repo"),
+        &world.path("keys"),
+        std::slice::from_ref(&pack),
+        Some(&key),
+        DAY,
+        Timestamp::now(),
+    )
+    .await;
     assert!(matches!(published, Err(ForgeError::Unsigned { .. })));
     let mut bytes = fs::read(&pack).unwrap();
     let last = bytes.len() - 1;
@@ -147,17 +192,24 @@ async fn damaged_or_unsigned_pack_is_not_published() {
 #[tokio::test]
 async fn expired_repository_is_refused_with_role_and_time() {
     let then = Timestamp::now() - SignedDuration::from_hours(48);
-    let options = InitOptions { expiry: Expiry { online: DAY, ..Expiry::default() }, ..InitOptions::default() };
+    let options = InitOptions {
+        expiry: Expiry { online: DAY, ..Expiry::default() },
+        ..InitOptions::default()
+    };
     let world = World::with(&options, then).await;
     let error = world.refresh(&world.trust("state")).await.unwrap_err();
     let RepositoryError::Expired { role, at } = &error else { panic!("{error}") };
-    assert_eq!((role.as_str(), *at), ("timestamp", Timestamp::from_second((then + DAY).as_second()).unwrap()));
+    assert_eq!(
+        (role.as_str(), *at),
+        ("timestamp", Timestamp::from_second((then + DAY).as_second()).unwrap())
+    );
     assert_eq!(error.code(), "repository.expired");
     // Renewing is what helps.
     drop(world.publish(&[]).await.unwrap());
     world.refresh(&world.trust("state")).await.unwrap();
 
-    let root = InitOptions { expiry: Expiry { root: DAY, ..Expiry::default() }, ..InitOptions::default() };
+    let root =
+        InitOptions { expiry: Expiry { root: DAY, ..Expiry::default() }, ..InitOptions::default() };
     let world = World::with(&root, then).await;
     let error = world.refresh(&world.trust("state")).await.unwrap_err();
     assert!(matches!(&error, RepositoryError::Expired { role, .. } if role == "root"), "{error}");
@@ -172,7 +224,10 @@ async fn rollback_is_refused_also_after_a_restart() {
     // A new process opens the same folder; the mirror shows what it had a week ago.
     let store = TrustStore::open(&world.path("state")).unwrap();
     let error = refresh(&store, &world.source("old")).await.unwrap_err();
-    assert!(matches!(&error, RepositoryError::Rollback { role, trusted: 2, found: 1 } if role == "timestamp"), "{error}");
+    assert!(
+        matches!(&error, RepositoryError::Rollback { role, trusted: 2, found: 1 } if role == "timestamp"),
+        "{error}"
+    );
     world.refresh(&store).await.unwrap();
 }
 
@@ -182,7 +237,10 @@ async fn foreign_signature_and_changed_bytes_are_refused() {
     let store = world.trust("state");
     let foreign = World::new().await;
     let error = refresh(&store, &foreign.source("repo")).await.unwrap_err();
-    assert!(matches!(&error, RepositoryError::BadSignature { role, .. } if role == "timestamp"), "{error}");
+    assert!(
+        matches!(&error, RepositoryError::BadSignature { role, .. } if role == "timestamp"),
+        "{error}"
+    );
 
     let snapshot = world.path("repo/metadata/1.snapshot.json");
     fs::write(&snapshot, fs::read_to_string(&snapshot).unwrap().replacen("  ", " \t", 1)).unwrap();
@@ -190,9 +248,15 @@ async fn foreign_signature_and_changed_bytes_are_refused() {
     fs::remove_file(&snapshot).unwrap();
     assert!(matches!(world.refresh(&store).await, Err(RepositoryError::MissingFile { .. })));
     let other = fs::read(foreign.path("repo/metadata/1.root.json")).unwrap();
-    assert!(matches!(TrustStore::create(&world.path("state"), &other), Err(RepositoryError::OtherRoot { .. })));
+    assert!(matches!(
+        TrustStore::create(&world.path("state"), &other),
+        Err(RepositoryError::OtherRoot { .. })
+    ));
     let forged = String::from_utf8(other).unwrap().replace("\"version\": 1", "\"version\": 2");
-    assert!(matches!(TrustStore::create(&world.path("new"), forged.as_bytes()), Err(RepositoryError::UntrustableRoot { .. })));
+    assert!(matches!(
+        TrustStore::create(&world.path("new"), forged.as_bytes()),
+        Err(RepositoryError::UntrustableRoot { .. })
+    ));
 }
 
 #[tokio::test]
@@ -210,7 +274,9 @@ async fn changed_target_is_refused_and_leaves_nothing() {
     let table: [(Vec<u8>, Expected); 3] = [
         (bad, |error| matches!(error, RepositoryError::HashMismatch { .. })),
         (whole[1..].to_vec(), |error| matches!(error, RepositoryError::LengthMismatch { .. })),
-        ([whole.as_slice(), b"x"].concat(), |error| matches!(error, RepositoryError::TooLarge { .. })),
+        ([whole.as_slice(), b"x"].concat(), |error| {
+            matches!(error, RepositoryError::TooLarge { .. })
+        }),
     ];
     for (content, expected) in table {
         fs::write(&place, content).unwrap();
@@ -223,13 +289,22 @@ async fn changed_target_is_refused_and_leaves_nothing() {
     let saved = repository.save_below(&bundle, &out).await.unwrap();
     assert_eq!(saved, out.join("packs/ledger/1100/bundle"));
     assert_eq!(fs::read(saved).unwrap(), whole);
-    assert!(matches!(repository.read(&bundle, ByteSize(1)).await, Err(RepositoryError::TooLarge { .. })));
-    assert!(matches!(repository.read(&name("packs/none"), ByteSize(1)).await, Err(RepositoryError::NoSuchTarget { .. })));
+    assert!(matches!(
+        repository.read(&bundle, ByteSize(1)).await,
+        Err(RepositoryError::TooLarge { .. })
+    ));
+    assert!(matches!(
+        repository.read(&name("packs/none"), ByteSize(1)).await,
+        Err(RepositoryError::NoSuchTarget { .. })
+    ));
     // A link in the folder must not lead the file elsewhere.
     let trap = world.path("trap");
     fs::create_dir_all(&trap).unwrap();
     std::os::unix::fs::symlink(world.path("keys"), trap.join("packs")).unwrap();
-    assert!(matches!(repository.save_below(&bundle, &trap).await, Err(RepositoryError::UnsafePlace { .. })));
+    assert!(matches!(
+        repository.save_below(&bundle, &trap).await,
+        Err(RepositoryError::UnsafePlace { .. })
+    ));
 }
 
 #[tokio::test]
@@ -282,8 +357,11 @@ async fn threshold_of_offline_keys_holds() {
     let error = world.publish(&[world.pack("1000", "1100", "one")]).await.unwrap_err();
     assert!(matches!(error, ForgeError::Sign(_)), "{error}");
     let bad = InitOptions { root: Signers { keys: 1, threshold: 2 }, ..InitOptions::default() };
-    let error = repo::init(&world.path("r2"), &world.path("k2"), &bad, Timestamp::now()).await.unwrap_err();
+    let error =
+        repo::init(&world.path("r2"), &world.path("k2"), &bad, Timestamp::now()).await.unwrap_err();
     assert!(matches!(error, ForgeError::Threshold { .. }), "{error}");
-    let error = repo::init(&world.path("repo"), &world.path("k3"), &options, Timestamp::now()).await.unwrap_err();
+    let error = repo::init(&world.path("repo"), &world.path("k3"), &options, Timestamp::now())
+        .await
+        .unwrap_err();
     assert!(matches!(error, ForgeError::Exists { .. }), "{error}");
 }

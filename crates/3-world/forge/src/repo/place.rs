@@ -23,7 +23,11 @@ pub(super) fn path_of(targets_dir: &Path, name: &TargetName, digest: Digest) -> 
 }
 
 /// Places a small target.
-pub(super) fn bytes(targets_dir: &Path, name: &TargetName, content: &[u8]) -> Result<Placed, ForgeError> {
+pub(super) fn bytes(
+    targets_dir: &Path,
+    name: &TargetName,
+    content: &[u8],
+) -> Result<Placed, ForgeError> {
     let placed = Placed { digest: Digest::of(content), length: content.len() as u64 };
     let path = path_of(targets_dir, name, placed.digest);
     atomically(&path, |file| file.write_all(content).map_err(ForgeError::write(&path)))?;
@@ -31,7 +35,11 @@ pub(super) fn bytes(targets_dir: &Path, name: &TargetName, content: &[u8]) -> Re
 }
 
 /// Places the bundle of a verified pack.
-pub(super) fn bundle(targets_dir: &Path, name: &TargetName, pack: &PackFile) -> Result<Placed, ForgeError> {
+pub(super) fn bundle(
+    targets_dir: &Path,
+    name: &TargetName,
+    pack: &PackFile,
+) -> Result<Placed, ForgeError> {
     let bundle = &pack.record().bundle;
     let path = path_of(targets_dir, name, bundle.digest);
     atomically(&path, |file| pack.copy_bundle(file, &path))?;
@@ -39,7 +47,10 @@ pub(super) fn bundle(targets_dir: &Path, name: &TargetName, pack: &PackFile) -> 
 }
 
 /// Writes a file beside its place, makes it durable and moves it there.
-pub(super) fn atomically(path: &Path, fill: impl FnOnce(&mut File) -> Result<(), ForgeError>) -> Result<(), ForgeError> {
+pub(super) fn atomically(
+    path: &Path,
+    fill: impl FnOnce(&mut File) -> Result<(), ForgeError>,
+) -> Result<(), ForgeError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(folder).map_err(ForgeError::write(folder))?;
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(ForgeError::write(folder))?;
