@@ -56,6 +56,8 @@ pub(crate) struct Track {
     pub(crate) interruptions: u32,
     pub(crate) failures: u32,
     pub(crate) done: bool,
+    /// The only try found the goal reached: there is nothing to take back. After a cut-off try nobody can say that.
+    pub(crate) idle: bool,
     pub(crate) cause: Option<Cause>,
 }
 
@@ -71,7 +73,11 @@ impl Track {
     pub(crate) fn outcome(&mut self, result: &StepResult) {
         self.open = false;
         match result {
-            StepResult::Done { .. } | StepResult::NotNeeded { .. } => self.done = true,
+            StepResult::Done { .. } => self.done = true,
+            StepResult::NotNeeded { .. } => {
+                self.done = true;
+                self.idle = self.attempts == 1;
+            }
             StepResult::Failed { cause } => {
                 self.failures += 1;
                 self.cause = Some(cause.clone());

@@ -217,8 +217,10 @@ impl LegTrack {
     }
 
     fn next_back(&self, leg: u32, cause: &Cause) -> Move {
-        let undoable = |step: &&StepTrack| {
-            step.apply.attempts > 0 && matches!(step.nature, Nature::Undoable | Nature::Hold)
+        let undoable = |step: &&StepTrack| match step.nature {
+            Nature::Undoable => step.apply.attempts > 0 && !step.apply.idle,
+            Nature::Hold => step.apply.attempts > 0,
+            _ => false,
         };
         for step in self.steps.iter().rev().filter(undoable) {
             if step.undo.done {

@@ -47,6 +47,35 @@ fn boot(boot_id: &str) -> EntryBody {
     EntryBody::RebootRequested { leg: 0, step: id("reboot"), boot_id: boot_id.into() }
 }
 
+fn not_needed(step: &str, verb: Verb) -> EntryBody {
+    let result = StepResult::NotNeeded { note: String::new() };
+    EntryBody::Outcome { leg: 0, step: id(step), verb, result, took_ms: 1 }
+}
+
+const WAKE: &str = r#"[
+ {"id":"wake","phase":"before","do":{"service.start":{}}},
+ {"id":"look","phase":"before","do":{"check.build":{}}}]"#;
+
+#[test]
+fn step_that_found_its_goal_reached_is_not_taken_back() {
+    let look = [intent("look", Verb::Apply, 1), failed("look", Verb::Apply, "other build")];
+    let back = EntryBody::RollbackDecided { leg: 0, cause: cause("other build") };
+    let run = |wake: Vec<EntryBody>| {
+        let begun = std::iter::once(EntryBody::DeployStarted {});
+        let bodies = begun.chain(wake).chain(look.clone()).chain([back.clone()]).collect();
+        fold(&legs(WAKE), &chain(bodies)).unwrap().next()
+    };
+    let idle = vec![intent("wake", Verb::Apply, 1), not_needed("wake", Verb::Apply)];
+    assert!(matches!(run(idle), Move::Finish { outcome: OrderOutcome::RolledBack { .. } }));
+    // A try that was cut off may have started it: then it is stopped again.
+    let cut_off = vec![
+        intent("wake", Verb::Apply, 1),
+        intent("wake", Verb::Apply, 2),
+        not_needed("wake", Verb::Apply),
+    ];
+    assert!(matches!(run(cut_off), Move::Run { verb: Verb::Undo, .. }));
+}
+
 const REBOOT: &str =
     r#"[{"id":"reboot","phase":"before","do":{"machine.reboot":{"within_ms":5000}}}]"#;
 

@@ -192,7 +192,16 @@ impl From<refit_rollout::IllegalMove> for ApiError {
 
 impl From<refit_planner::PlanError> for ApiError {
     fn from(error: refit_planner::PlanError) -> Self {
-        Self::of(StatusCode::UNPROCESSABLE_ENTITY, &error)
+        let status = match &error {
+            // The request is lawful; it is the state of the fleet that forbids it.
+            refit_planner::PlanError::Nobody { .. } | refit_planner::PlanError::Circle { .. } => {
+                StatusCode::CONFLICT
+            }
+            refit_planner::PlanError::UnknownHosts { .. }
+            | refit_planner::PlanError::UnknownTarget { .. } => StatusCode::NOT_FOUND,
+            refit_planner::PlanError::Shape { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        Self::of(status, &error)
     }
 }
 
