@@ -30,21 +30,24 @@ pub(super) async fn sync(
             (format!("at most {JOURNAL_BATCH_MAX}"), request.journal.len().to_string());
         return Err(Refusal::OutOfRange { field: "journal", expected, found }.into());
     }
-    let mut told = subscribe(&app, &host).await?;
+    // What touches the store is boxed: a call that is held for a minute shall not carry the room of what is long done.
+    let mut told = Box::pin(subscribe(&app, &host)).await?;
     app.hub.heard(&host, app.now());
     let said_something = request.facts.is_some() || !request.journal.is_empty();
     if let Some(facts) = &request.facts {
-        app.store.observe(&host, facts, app.now()).await?;
+        Box::pin(app.store.observe(&host, facts, app.now())).await?;
         app.hub.facts_are_here(&host);
         app.changed();
     }
     // The journal first: a report of the end finds the entries that prove it.
-    let journal_acknowledged = journal(&app, &host, &request).await?;
+    let journal_acknowledged = Box::pin(journal(&app, &host, &request)).await?;
     if let Some(report) = &request.order {
-        keep_report(&app, &host, report, &told).await?;
+        Box::pin(keep_report(&app, &host, report, &told)).await?;
     }
+    let (seen, wait_ms) = (request.seen, request.wait_ms);
+    drop(request);
     if !said_something {
-        hold(&app, &mut told, request.seen, request.wait_ms).await;
+        hold(&app, &mut told, seen, wait_ms).await;
         app.hub.heard(&host, app.now());
     }
     let now = told.borrow_and_update().clone();
