@@ -39,7 +39,7 @@ pub async fn run() -> Result<Vec<Row>> {
         (&ours, &theirs),
         "sh: stop, tar and dump, unpack, migrate, start",
         "ms without a write",
-        0.5,
+        0.1,
     )])
 }
 
