@@ -24,6 +24,7 @@ pub use output::Output;
 
 use clap::Parser as _;
 use context::Context;
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 /// Reads the arguments, runs the command, tells how it ended.
@@ -59,6 +60,10 @@ fn set_up(args: &Args) -> Result<(), CliError> {
     let default = if args.command.is_server() { "info" } else { "warn" };
     let filter = tracing_subscriber::EnvFilter::try_from_env("REFIT_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(default));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
     Ok(())
 }
