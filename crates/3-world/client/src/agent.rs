@@ -10,6 +10,10 @@ use url::Url;
 /// What an answer may take beyond the time for which the server was asked to hold it.
 const ANSWER_TIME: Duration = Duration::from_secs(30);
 
+/// Tries of one call whose connection ended before the answer. With TLS 1.3 a server refuses a certificate after the client's
+/// part of the handshake is over: the refusal may be lost with the connection, and the next try tells it.
+const TRIES_MAX: u32 = 4;
+
 /// A connection of one host to its server.
 #[derive(Clone)]
 pub struct AgentClient {
@@ -47,6 +51,17 @@ impl AgentClient {
     /// # Errors
     /// [`ClientError`]; repeating the call is always right.
     pub async fn sync(&self, request: &SyncRequest) -> Result<SyncResponse, ClientError> {
+        for _ in 1..TRIES_MAX {
+            match self.call(request).await {
+                Err(ClientError::Unreachable { source, .. })
+                    if !source.is_connect() && !source.is_timeout() => {}
+                answer => return answer,
+            }
+        }
+        self.call(request).await
+    }
+
+    async fn call(&self, request: &SyncRequest) -> Result<SyncResponse, ClientError> {
         let wait = Duration::from_millis(request.wait_ms.min(WAIT_MS_MAX));
         http::send_json(self.http.post(self.sync.clone()).timeout(wait + ANSWER_TIME).json(request))
             .await

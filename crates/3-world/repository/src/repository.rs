@@ -47,11 +47,16 @@ pub struct Repository {
 /// Follows the chain of roots, then timestamp, snapshot and targets, with every check of the specification.
 ///
 /// Shape: what becomes trusted on the way is kept in `store`, also when a later check fails.
+/// Units: `now` decides what has expired.
 ///
 /// # Errors
 /// [`RepositoryError::Expired`], [`RepositoryError::Rollback`], [`RepositoryError::BadSignature`], [`RepositoryError::Unreachable`]
 /// and the others, each with what was expected and found.
-pub async fn refresh(store: &TrustStore, source: &Source) -> Result<Repository, RepositoryError> {
+pub async fn refresh(
+    store: &TrustStore,
+    source: &Source,
+    now: Timestamp,
+) -> Result<Repository, RepositoryError> {
     let owned = store.clone();
     let joined = tokio::task::spawn_blocking(move || owned.lock()).await;
     let _lock = joined.unwrap_or_else(|error| {
@@ -61,7 +66,7 @@ pub async fn refresh(store: &TrustStore, source: &Source) -> Result<Repository, 
         store: store.clone(),
         http: source.http.clone(),
         base: folder(&source.metadata),
-        now: Timestamp::now(),
+        now,
     };
     let trusted = Arc::new(workflow.refresh().await?);
     Ok(Repository { trusted, workflow, targets_url: folder(&source.targets) })

@@ -71,7 +71,7 @@ impl World {
     }
 
     async fn refresh(&self, store: &TrustStore) -> Result<Repository, RepositoryError> {
-        refresh(store, &self.source("repo")).await
+        refresh(store, &self.source("repo"), Timestamp::now()).await
     }
 }
 
@@ -113,7 +113,7 @@ async fn published_pack_arrives_on_a_host() {
     let report = world.publish(&[world.pack("1000", "1100", "one")]).await.unwrap();
     assert_eq!((report.added.len(), report.version), (1, 2));
     let source = serve(&world.path("repo")).await;
-    let repository = refresh(&world.trust("state"), &source).await.unwrap();
+    let repository = refresh(&world.trust("state"), &source, Timestamp::now()).await.unwrap();
     assert_eq!(repository.versions()["targets"], 2);
     let catalog = repository.catalog().await.unwrap();
     let summary = &catalog.packs[0];
@@ -223,7 +223,7 @@ async fn rollback_is_refused_also_after_a_restart() {
     world.refresh(&world.trust("state")).await.unwrap();
     // A new process opens the same folder; the mirror shows what it had a week ago.
     let store = TrustStore::open(&world.path("state")).unwrap();
-    let error = refresh(&store, &world.source("old")).await.unwrap_err();
+    let error = refresh(&store, &world.source("old"), Timestamp::now()).await.unwrap_err();
     assert!(
         matches!(&error, RepositoryError::Rollback { role, trusted: 2, found: 1 } if role == "timestamp"),
         "{error}"
@@ -236,7 +236,7 @@ async fn foreign_signature_and_changed_bytes_are_refused() {
     let world = World::new().await;
     let store = world.trust("state");
     let foreign = World::new().await;
-    let error = refresh(&store, &foreign.source("repo")).await.unwrap_err();
+    let error = refresh(&store, &foreign.source("repo"), Timestamp::now()).await.unwrap_err();
     assert!(
         matches!(&error, RepositoryError::BadSignature { role, .. } if role == "timestamp"),
         "{error}"
@@ -313,10 +313,16 @@ async fn unreachable_and_wordy_servers_have_their_own_errors() {
     let store = world.trust("state");
     let nowhere = Url::parse("http://127.0.0.1:9/").unwrap();
     let source = Source { metadata: nowhere.clone(), targets: nowhere, http: http() };
-    assert!(matches!(refresh(&store, &source).await, Err(RepositoryError::Unreachable { .. })));
+    assert!(matches!(
+        refresh(&store, &source, Timestamp::now()).await,
+        Err(RepositoryError::Unreachable { .. })
+    ));
     fs::write(world.path("repo/metadata/timestamp.json"), vec![b' '; 20 << 20]).unwrap();
     let source = serve(&world.path("repo")).await;
-    assert!(matches!(refresh(&store, &source).await, Err(RepositoryError::TooLarge { .. })));
+    assert!(matches!(
+        refresh(&store, &source, Timestamp::now()).await,
+        Err(RepositoryError::TooLarge { .. })
+    ));
 }
 
 #[tokio::test]
@@ -326,25 +332,39 @@ async fn mirror_serves_what_the_origin_served_and_survives_interruption() {
     let origin = serve(&world.path("repo")).await;
     let upstream = world.trust("server");
     let mirror = world.path("mirror");
-    let report = refresh(&upstream, &origin).await.unwrap().mirror(&mirror).await.unwrap();
+    let report =
+        refresh(&upstream, &origin, Timestamp::now()).await.unwrap().mirror(&mirror).await.unwrap();
     assert_eq!((report.fetched, report.kept), (3, 0));
     let agent = world.trust("agent");
     let served = serve(&mirror).await;
-    assert_eq!(refresh(&agent, &served).await.unwrap().versions()["timestamp"], 2);
+    assert_eq!(
+        refresh(&agent, &served, Timestamp::now()).await.unwrap().versions()["timestamp"],
+        2
+    );
 
     drop(world.publish(&[world.pack("1100", "1200", "twelve")]).await.unwrap());
-    let repository = refresh(&upstream, &origin).await.unwrap();
+    let repository = refresh(&upstream, &origin, Timestamp::now()).await.unwrap();
     // Interrupted: one of the new targets cannot be fetched.
     let bundle = repository.locate(&name("packs/ledger/1200/bundle")).unwrap();
     let file = world.path("repo").join(&bundle.path()[1..]);
     fs::rename(&file, world.path("away")).unwrap();
     assert!(matches!(repository.mirror(&mirror).await, Err(RepositoryError::MissingFile { .. })));
-    let old = refresh(&agent, &served).await.unwrap();
+    let old = refresh(&agent, &served, Timestamp::now()).await.unwrap();
     assert_eq!(old.catalog().await.unwrap().packs.len(), 1, "the state before is still whole");
     fs::rename(world.path("away"), &file).unwrap();
     let report = repository.mirror(&mirror).await.unwrap();
     assert!(report.kept >= 2, "{report:?}");
-    assert_eq!(refresh(&agent, &served).await.unwrap().catalog().await.unwrap().packs.len(), 2);
+    assert_eq!(
+        refresh(&agent, &served, Timestamp::now())
+            .await
+            .unwrap()
+            .catalog()
+            .await
+            .unwrap()
+            .packs
+            .len(),
+        2
+    );
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! The command line.
 
 use crate::{
-    agent_release, enroll,
+    agent_release, control, enroll,
     error::AgentError,
     run::{self, RunOptions},
     status,
@@ -111,7 +111,7 @@ fn dispatch(command: Command) -> Result<(), AgentError> {
             agent_release::hand_over(&state.state);
             let options = RunOptions { state: state.state, config };
             let runtime = runtime()?;
-            let end = runtime.block_on(run::run(options, Ambient::system()));
+            let end = runtime.block_on(run::run(options, Ambient::system(), control::over_tls));
             // A thread that is held before its next step must not hold the process.
             runtime.shutdown_background();
             end

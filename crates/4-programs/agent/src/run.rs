@@ -4,6 +4,7 @@ use crate::{
     agent_release,
     board::{Board, Publish},
     config::Config,
+    control::Control,
     enroll,
     error::AgentError,
     files, notify,
@@ -14,7 +15,7 @@ use crate::{
     worker::{self, Orders},
 };
 use refit_ambient::Ambient;
-use refit_client::{AgentClient, ClientError, Identity, IdentityNote, RepositorySource};
+use refit_client::{ClientError, Identity, IdentityNote, RepositorySource};
 use refit_host::{
     engine::{Engine, EngineError, EngineInput},
     facts,
@@ -66,21 +67,25 @@ pub(crate) struct Agent {
     looks: watch::Sender<Publish>,
 }
 
-/// Runs until SIGTERM or SIGINT.
+/// Runs until SIGTERM or SIGINT. Time, randomness and the network are arguments: `connect` makes the one way to the server.
 ///
 /// # Errors
 /// [`AgentError`] when configuration, identity or journal cannot be used, or another agent has the state folder.
-pub async fn run(options: RunOptions, ambient: Ambient) -> Result<(), AgentError> {
+pub async fn run(
+    options: RunOptions,
+    ambient: Ambient,
+    connect: impl FnOnce(&Identity) -> Result<Arc<dyn Control>, ClientError>,
+) -> Result<(), AgentError> {
     let config = Config::load(&options.config)?;
     let identity = Identity::load(&options.state).map_err(ClientError::from)?;
     enroll::pin(&identity, &options.state)?;
-    let client = AgentClient::new(&identity)?;
+    let control = connect(&identity)?;
     let journal = Arc::new(Journal::open(&options.state)?);
     let board = Arc::new(Board::new());
     let agent = Arc::new(Agent {
         orders: OrderStore::new(&options.state),
         log: Arc::new(StopLog::new(Arc::clone(&journal), Arc::clone(&board))),
-        repository: client.source()?,
+        repository: control.repository()?,
         machine: Arc::new(refit_host::machine::ThisMachine),
         engine_runs: watch::Sender::new(false),
         looks: watch::Sender::new(Publish::IfChanged),
@@ -92,10 +97,10 @@ pub async fn run(options: RunOptions, ambient: Ambient) -> Result<(), AgentError
         journal,
     });
     tracing::info!(host = %agent.identity.host, version = agent_release::VERSION, products = agent.config.products.len(), "agent starts");
-    serve(agent, client).await
+    serve(agent, control).await
 }
 
-async fn serve(agent: Arc<Agent>, client: AgentClient) -> Result<(), AgentError> {
+async fn serve(agent: Arc<Agent>, control: Arc<dyn Control>) -> Result<(), AgentError> {
     let mut terminate =
         signal(SignalKind::terminate()).map_err(AgentError::io("listen for", "signals"))?;
     let mut interrupt =
@@ -105,7 +110,7 @@ async fn serve(agent: Arc<Agent>, client: AgentClient) -> Result<(), AgentError>
     agent.look_now(Publish::Always).await;
     let orders = Orders::new(agent.board.watch_desired(), stopped.clone());
     let work = tokio::spawn(worker::work(Arc::clone(&agent), orders));
-    tokio::spawn(sync::keep_in_sync(Arc::clone(&agent), client, stopped.clone()));
+    tokio::spawn(sync::keep_in_sync(Arc::clone(&agent), control, stopped.clone()));
     tokio::spawn(watch_facts(Arc::clone(&agent), stopped));
     if agent_release::on_probation(&agent.state) {
         tokio::spawn(probation(Arc::clone(&agent)));

@@ -3,10 +3,11 @@
 use crate::{
     agent_release,
     board::{Board, Desired, Facts, Publish, Word},
+    control::Control,
     files,
     run::Agent,
 };
-use refit_client::{AgentClient, Backoff, ClientError};
+use refit_client::{Backoff, ClientError};
 use refit_journal::Entry;
 use refit_names::{Coded as _, chain};
 use refit_protocol::agent::{
@@ -55,7 +56,7 @@ struct Report {
 /// Calls the server until the agent stops. Never fails: a server that cannot be reached is waited for.
 pub(crate) async fn keep_in_sync(
     agent: Arc<Agent>,
-    client: AgentClient,
+    control: Arc<dyn Control>,
     mut stop: watch::Receiver<bool>,
 ) {
     let mut news = agent.board.watch_news();
@@ -70,7 +71,7 @@ pub(crate) async fn keep_in_sync(
             _ = stop.wait_for(|stop| *stop) => return,
             // The server would only learn of it when it lets go of the call: call again.
             _ = news.changed(), if held => SPACING,
-            answer = client.sync(&report.request) => match answer {
+            answer = control.sync(&report.request) => match answer {
                 Ok(answer) => {
                     backoff.reset();
                     contact.well(&agent);

@@ -96,7 +96,7 @@ impl Depot {
     }
 
     async fn bring(&self, now: Timestamp) -> Result<Stock, RepositoryError> {
-        let repository = refit_repository::refresh(&self.trust, &self.source).await?;
+        let repository = refit_repository::refresh(&self.trust, &self.source, now).await?;
         let catalog = repository.catalog().await?;
         let mut records = BTreeMap::new();
         for pack in &catalog.packs {

@@ -48,7 +48,7 @@ impl Preparation<'_> {
             targets: from.targets.clone(),
             http: from.http.clone(),
         };
-        Ok(refresh(&trust, &source).await?)
+        Ok(refresh(&trust, &source, self.agent.ambient.clock.now()).await?)
     }
 
     async fn fetch_record(

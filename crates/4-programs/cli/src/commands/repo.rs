@@ -127,7 +127,7 @@ pub(crate) async fn run(args: RepoArgs, context: &Context) -> Result<Exit, CliEr
         Verb::Init(args) => init(&args, context).await,
         Verb::Publish(args) => publish(&args, context).await,
         Verb::Trust(args) => trust(&args, context),
-        Verb::Refresh(args) => show(&refresh(&args, &args.metadata_url).await?, context),
+        Verb::Refresh(args) => show(&refresh(&args, &args.metadata_url, context).await?, context),
         Verb::Get(args) => get(&args, context).await,
     }
 }
@@ -216,14 +216,18 @@ fn trust(args: &TrustArgs, context: &Context) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
-async fn refresh(args: &RefreshArgs, targets: &Url) -> Result<Repository, CliError> {
+async fn refresh(
+    args: &RefreshArgs,
+    targets: &Url,
+    context: &Context,
+) -> Result<Repository, CliError> {
     let store = TrustStore::open(&args.state).map_err(refused)?;
     let source = Source {
         metadata: args.metadata_url.clone(),
         targets: targets.clone(),
         http: http(&args.metadata_url, targets)?,
     };
-    refit_repository::refresh(&store, &source).await.map_err(refused)
+    refit_repository::refresh(&store, &source, context.ambient.clock.now()).await.map_err(refused)
 }
 
 /// The machine's own trust, which a machine without any needs only for https.
@@ -262,7 +266,7 @@ fn show(repository: &Repository, context: &Context) -> Result<Exit, CliError> {
 }
 
 async fn get(args: &GetArgs, context: &Context) -> Result<Exit, CliError> {
-    let repository = refresh(&args.refresh, &args.targets_url).await?;
+    let repository = refresh(&args.refresh, &args.targets_url, context).await?;
     let path = repository.save_below(&args.target, &args.out).await.map_err(refused)?;
     context
         .output

@@ -4,6 +4,7 @@ use crate::{
     agent::{Agent, entry, quiet},
     stage::{Stage, problem},
 };
+use jiff::Timestamp;
 use refit_client::{AgentClient, ApiClient, ClientError, Identity};
 use refit_inventory::Lifecycle;
 use refit_protocol::{
@@ -144,7 +145,8 @@ async fn mirrored_repository_is_for_hosts_only() {
         targets: source.targets,
         http: source.http,
     };
-    let mirrored = refit_repository::refresh(&trust.unwrap(), &source).await.unwrap();
+    let mirrored =
+        refit_repository::refresh(&trust.unwrap(), &source, Timestamp::now()).await.unwrap();
     assert_eq!(mirrored.catalog().await.unwrap().packs.len(), 2);
     let nobody = ApiClient::new(&stage.server.url, "none", Some(&stage.ca)).unwrap();
     drop(nobody);
