@@ -19,6 +19,9 @@ use std::{
 #[derive(Debug, Parser)]
 #[command(name = "refit-agent", version)]
 pub struct Arguments {
+    /// Print one JSON object instead of text; errors and logs become JSON on standard error.
+    #[arg(long, global = true)]
+    json: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -82,30 +85,37 @@ pub struct RunArguments {
 pub struct StatusArguments {
     #[command(flatten)]
     state: StateArgument,
-    /// Print one JSON object.
-    #[arg(long)]
-    json: bool,
 }
 
 /// Does what the command line says and prints failures with their code.
 #[must_use]
 pub fn execute(arguments: Arguments) -> ExitCode {
-    logging();
-    match dispatch(arguments.command) {
+    let json = arguments.json;
+    logging(json);
+    match dispatch(arguments.command, json) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
+            let (code, text, exit) = (error.code(), chain(&error), error.exit_code());
+            let told = if json {
+                serde_json::json!({ "error": { "code": code, "text": text, "exit": exit } })
+                    .to_string()
+            } else {
+                format!("error[{code}]: {text}")
+            };
             // Nothing is left to do when standard error is closed.
-            let _ = writeln!(io::stderr(), "error[{}]: {}", error.code(), chain(&error));
-            ExitCode::from(error.exit_code())
+            let _ = writeln!(io::stderr(), "{told}");
+            ExitCode::from(exit)
         }
     }
 }
 
-fn dispatch(command: Command) -> Result<(), AgentError> {
+fn dispatch(command: Command, json: bool) -> Result<(), AgentError> {
     match command {
         Command::Enroll(EnrollArguments { state, server, token, token_file, host }) => {
             let token = enroll::token(token, token_file.as_deref())?;
-            runtime()?.block_on(enroll::enroll(&server, &token, &host, &state.state))
+            let enrolled = enroll::enroll(&server, &token, &host, &state.state);
+            let note = runtime()?.block_on(enrolled)?;
+            if json { print(&serde_json::json!(note).to_string()) } else { Ok(()) }
         }
         Command::Run(RunArguments { state, config }) => {
             agent_release::hand_over(&state.state);
@@ -116,12 +126,15 @@ fn dispatch(command: Command) -> Result<(), AgentError> {
             runtime.shutdown_background();
             end
         }
-        Command::Status(StatusArguments { state, json }) => {
+        Command::Status(StatusArguments { state }) => {
             let status = status::status(&state.state)?;
-            let text = if json { status.json() } else { status.to_string() };
-            writeln!(io::stdout(), "{text}").map_err(AgentError::io("write", "standard output"))
+            print(&if json { status.json() } else { status.to_string() })
         }
     }
+}
+
+fn print(text: &str) -> Result<(), AgentError> {
+    writeln!(io::stdout(), "{text}").map_err(AgentError::io("write", "standard output"))
 }
 
 /// Two threads: one for the network, one for whatever it waits on. Blocking work has threads of its own.
@@ -133,14 +146,14 @@ fn runtime() -> Result<tokio::runtime::Runtime, AgentError> {
         .map_err(AgentError::io("start", "the runtime"))
 }
 
-fn logging() {
+fn logging(json: bool) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("REFIT_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    // A second call, as tests make it, changes nothing.
-    let _ = tracing_subscriber::fmt()
+    let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_ansi(false)
-        .with_target(false)
-        .try_init();
+        .with_target(false);
+    // A second call, as tests make it, changes nothing.
+    let _ = if json { logs.json().try_init() } else { logs.try_init() };
 }

@@ -1,7 +1,7 @@
 //! How this host is let into a fleet.
 
 use crate::error::AgentError;
-use refit_client::{Identity, enrol};
+use refit_client::{Identity, IdentityNote, enrol};
 use refit_names::HostName;
 use refit_repository::TrustStore;
 use std::{fs, path::Path};
@@ -25,12 +25,12 @@ pub async fn enroll(
     token: &str,
     host: &HostName,
     state: &Path,
-) -> Result<(), AgentError> {
+) -> Result<IdentityNote, AgentError> {
     let enrolled = enrol(server, token, host, state).await?;
     pin(&enrolled.identity, state)?;
-    let note = &enrolled.identity.note;
+    let note = enrolled.identity.note;
     tracing::info!(host = %note.host, site = %note.site, role = %note.role, server = %note.server, "enrolled");
-    Ok(())
+    Ok(note)
 }
 
 /// Pins the root that came with the identity. Repeating it changes nothing, so `run` does it again after a cut-off.
