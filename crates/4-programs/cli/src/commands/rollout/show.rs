@@ -2,7 +2,6 @@
 
 use crate::{CliError, Exit, context::Context, output::table, span};
 use refit_names::BuildId;
-use refit_plan::Advance;
 use refit_protocol::agent::Standing;
 use refit_protocol::v1::{PlanView, RolloutHostView, RolloutView, WhyView};
 use refit_rollout::{HostState, RolloutState};
@@ -13,48 +12,9 @@ pub(super) fn plan(context: &Context, view: &PlanView) -> Result<Exit, CliError>
     Ok(if view.findings.is_empty() { Exit::Done } else { Exit::Blocked })
 }
 
+/// The plan as the plan itself tells it, then what planner and second judge say.
 pub(super) fn plan_text(view: &PlanView) -> String {
-    let plan = &view.plan;
-    let mut lines = vec![
-        format!(
-            "plan {} (generation {}) by {} at {}",
-            view.hash, plan.generation, plan.author, plan.made_at
-        ),
-        format!(
-            "{} to build {}; halts after {} failures; {} approvals needed",
-            plan.product, plan.target, plan.failure_budget, plan.approvals_needed
-        ),
-    ];
-    for wave in &plan.waves {
-        lines.push(format!(
-            "\n{}: {} hosts, {} at a time, goal {}, watched for {}, goes on {}",
-            wave.name,
-            wave.hosts.len(),
-            wave.parallel,
-            wave.goal,
-            span::text(wave.soak_ms),
-            match wave.advance {
-                Advance::Automatic => "by itself",
-                Advance::Manual => "by hand",
-            },
-        ));
-        let rows = wave.hosts.iter().map(|host| {
-            let mut builds: Vec<&BuildId> = host.legs.iter().map(|leg| &leg.from).collect();
-            builds.extend(host.legs.last().map(|leg| &leg.pack.to));
-            [
-                format!("  {}", host.host),
-                host.risk.to_string(),
-                path(builds),
-                span::text(host.p95_ms),
-                host.because.clone(),
-            ]
-        });
-        lines.push(table(["  host", "risk", "path", "p95", "because"], rows.collect()));
-    }
-    if !plan.excluded.is_empty() {
-        lines.push("\nleft out:".to_owned());
-        lines.extend(plan.excluded.iter().map(|out| format!("  {}: {}", out.host, out.because)));
-    }
+    let mut lines = vec![format!("plan {}", view.hash), view.plan.describe().trim_end().to_owned()];
     lines.extend(view.report.iter().map(|remark| format!("planner: {remark}")));
     lines.extend(view.findings.iter().map(|finding| format!("second judge OBJECTS: {finding}")));
     lines.join("\n")
