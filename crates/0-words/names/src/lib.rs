@@ -13,11 +13,14 @@ mod coded;
 mod digest;
 mod name;
 mod size;
+mod time_class;
 
 pub use coded::{Coded, ErrorClass, chain};
 pub use digest::{ChunkId, Digest, DigestError};
 pub use name::{
-    BuildId, HostName, NameError, ParameterName, PersonName, ProductName, RoleName, RolloutName,
-    RunbookName, SiteName, StepId, TargetName, TreePath, TreePathError, WaveName,
+    BuildId, HostName, NameError, ParameterName, PartName, PersonName, ProductName, RoleName,
+    RolloutName, RunbookName, SiteName, StepId, TargetName, TreePath, TreePathError, WaveName,
+    WindowName,
 };
 pub use size::{ByteSize, Generation, Percent, SizeError};
+pub use time_class::TimeClass;

@@ -121,6 +121,8 @@ name!(/** A step of a runbook, unique in it. */ StepId, "step id");
 name!(/** A person, or a service account, that acts. */ PersonName, "person name");
 name!(/** One campaign. */ RolloutName, "rollout name");
 name!(/** Servers that are changed together. */ WaveName, "wave name");
+name!(/** A recurring time in which hosts may be changed. */ WindowName, "window name");
+name!(/** A part of a pack that people may leave out. */ PartName, "part name");
 name!(/** A declared value that differs per host. */ ParameterName, "parameter name");
 
 /// Why a text is not a path inside a tree.

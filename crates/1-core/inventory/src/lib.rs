@@ -8,9 +8,14 @@
 //! 1. A fact carries the time it was observed; "never seen" is a state of its own, not a default value.
 //! 2. "Unreachable" is not "bad": it is derived from `last_seen`, never stored.
 
+mod surroundings;
+
+pub use surroundings::{ClusterRecord, EngineerRecord, SiteRecord};
+
 use jiff::Timestamp;
 use refit_names::{
     BuildId, ByteSize, HostName, ParameterName, PersonName, ProductName, RoleName, SiteName,
+    TimeClass, WindowName,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -100,6 +105,15 @@ pub struct HostRecord {
     /// Hosts that must be changed before this one.
     #[serde(default)]
     pub after: BTreeSet<HostName>,
+    /// Its place among tiers: a whole tier is changed before the next higher one.
+    #[serde(default)]
+    pub tier: u32,
+    /// Windows in which it may be changed, any of them; none means at any time.
+    #[serde(default)]
+    pub windows: BTreeSet<WindowName>,
+    /// When people want it changed; none means whenever a window of its own is open.
+    #[serde(default)]
+    pub time_class: Option<TimeClass>,
     /// Whether it takes part.
     #[serde(default)]
     pub lifecycle: Lifecycle,
@@ -112,6 +126,27 @@ pub struct HostRecord {
 }
 
 impl HostRecord {
+    /// A host of which nothing more is known than where it stands and what it does.
+    #[must_use]
+    pub fn new(name: HostName, site: SiteName, role: RoleName) -> Self {
+        Self {
+            name,
+            site,
+            role,
+            owner: None,
+            criticality: Criticality::default(),
+            tags: BTreeSet::new(),
+            cluster: None,
+            after: BTreeSet::new(),
+            tier: 0,
+            windows: BTreeSet::new(),
+            time_class: None,
+            lifecycle: Lifecycle::default(),
+            last_seen: None,
+            facts: None,
+        }
+    }
+
     /// What was seen of `product`, if anything.
     #[must_use]
     pub fn product(&self, product: &ProductName) -> Option<&ObservedProduct> {

@@ -16,11 +16,11 @@ pub use diff::{Change, diff};
 
 use jiff::Timestamp;
 use refit_names::{
-    BuildId, ByteSize, Digest, Generation, HostName, ParameterName, Percent, PersonName,
-    ProductName, RoleName, RolloutName, SiteName, TargetName, WaveName,
+    BuildId, ByteSize, Digest, Generation, HostName, ParameterName, PartName, Percent, PersonName,
+    ProductName, RoleName, RolloutName, SiteName, TargetName, TimeClass, WaveName, WindowName,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The value of `format` in a plan that this code understands.
 pub const PLAN_FORMAT: &str = "refit.plan/1";
@@ -55,6 +55,9 @@ pub struct Plan {
     pub excluded: Vec<Excluded>,
     /// How many people other than the author must agree.
     pub approvals_needed: u32,
+    /// Optional parts of its packs that are wanted.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub parts: BTreeSet<PartName>,
 }
 
 /// A pack by its exact content.
@@ -125,6 +128,36 @@ pub struct PlannedHost {
     pub p95_ms: u64,
     /// Nineteen of twenty such hosts are back after this many milliseconds.
     pub undo_p95_ms: u64,
+    /// When it is changed and by whom; none means as soon as its wave runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<Slot>,
+}
+
+/// When a host is changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Slot {
+    /// The opening of the window that it stands in.
+    pub opening: Opening,
+    /// When it is expected to start.
+    pub starts_at: Timestamp,
+    /// What kind of time that is.
+    pub class: TimeClass,
+    /// Who does it or stands by.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub people: BTreeSet<PersonName>,
+}
+
+/// One opening of a window, with freezes cut out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Opening {
+    /// Which window.
+    pub window: WindowName,
+    /// From this moment on.
+    pub opens_at: Timestamp,
+    /// Until just before this moment.
+    pub closes_at: Timestamp,
 }
 
 /// One pack on one host.
@@ -163,6 +196,12 @@ pub struct Order {
     pub legs: Vec<Leg>,
     /// Values of runbook parameters.
     pub parameters: BTreeMap<ParameterName, String>,
+    /// When it may be carried out; none means at any time after deployment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opening: Option<Opening>,
+    /// Optional parts of its packs that are wanted.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub parts: BTreeSet<PartName>,
 }
 
 /// Identifies an order on its host.
@@ -204,13 +243,21 @@ impl Plan {
         let Some((_, planned)) = self.hosts().find(|(_, planned)| planned.host == *host) else {
             return Ok(None);
         };
-        Ok(Some(Order {
+        Ok(Some(self.order_of(planned, self.hash()?)))
+    }
+
+    /// The order for a host of this plan, whose hash the caller has already.
+    #[must_use]
+    pub fn order_of(&self, planned: &PlannedHost, hash: Digest) -> Order {
+        Order {
             key: OrderKey { rollout: self.rollout.clone(), generation: self.generation },
-            plan: self.hash()?,
-            host: host.clone(),
+            plan: hash,
+            host: planned.host.clone(),
             product: self.product.clone(),
             legs: planned.legs.clone(),
             parameters: planned.parameters.clone(),
-        }))
+            opening: planned.slot.as_ref().map(|slot| slot.opening.clone()),
+            parts: self.parts.clone(),
+        }
     }
 }

@@ -5,7 +5,7 @@ use refit_names::{BuildId, ByteSize, Digest, Generation, HostName, Percent, Targ
 use refit_plan::{
     Advance, Excluded, Leg, PLAN_FORMAT, PackPin, Plan, PlannedHost, PlannedWave, diff,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 fn pin(to: &str) -> PackPin {
     PackPin {
@@ -30,6 +30,7 @@ fn host(name: &str, risk: u32) -> PlannedHost {
         parameters: BTreeMap::new(),
         p95_ms: 95_000,
         undo_p95_ms: 800,
+        slot: None,
     }
 }
 
@@ -67,6 +68,7 @@ fn plan() -> Plan {
             because: "it is retired".to_owned(),
         }],
         approvals_needed: 1,
+        parts: BTreeSet::new(),
     }
 }
 

@@ -139,6 +139,7 @@ pub fn plan(input: &PlanInput) -> Result<(Plan, PlanReport), PlanError> {
         failure_budget: input.failure_budget.min(u32::try_from(ordered.len()).unwrap_or(u32::MAX)),
         excluded,
         approvals_needed: input.approvals_needed,
+        parts: BTreeSet::new(),
     };
     Ok((plan, report))
 }

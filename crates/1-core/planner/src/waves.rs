@@ -88,6 +88,7 @@ fn planned(host: &Placed<'_>, because: String) -> PlannedHost {
         parameters: host.parameters.clone(),
         p95_ms: host.p95_ms,
         undo_p95_ms: host.undo_p95_ms,
+        slot: None,
     }
 }
 

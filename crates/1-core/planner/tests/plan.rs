@@ -58,17 +58,13 @@ fn host(number: usize, risk: u32) -> Candidate {
         products: vec![product],
     };
     let record = HostRecord {
-        name: HostName::parse(format!("host-{number:02}")).unwrap(),
-        site: name("north"),
-        role: name("app"),
-        owner: None,
-        criticality: Default::default(),
-        tags: BTreeSet::new(),
-        cluster: None,
-        after: BTreeSet::new(),
-        lifecycle: Default::default(),
         last_seen: Some(Timestamp::UNIX_EPOCH),
         facts: Some(facts),
+        ..HostRecord::new(
+            HostName::parse(format!("host-{number:02}")).unwrap(),
+            name("north"),
+            name("app"),
+        )
     };
     Candidate { record, risk: RiskScore { score: risk, reasons: Vec::new() }, reachable: true }
 }

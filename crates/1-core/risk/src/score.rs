@@ -197,22 +197,16 @@ fn hours_between(earlier: Timestamp, later: Timestamp) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use refit_inventory::Lifecycle;
-    use std::collections::BTreeSet;
 
     fn host() -> HostRecord {
         HostRecord {
-            name: "db-1".parse().unwrap(),
-            site: "north".parse().unwrap(),
-            role: "database".parse().unwrap(),
-            owner: None,
             criticality: Criticality::Critical,
-            tags: BTreeSet::new(),
             cluster: Some("db".to_owned()),
-            after: BTreeSet::new(),
-            lifecycle: Lifecycle::Active,
-            last_seen: None,
-            facts: None,
+            ..HostRecord::new(
+                "db-1".parse().unwrap(),
+                "north".parse().unwrap(),
+                "database".parse().unwrap(),
+            )
         }
     }
 

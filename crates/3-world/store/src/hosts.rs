@@ -86,19 +86,8 @@ impl Store {
         let transaction = self.begin().await?;
         let found = Entity::find_by_id(name.to_string()).one(&transaction).await;
         let known = found.map_err(during("read a host"))?.map(host_of).transpose()?;
-        let mut record = known.unwrap_or_else(|| HostRecord {
-            name: name.clone(),
-            site: site.clone(),
-            role: role.clone(),
-            owner: None,
-            criticality: refit_inventory::Criticality::default(),
-            tags: std::collections::BTreeSet::new(),
-            cluster: None,
-            after: std::collections::BTreeSet::new(),
-            lifecycle: refit_inventory::Lifecycle::default(),
-            last_seen: None,
-            facts: None,
-        });
+        let mut record =
+            known.unwrap_or_else(|| HostRecord::new(name.clone(), site.clone(), role.clone()));
         record.site = site.clone();
         record.role = role.clone();
         put(&transaction, name.as_str(), said_text(&record)?).await?;

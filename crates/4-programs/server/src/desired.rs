@@ -3,7 +3,7 @@
 use crate::{app::App, campaign::Campaign, hub::Desired, refusal::Answer};
 use refit_inventory::Lifecycle;
 use refit_names::{Digest, HostName};
-use refit_plan::{Order, OrderKey, Plan};
+use refit_plan::{Order, Plan};
 use refit_protocol::agent::{Assignment, Permission};
 use std::collections::BTreeMap;
 
@@ -52,16 +52,5 @@ fn permission(campaign: &Campaign, host: &HostName) -> Option<Permission> {
 
 /// All orders of a plan; its hash is computed once, not once per host.
 fn orders(plan: &Plan, hash: Digest) -> impl Iterator<Item = (HostName, Order)> {
-    plan.hosts().map(move |(_, planned)| {
-        let key = OrderKey { rollout: plan.rollout.clone(), generation: plan.generation };
-        let order = Order {
-            key,
-            plan: hash,
-            host: planned.host.clone(),
-            product: plan.product.clone(),
-            legs: planned.legs.clone(),
-            parameters: planned.parameters.clone(),
-        };
-        (planned.host.clone(), order)
-    })
+    plan.hosts().map(move |(_, planned)| (planned.host.clone(), plan.order_of(planned, hash)))
 }

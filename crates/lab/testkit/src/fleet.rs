@@ -8,7 +8,7 @@ use refit_inventory::{
 use refit_names::{ByteSize, Digest, ProductName};
 use refit_packs::catalog::{CATALOG_FORMAT, Catalog, PackSummary};
 use refit_packs::manifest::PackKind;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The product of all builders.
 pub const PRODUCT: &str = "ledger";
@@ -43,17 +43,10 @@ pub fn host(name: &str, seen: Timestamp) -> HostBuilder {
         products: vec![product],
     };
     HostBuilder(HostRecord {
-        name: lit(name),
-        site: lit("home"),
-        role: lit("app"),
-        owner: None,
         criticality: Criticality::Low,
-        tags: BTreeSet::new(),
-        cluster: None,
-        after: BTreeSet::new(),
-        lifecycle: Lifecycle::Active,
         last_seen: Some(seen),
         facts: Some(facts),
+        ..HostRecord::new(lit(name), lit("home"), lit("app"))
     })
 }
 

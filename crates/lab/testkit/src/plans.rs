@@ -4,7 +4,7 @@ use crate::{PRODUCT, lit};
 use jiff::Timestamp;
 use refit_names::{Generation, Percent};
 use refit_plan::{Advance, Leg, PLAN_FORMAT, PackPin, Plan, PlannedHost, PlannedWave};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Makes a plan of [`PRODUCT`] along a path of builds.
 #[derive(Debug, Clone)]
@@ -36,6 +36,7 @@ impl PlanBuilder {
             failure_budget: 1,
             excluded: Vec::new(),
             approvals_needed: 1,
+            parts: BTreeSet::new(),
         };
         Self { path: path.iter().map(|build| (*build).to_owned()).collect(), plan }
     }
@@ -86,6 +87,7 @@ impl PlanBuilder {
             parameters: BTreeMap::new(),
             p95_ms: 1_000,
             undo_p95_ms: 1_000,
+            slot: None,
         }
     }
 }

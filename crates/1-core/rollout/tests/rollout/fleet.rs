@@ -42,6 +42,7 @@ pub(crate) fn plan(sizes: &[u32]) -> Plan {
         parameters: BTreeMap::new(),
         p95_ms: 1000,
         undo_p95_ms: 1000,
+        slot: None,
     };
     let wave = |(number, size): (usize, &u32)| PlannedWave {
         name: format!("wave-{number}").parse().unwrap(),
@@ -67,6 +68,7 @@ pub(crate) fn plan(sizes: &[u32]) -> Plan {
         failure_budget: 2,
         excluded: Vec::new(),
         approvals_needed: 1,
+        parts: BTreeSet::new(),
     }
 }
 

@@ -1,6 +1,7 @@
 use super::*;
 use refit_names::{ByteSize, TargetName};
 use refit_plan::{Leg, OrderKey, PackPin};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 fn build(text: &str) -> BuildId {
@@ -27,6 +28,8 @@ fn order() -> Order {
         product: ProductName::parse("ledger").unwrap(),
         legs: vec![leg("1000", "1100"), leg("1100", "1200")],
         parameters: BTreeMap::new(),
+        opening: None,
+        parts: BTreeSet::new(),
     }
 }
 

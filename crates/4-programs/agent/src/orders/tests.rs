@@ -1,6 +1,7 @@
 use super::*;
 use refit_names::{HostName, ProductName, TargetName};
 use refit_plan::Leg;
+use std::collections::BTreeSet;
 
 fn order(generation: u64, record: &[u8]) -> Order {
     Order {
@@ -21,6 +22,8 @@ fn order(generation: u64, record: &[u8]) -> Order {
             },
         }],
         parameters: BTreeMap::new(),
+        opening: None,
+        parts: BTreeSet::new(),
     }
 }
 

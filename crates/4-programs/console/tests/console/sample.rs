@@ -3,9 +3,7 @@
 use async_trait::async_trait;
 use jiff::Timestamp;
 use refit_console::{Answer, ConsoleSource, PackPage};
-use refit_inventory::{
-    Criticality, HostRecord, Lifecycle, ObservedFacts, ObservedProduct, ServiceState,
-};
+use refit_inventory::{Criticality, HostRecord, ObservedFacts, ObservedProduct, ServiceState};
 use refit_journal::{Cause, OrderOutcome};
 use refit_names::{
     BuildId, ByteSize, Digest, Generation, HostName, Percent, RolloutName, TargetName, TreePath,
@@ -299,6 +297,7 @@ impl ConsoleSource for Sample {
                 because: "is retired".to_owned(),
             }],
             approvals_needed: 1,
+            parts: BTreeSet::new(),
         };
         let report = vec![
             "8 hosts in 3 waves".to_owned(),
@@ -350,17 +349,12 @@ impl ConsoleSource for Sample {
             products: vec![product],
         };
         let record = HostRecord {
-            name: name.clone(),
-            site: "north".parse().unwrap(),
-            role: "app".parse().unwrap(),
             owner: Some("owner".parse().unwrap()),
             criticality: Criticality::High,
             tags: BTreeSet::from([HOSTILE.to_owned()]),
-            cluster: None,
-            after: BTreeSet::new(),
-            lifecycle: Lifecycle::Active,
             last_seen: Some(at(2)),
             facts: Some(facts),
+            ..HostRecord::new(name.clone(), "north".parse().unwrap(), "app".parse().unwrap())
         };
         Ok(HostView { record, reachable: name.as_str() != "db-03", risk: risk() })
     }

@@ -143,17 +143,12 @@ fn record(values: &BTreeMap<&str, &str>) -> Result<HostRecord, Vec<String>> {
         .map_err(|e| keep("after", e.to_string()));
     match (name, site, role, owner, criticality, after) {
         (Ok(name), Ok(site), Ok(role), Ok(owner), Ok(criticality), Ok(after)) => Ok(HostRecord {
-            name,
-            site,
-            role,
             owner,
             criticality,
             tags: value("tags").split_whitespace().map(str::to_owned).collect(),
             cluster: optional(value("cluster")).map(str::to_owned),
             after,
-            lifecycle: Default::default(),
-            last_seen: None,
-            facts: None,
+            ..HostRecord::new(name, site, role)
         }),
         _ => Err(faults),
     }
