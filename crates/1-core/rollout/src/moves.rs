@@ -1,11 +1,11 @@
 //! The one total function: what follows from an event.
 
 use crate::campaign::{Current, Settings};
-use crate::{Effect, Event, HostState, IllegalMove, Rollout, RolloutState, Transition};
+use crate::{Effect, Event, HostState, IllegalMove, Permission, Rollout, RolloutState, Transition};
 use jiff::Timestamp;
 use refit_names::{Digest, Generation, HostName, PersonName};
 use refit_plan::{Advance, Plan};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Rollout {
     /// What the rollout is after `event`, and what is to be done about it.
@@ -16,7 +16,18 @@ impl Rollout {
     /// # Errors
     /// [`IllegalMove`] says what was expected; nothing changed.
     pub fn next(&self, event: &Event, now: Timestamp) -> Result<Transition, IllegalMove> {
-        let mut after = self.clone();
+        let mut rollout = self.clone();
+        let effects = rollout.proceed(event, now)?;
+        Ok(Transition { rollout, effects })
+    }
+
+    /// The same in place, for whoever keeps nothing of the rollout before: a rehearsal makes millions of moves.
+    ///
+    /// # Errors
+    /// As [`Rollout::next`]; the rollout may be half moved then, and is not to be used again.
+    pub fn proceed(&mut self, event: &Event, now: Timestamp) -> Result<Vec<Effect>, IllegalMove> {
+        let before = Before::of(self, event);
+        let after = self;
         let mut notes = Vec::new();
         match event {
             Event::PlanMade { plan } => after.plan_made(event, plan)?,
@@ -38,8 +49,7 @@ impl Rollout {
             Event::Tick => {}
         }
         after.settle(now);
-        let effects = effects(self, &after, now, notes);
-        Ok(Transition { rollout: after, effects })
+        Ok(before.effects(after, now, notes))
     }
 
     fn refuse(&self, event: &Event, expected: &'static str) -> IllegalMove {
@@ -306,25 +316,55 @@ impl Rollout {
     }
 }
 
-/// What changed, as things to do.
-fn effects(before: &Rollout, after: &Rollout, now: Timestamp, notes: Vec<String>) -> Vec<Effect> {
-    let mut effects = Vec::new();
-    if before.state != after.state {
-        let text = format!("rollout `{}` is {}", after.name, after.state);
-        effects.push(Effect::Note { text });
-    }
-    effects.extend(notes.into_iter().map(|text| Effect::Note { text }));
-    let unchanged = before.state == after.state && before.current == after.current;
-    let names: BTreeSet<&HostName> =
-        before.hosts().iter().chain(after.hosts()).map(|host| &host.host).collect();
-    for host in names.into_iter().filter(|_| !unchanged) {
-        let permission = after.permission_for(host);
-        if before.permission_for(host) != permission {
-            effects.push(Effect::Permit { host: host.clone(), permission });
+/// What has to be known of a rollout before a move to say what the move changed.
+struct Before {
+    state: RolloutState,
+    /// In the order of its hosts.
+    permissions: Vec<Option<Permission>>,
+    /// Its hosts, where the move may replace them.
+    replaced: Option<Vec<HostName>>,
+}
+
+impl Before {
+    fn of(rollout: &Rollout, event: &Event) -> Self {
+        let hosts = rollout.hosts();
+        let names = || hosts.iter().map(|host| host.host.clone()).collect();
+        Self {
+            state: rollout.state.clone(),
+            permissions: hosts.iter().map(|host| rollout.permission_of(host)).collect(),
+            replaced: matches!(event, Event::PlanMade { .. }).then(names),
         }
     }
-    if let Some(at) = after.next_tick().filter(|at| *at > now) {
-        effects.push(Effect::TickAt { at });
+
+    /// What changed, as things to do.
+    fn effects(self, after: &Rollout, now: Timestamp, notes: Vec<String>) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        if self.state != after.state {
+            let text = format!("rollout `{}` is {}", after.name, after.state);
+            effects.push(Effect::Note { text });
+        }
+        effects.extend(notes.into_iter().map(|text| Effect::Note { text }));
+        effects.extend(
+            self.permits(after)
+                .into_iter()
+                .map(|(host, permission)| Effect::Permit { host: host.clone(), permission }),
+        );
+        if let Some(at) = after.next_tick().filter(|at| *at > now) {
+            effects.push(Effect::TickAt { at });
+        }
+        effects
     }
-    effects
+
+    /// Permissions that changed, by host.
+    fn permits<'a>(&'a self, after: &'a Rollout) -> BTreeMap<&'a HostName, Option<Permission>> {
+        let now = after.hosts().iter().map(|host| (&host.host, after.permission_of(host)));
+        let Some(old) = &self.replaced else {
+            let pairs = now.zip(&self.permissions);
+            return pairs.filter(|((_, new), old)| new != *old).map(|(new, _)| new).collect();
+        };
+        let was: BTreeMap<_, _> = old.iter().zip(self.permissions.iter().copied()).collect();
+        let gone = old.iter().map(|host| (host, None));
+        let all: BTreeMap<_, _> = gone.chain(now).collect();
+        all.into_iter().filter(|(host, new)| was.get(host).copied().flatten() != *new).collect()
+    }
 }

@@ -54,7 +54,10 @@ impl Rollout {
     /// How far the host may go with its order; none: it has no order of this rollout.
     #[must_use]
     pub fn permission_for(&self, host: &HostName) -> Option<Permission> {
-        let member = self.host(host)?;
+        self.permission_of(self.host(host)?)
+    }
+
+    pub(crate) fn permission_of(&self, member: &RolloutHost) -> Option<Permission> {
         let ordered = !matches!(
             self.state,
             RolloutState::Draft | RolloutState::Planned | RolloutState::Agreed

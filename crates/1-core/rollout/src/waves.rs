@@ -172,7 +172,9 @@ impl Current {
     fn judge(&mut self, wave: u32, advance: Option<Advance>, now: Timestamp) -> Verdict {
         let count = self.count(wave);
         let in_reach = self.goal_in_reach(wave);
-        let names = self.unsettled_names(wave);
+        let late = count.unsettled > 0
+            && self.wave(wave).and_then(Wave::times_out).is_some_and(|end| now >= end);
+        let names = if late { self.unsettled_names(wave) } else { String::new() };
         let last = usize::try_from(wave).is_ok_and(|wave| wave + 1 >= self.waves.len());
         let Some(running) = self.wave_mut(wave) else { return Verdict::Wait };
         running.started_at.get_or_insert(now);
@@ -183,7 +185,7 @@ impl Current {
             ));
         }
         if count.unsettled > 0 {
-            if running.times_out().is_some_and(|end| now >= end) {
+            if late {
                 let name = &running.name;
                 return Verdict::Halt(format!("wave `{name}` timed out; not finished: {names}"));
             }
