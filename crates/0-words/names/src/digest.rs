@@ -1,8 +1,9 @@
 //! Digests: SHA-256 for what is signed and shown, BLAKE3 for chunks.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 /// Why a text is not a digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,6 +77,18 @@ macro_rules! digest {
         impl From<$name> for String {
             fn from(digest: $name) -> String {
                 digest.to_string()
+            }
+        }
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({
+                    "type": "string",
+                    "pattern": concat!("^(", $prefix, ")?[0-9A-Fa-f]{64}$"),
+                    "description": $expected,
+                })
             }
         }
     };

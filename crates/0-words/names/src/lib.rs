@@ -18,8 +18,8 @@ mod time_class;
 pub use coded::{Coded, ErrorClass, chain};
 pub use digest::{ChunkId, Digest, DigestError};
 pub use name::{
-    BuildId, HostName, NameError, ParameterName, PartName, PersonName, ProductName, RoleName,
-    RolloutName, RunbookName, SiteName, StepId, TargetName, TreePath, TreePathError, WaveName,
+    BuildId, ComponentName, HostName, NameError, ParameterName, PartName, PersonName, ProductName, RoleName,
+    RolloutName, RunbookName, SiteName, StepId, SwitchName, TargetName, TreePath, TreePathError, WaveName,
     WindowName,
 };
 pub use size::{ByteSize, Generation, Percent, SizeError};

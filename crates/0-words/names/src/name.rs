@@ -1,7 +1,8 @@
 //! Names of things, and paths inside a pack's tree.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 /// Longest name in bytes: what a DNS name may have, so that every host name fits.
 const NAME_BYTES_MAX: usize = 253;
@@ -108,6 +109,19 @@ macro_rules! name {
                 &self.0
             }
         }
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({
+                    "type": "string",
+                    "format": "refit-name",
+                    "pattern": "^[A-Za-z0-9][A-Za-z0-9._+-]{0,252}$",
+                    "description": concat!($kind, ": letters, digits, `.`, `_`, `+` and `-`, the first a letter or digit"),
+                })
+            }
+        }
     };
 }
 
@@ -124,6 +138,8 @@ name!(/** Servers that are changed together. */ WaveName, "wave name");
 name!(/** A recurring time in which hosts may be changed. */ WindowName, "window name");
 name!(/** A part of a pack that people may leave out. */ PartName, "part name");
 name!(/** A declared value that differs per host. */ ParameterName, "parameter name");
+name!(/** A program that a product consists of, with a version of its own. */ ComponentName, "component name");
+name!(/** A feature that can be on or off. */ SwitchName, "switch name");
 
 /// Why a text is not a path inside a tree.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -227,6 +243,21 @@ macro_rules! tree_path {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.pad(&self.0)
+            }
+        }
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({
+                    "type": "string",
+                    "format": "refit-path",
+                    "minLength": 1,
+                    "maxLength": 1024,
+                    "pattern": r"^(?!\.{1,2}(/|$))[^/\\\x00-\x1f\x7f]+(/(?!\.{1,2}(/|$))[^/\\\x00-\x1f\x7f]+)*$",
+                    "description": "a relative path with `/` between plain names, never leaving its folder",
+                })
             }
         }
     };

@@ -1,7 +1,11 @@
 //! Quantities that carry their unit.
 
-use serde::{Deserialize, Serialize};
-use std::fmt;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Unexpected, Visitor},
+};
+use std::{borrow::Cow, fmt};
 
 /// Why a text is not a quantity.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,10 +18,8 @@ pub enum SizeError {
     Percent(u8),
 }
 
-/// A number of bytes.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
-)]
+/// A number of bytes. Read as a number, or as a text with a unit; written as a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize)]
 #[serde(transparent)]
 pub struct ByteSize(pub u64);
 
@@ -54,6 +56,50 @@ impl ByteSize {
             return Err(wrong());
         }
         Ok(Self(bytes as u64))
+    }
+}
+
+impl<'de> Deserialize<'de> for ByteSize {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(SizeVisitor)
+    }
+}
+
+struct SizeVisitor;
+
+impl Visitor<'_> for SizeVisitor {
+    type Value = ByteSize;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a number of bytes, or a text such as `20 MiB`")
+    }
+    fn visit_u64<E: serde::de::Error>(self, bytes: u64) -> Result<ByteSize, E> {
+        Ok(ByteSize(bytes))
+    }
+    fn visit_i64<E: serde::de::Error>(self, bytes: i64) -> Result<ByteSize, E> {
+        u64::try_from(bytes).map(ByteSize).map_err(|_| E::invalid_value(Unexpected::Signed(bytes), &self))
+    }
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<ByteSize, E> {
+        ByteSize::parse(text).map_err(E::custom)
+    }
+}
+
+impl JsonSchema for ByteSize {
+    fn schema_name() -> Cow<'static, str> {
+        "ByteSize".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [
+                { "type": "integer", "minimum": 0, "maximum": u64::MAX },
+                {
+                    "type": "string",
+                    "format": "refit-size",
+                    "pattern": r"^[0-9]+(\.[0-9]+)? *([KMGT]iB|[kMGT]B|B)?$",
+                },
+            ],
+            "description": "a number of bytes, or a text such as `20 MiB`",
+        })
     }
 }
 
@@ -143,6 +189,9 @@ mod tests {
         assert!(ByteSize::parse("-1 B").is_err());
         assert!(ByteSize::parse("many").is_err());
         assert_eq!(ByteSize(1_572_864).to_string(), "1.5 MiB");
+        assert_eq!(serde_json::from_str::<ByteSize>("\"4 GiB\"").unwrap(), ByteSize(4 << 30));
+        assert_eq!(serde_json::from_str::<ByteSize>("4096").unwrap(), ByteSize(4096));
+        assert!(serde_json::from_str::<ByteSize>("-1").is_err());
     }
 
     #[test]
