@@ -7,6 +7,8 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 const SIDEWAYS: &[(&str, &str)] = &[
     ("refit-inventory", "refit-packs"),
     ("refit-risk", "refit-inventory"),
+    ("refit-expression", "refit-inventory"),
+    ("refit-calendar", "refit-plan"),
     ("refit-planner", "refit-plan"),
     ("refit-planner", "refit-packs"),
     ("refit-planner", "refit-inventory"),
