@@ -159,10 +159,10 @@ impl Calendar {
     }
 
     fn compiled(&self, name: &WindowName) -> Result<&Compiled, UnknownWindow> {
-        self.0.windows.get(name).ok_or_else(|| UnknownWindow {
-            window: name.clone(),
-            suggestion: self.like(name),
-        })
+        self.0
+            .windows
+            .get(name)
+            .ok_or_else(|| UnknownWindow { window: name.clone(), suggestion: self.like(name) })
     }
 
     fn like(&self, name: &WindowName) -> Option<String> {
@@ -206,7 +206,9 @@ fn duplicates(windows: &[Window]) -> Vec<CalendarError> {
         *times.entry(&window.name).or_default() += 1;
     }
     let twice = times.into_iter().filter(|(_, found)| *found > 1);
-    twice.map(|(window, found)| CalendarError::DuplicateWindow { window: window.clone(), found }).collect()
+    twice
+        .map(|(window, found)| CalendarError::DuplicateWindow { window: window.clone(), found })
+        .collect()
 }
 
 fn judge_freezes(freezes: &[Freeze]) -> Vec<CalendarError> {
@@ -220,9 +222,10 @@ fn judge_freezes(freezes: &[Freeze]) -> Vec<CalendarError> {
         }
     }
     let twice = times.into_iter().filter(|(_, found)| *found > 1);
-    errors.extend(
-        twice.map(|(freeze, found)| CalendarError::DuplicateFreeze { freeze: freeze.to_owned(), found }),
-    );
+    errors.extend(twice.map(|(freeze, found)| CalendarError::DuplicateFreeze {
+        freeze: freeze.to_owned(),
+        found,
+    }));
     errors
 }
 

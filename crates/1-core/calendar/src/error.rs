@@ -51,7 +51,10 @@ pub enum CalendarError {
         suggestion: Option<String>,
     },
     /// No length, or more than a week.
-    #[error("window `{window}` is open for {minutes} minutes, expected 1 to {}", crate::WINDOW_MINUTES_MAX)]
+    #[error(
+        "window `{window}` is open for {minutes} minutes, expected 1 to {}",
+        crate::WINDOW_MINUTES_MAX
+    )]
     Length {
         /// Which.
         window: WindowName,

@@ -66,7 +66,11 @@ impl Compiled {
             until.is_some_and(|until| opens.is_none_or(|opens| until.is_over(at, opens)))
         };
         let starts = LocalStarts::of(&self.window, self.rule.as_ref());
-        starts.take_while(|(at, _)| *at <= end).filter(|(at, by)| *by == By::Extra || !over(*at)).map(|(at, _)| at).collect()
+        starts
+            .take_while(|(at, _)| *at <= end)
+            .filter(|(at, by)| *by == By::Extra || !over(*at))
+            .map(|(at, _)| at)
+            .collect()
     }
 
     pub(crate) fn length(&self) -> SignedDuration {

@@ -13,8 +13,20 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
 const KEYS: &[&str] = &[
-    "FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST", "BYSETPOS", "BYMONTH", "BYMONTHDAY", "BYYEARDAY",
-    "BYWEEKNO", "BYDAY", "BYHOUR", "BYMINUTE", "BYSECOND",
+    "FREQ",
+    "INTERVAL",
+    "COUNT",
+    "UNTIL",
+    "WKST",
+    "BYSETPOS",
+    "BYMONTH",
+    "BYMONTHDAY",
+    "BYYEARDAY",
+    "BYWEEKNO",
+    "BYDAY",
+    "BYHOUR",
+    "BYMINUTE",
+    "BYSECOND",
 ];
 /// Keys with lists of numbers: what they may hold, whether counting from the end is allowed.
 const NUMBERS: &[(&str, RangeInclusive<i32>, bool, &str)] = &[
@@ -55,7 +67,11 @@ impl Until {
 
 impl Rule {
     /// Reads a rule that counts from `starts`; every fault that can be seen by itself is reported.
-    pub(crate) fn parse(text: &str, starts: DateTime, zone: &TimeZone) -> Result<Self, Vec<RuleFault>> {
+    pub(crate) fn parse(
+        text: &str,
+        starts: DateTime,
+        zone: &TimeZone,
+    ) -> Result<Self, Vec<RuleFault>> {
         let (parts, mut faults) = parts(text);
         check_frequency(&parts, &mut faults);
         check_counts(&parts, &mut faults);
@@ -112,7 +128,8 @@ fn parts(text: &str) -> (BTreeMap<&'static str, String>, Vec<RuleFault>) {
         let Some(known) = KEYS.iter().find(|known| **known == key) else {
             let near = KEYS.iter().map(|known| (strsim::jaro_winkler(key, known), known));
             let near = near.max_by(|(one, _), (other, _)| one.total_cmp(other));
-            let suggestion = near.filter(|(like, _)| *like > 0.8).map(|(_, name)| (*name).to_owned());
+            let suggestion =
+                near.filter(|(like, _)| *like > 0.8).map(|(_, name)| (*name).to_owned());
             faults.push(RuleFault::UnknownKey { key: key.to_owned(), suggestion });
             continue;
         };
@@ -156,7 +173,8 @@ fn check_days(parts: &BTreeMap<&str, String>, faults: &mut Vec<RuleFault>) {
         _ => 0,
     };
     let good = |day: &&str| {
-        let Some((nth, name)) = day.len().checked_sub(2).and_then(|at| day.split_at_checked(at)) else {
+        let Some((nth, name)) = day.len().checked_sub(2).and_then(|at| day.split_at_checked(at))
+        else {
             return false;
         };
         DAYS.contains(&name) && (nth.is_empty() || is_number(nth, &(1..=counted), true))
@@ -173,7 +191,11 @@ fn check_until(
 ) -> Option<Until> {
     let text = parts.get("UNTIL")?;
     let Some(until) = read_until(text) else {
-        faults.push(value("UNTIL", text, "a day 20261231, a local time 20261231T235959 or UTC 20261231T235959Z"));
+        faults.push(value(
+            "UNTIL",
+            text,
+            "a day 20261231, a local time 20261231T235959 or UTC 20261231T235959Z",
+        ));
         return None;
     };
     let first = crate::local::opens_at(starts, zone);
@@ -197,7 +219,8 @@ fn read_until(text: &str) -> Option<Until> {
 
 fn is_number(text: &str, range: &RangeInclusive<i32>, both_ways: bool) -> bool {
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let plain = !digits.is_empty() && digits.len() <= 5 && digits.bytes().all(|b| b.is_ascii_digit());
+    let plain =
+        !digits.is_empty() && digits.len() <= 5 && digits.bytes().all(|b| b.is_ascii_digit());
     let signed = digits.len() != text.len();
     let number = digits.parse::<i32>().unwrap_or(-1);
     plain && (both_ways || !signed) && range.contains(&number)
@@ -210,6 +233,8 @@ fn value(key: &'static str, found: &str, expected: &'static str) -> RuleFault {
 /// The library's sentence without its advice and full stop.
 fn plain(error: &rrule::RRuleError) -> String {
     let text = refit_names::chain(error);
-    let text = text.trim_start_matches("RRule validation error: ").trim_start_matches("RRule parsing error: ");
+    let text = text
+        .trim_start_matches("RRule validation error: ")
+        .trim_start_matches("RRule parsing error: ");
     text.trim_end_matches('.').to_owned()
 }
