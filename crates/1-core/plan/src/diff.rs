@@ -1,6 +1,7 @@
 //! What a new plan changes of an old one, for the people who have to agree again.
 
-use crate::{Plan, PlannedHost, PlannedWave};
+use crate::{Plan, PlannedHost, PlannedWave, Slot};
+use jiff::Timestamp;
 use refit_names::{BuildId, HostName, WaveName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -53,6 +54,17 @@ pub enum Change {
         /// Builds after.
         new: Vec<BuildId>,
     },
+    /// A host that is changed at another time, in another window or by other people.
+    SlotMoved {
+        /// Which.
+        host: HostName,
+        /// Before; none: as soon as its wave runs.
+        old: Option<Slot>,
+        /// After.
+        new: Option<Slot>,
+        /// Why it stands there now.
+        because: String,
+    },
     /// A host whose values of runbook parameters changed; the values are not shown.
     ParametersChanged {
         /// Which.
@@ -75,6 +87,10 @@ pub fn diff(old: &Plan, new: &Plan) -> Vec<Change> {
     value("failure budget", old.failure_budget.to_string(), new.failure_budget.to_string());
     value("approvals needed", old.approvals_needed.to_string(), new.approvals_needed.to_string());
     value("waves", names(&old.waves), names(&new.waves));
+    value("finish", moment(old.finishes_at()), moment(new.finishes_at()));
+    value("deadline", moment(old.deadline), moment(new.deadline));
+    let emergency = |plan: &Plan| plan.emergency.clone().unwrap_or_else(|| "no".to_owned());
+    value("emergency", emergency(old), emergency(new));
     for wave in &new.waves {
         if let Some(before) = old.waves.iter().find(|before| before.name == wave.name) {
             for ((what, old), (_, new)) in limits(before).into_iter().zip(limits(wave)) {
@@ -84,6 +100,10 @@ pub fn diff(old: &Plan, new: &Plan) -> Vec<Change> {
     }
     host_changes(old, new, &mut changes);
     changes
+}
+
+fn moment(at: Option<Timestamp>) -> String {
+    at.map_or_else(|| "none".to_owned(), |at| at.to_string())
 }
 
 fn names(waves: &[PlannedWave]) -> String {
@@ -125,6 +145,14 @@ fn host_changes(old: &Plan, new: &Plan, changes: &mut Vec<Change>) {
             let (old, new) = (was.builds(), planned.builds());
             changes.push(Change::PathChanged { host: host.clone(), old, new });
         }
+        if was.slot != planned.slot {
+            changes.push(Change::SlotMoved {
+                host: host.clone(),
+                old: was.slot.clone(),
+                new: planned.slot.clone(),
+                because: planned.because.clone(),
+            });
+        }
         if was.parameters != planned.parameters {
             changes.push(Change::ParametersChanged { host });
         }
@@ -153,6 +181,12 @@ impl fmt::Display for Change {
             }
             Self::PathChanged { host, old, new } => {
                 write!(f, "~ host {host}: {} → {}", chain(old), chain(new))
+            }
+            Self::SlotMoved { host, old, new, .. } => {
+                let told = |slot: &Option<Slot>| {
+                    slot.as_ref().map_or_else(|| "as its wave runs".to_owned(), Slot::to_string)
+                };
+                write!(f, "~ host {host}: {} → {}", told(old), told(new))
             }
             Self::ParametersChanged { host } => write!(f, "~ host {host}: other parameters"),
         }

@@ -1,7 +1,8 @@
 //! A plan as people read it before they agree to it.
 
-use crate::{Advance, Plan, PlannedHost, PlannedWave};
-use refit_names::BuildId;
+use crate::{Advance, Plan, PlannedHost, PlannedWave, Slot};
+use jiff::Timestamp;
+use refit_names::{BuildId, PersonName};
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
@@ -29,6 +30,7 @@ impl Plan {
         for pack in &self.packs {
             writeln!(out, "pack to {}: {}, record {}", pack.to, pack.size, pack.digest)?;
         }
+        self.write_times(out)?;
         for wave in &self.waves {
             write_wave(out, wave)?;
         }
@@ -37,6 +39,29 @@ impl Plan {
         }
         for excluded in &self.excluded {
             writeln!(out, "  {}: {}", excluded.host, excluded.because)?;
+        }
+        Ok(())
+    }
+}
+
+impl Plan {
+    fn write_times(&self, out: &mut String) -> fmt::Result {
+        if let Some(reason) = &self.emergency {
+            writeln!(out, "EMERGENCY, freezes do not count: {reason}")?;
+        }
+        if let Some(finish) = self.finishes_at() {
+            let outside = span(self.out_of_hours_ms());
+            writeln!(out, "expected to end at {finish}; {outside} of work outside of working hours")?;
+        }
+        if let Some(deadline) = self.deadline {
+            writeln!(out, "wanted by {deadline}")?;
+        }
+        for way in &self.staging {
+            writeln!(
+                out,
+                "site {}: {} at {} per second, must set out by {}",
+                way.site, way.bytes, way.bandwidth, way.start_by
+            )?;
         }
         Ok(())
     }
@@ -75,8 +100,23 @@ fn write_wave(out: &mut String, wave: &PlannedWave) -> fmt::Result {
             span(host.undo_p95_ms),
             host.because
         )?;
+        if let Some(slot) = &host.slot {
+            writeln!(out, "  {:<width$}  {slot}, expected until {}", "", shown(host.ends_at()))?;
+        }
     }
     Ok(())
+}
+
+fn shown(at: Option<Timestamp>) -> String {
+    at.map_or_else(String::new, |at| at.to_string())
+}
+
+impl fmt::Display for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in window {} ({})", self.starts_at, self.opening.window, self.class)?;
+        let people: Vec<_> = self.people.iter().map(PersonName::as_str).collect();
+        if people.is_empty() { Ok(()) } else { write!(f, " by {}", people.join(", ")) }
+    }
 }
 
 impl PlannedHost {

@@ -11,8 +11,10 @@
 
 mod diff;
 mod display;
+mod time;
 
 pub use diff::{Change, diff};
+pub use time::{busy_ms, reserve_ms};
 
 use jiff::Timestamp;
 use refit_names::{
@@ -58,6 +60,32 @@ pub struct Plan {
     /// Optional parts of its packs that are wanted.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub parts: BTreeSet<PartName>,
+    /// The moment by which people want it finished.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Timestamp>,
+    /// Why freezes do not count; such a plan needs one approval more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emergency: Option<String>,
+    /// When content must set out for sites with a narrow line.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub staging: Vec<Staging>,
+    /// Hosts that had begun when it was made: they stand as in its parent.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub begun: BTreeSet<HostName>,
+}
+
+/// Content on its way to a site.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Staging {
+    /// Where to.
+    pub site: SiteName,
+    /// What all its hosts fetch together.
+    pub bytes: ByteSize,
+    /// Bytes per second of its line.
+    pub bandwidth: ByteSize,
+    /// The latest moment at which every host still has its content in time.
+    pub start_by: Timestamp,
 }
 
 /// A pack by its exact content.
@@ -124,13 +152,39 @@ pub struct PlannedHost {
     pub legs: Vec<Leg>,
     /// Values of runbook parameters.
     pub parameters: BTreeMap<ParameterName, String>,
+    /// Half of such hosts are done after this many milliseconds; 0 when nobody said.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub p50_ms: u64,
     /// Nineteen of twenty such hosts are done after this many milliseconds.
     pub p95_ms: u64,
     /// Nineteen of twenty such hosts are back after this many milliseconds.
     pub undo_p95_ms: u64,
+    /// Time that people need behind it to validate it, in milliseconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub validation_ms: u64,
+    /// Where its times come from; empty means from its packs.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub estimated_from: String,
+    /// What its score is made of, the heaviest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<RiskPoint>,
     /// When it is changed and by whom; none means as soon as its wave runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slot: Option<Slot>,
+}
+
+/// One reason of a score, as it was when the plan was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RiskPoint {
+    /// Stable identifier, such as `criticality`.
+    pub code: String,
+    /// What it adds.
+    pub points: u32,
+    /// What was found.
+    pub text: String,
+    /// What lessens it.
+    pub mitigation: String,
 }
 
 /// When a host is changed.
@@ -212,6 +266,11 @@ pub struct OrderKey {
     pub rollout: RolloutName,
     /// The generation of its plan.
     pub generation: Generation,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands references")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// Why a plan has no hash.

@@ -30,6 +30,10 @@ fn host(name: &str, risk: u32) -> PlannedHost {
         parameters: BTreeMap::new(),
         p95_ms: 95_000,
         undo_p95_ms: 800,
+        p50_ms: 0,
+        validation_ms: 0,
+        estimated_from: String::new(),
+        reasons: Vec::new(),
         slot: None,
     }
 }
@@ -69,6 +73,10 @@ fn plan() -> Plan {
         }],
         approvals_needed: 1,
         parts: BTreeSet::new(),
+        deadline: None,
+        emergency: None,
+        staging: Vec::new(),
+        begun: BTreeSet::new(),
     }
 }
 

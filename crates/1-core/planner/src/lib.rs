@@ -140,6 +140,10 @@ pub fn plan(input: &PlanInput) -> Result<(Plan, PlanReport), PlanError> {
         excluded,
         approvals_needed: input.approvals_needed,
         parts: BTreeSet::new(),
+        deadline: None,
+        emergency: None,
+        staging: Vec::new(),
+        begun: BTreeSet::new(),
     };
     Ok((plan, report))
 }

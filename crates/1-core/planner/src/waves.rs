@@ -88,6 +88,10 @@ fn planned(host: &Placed<'_>, because: String) -> PlannedHost {
         parameters: host.parameters.clone(),
         p95_ms: host.p95_ms,
         undo_p95_ms: host.undo_p95_ms,
+        p50_ms: 0,
+        validation_ms: 0,
+        estimated_from: String::new(),
+        reasons: Vec::new(),
         slot: None,
     }
 }

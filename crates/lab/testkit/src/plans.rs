@@ -37,6 +37,10 @@ impl PlanBuilder {
             excluded: Vec::new(),
             approvals_needed: 1,
             parts: BTreeSet::new(),
+            deadline: None,
+            emergency: None,
+            staging: Vec::new(),
+            begun: BTreeSet::new(),
         };
         Self { path: path.iter().map(|build| (*build).to_owned()).collect(), plan }
     }
@@ -87,6 +91,10 @@ impl PlanBuilder {
             parameters: BTreeMap::new(),
             p95_ms: 1_000,
             undo_p95_ms: 1_000,
+            p50_ms: 0,
+            validation_ms: 0,
+            estimated_from: String::new(),
+            reasons: Vec::new(),
             slot: None,
         }
     }

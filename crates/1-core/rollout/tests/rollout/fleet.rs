@@ -42,6 +42,10 @@ pub(crate) fn plan(sizes: &[u32]) -> Plan {
         parameters: BTreeMap::new(),
         p95_ms: 1000,
         undo_p95_ms: 1000,
+        p50_ms: 0,
+        validation_ms: 0,
+        estimated_from: String::new(),
+        reasons: Vec::new(),
         slot: None,
     };
     let wave = |(number, size): (usize, &u32)| PlannedWave {
@@ -69,6 +73,10 @@ pub(crate) fn plan(sizes: &[u32]) -> Plan {
         excluded: Vec::new(),
         approvals_needed: 1,
         parts: BTreeSet::new(),
+        deadline: None,
+        emergency: None,
+        staging: Vec::new(),
+        begun: BTreeSet::new(),
     }
 }
 
