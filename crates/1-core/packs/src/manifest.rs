@@ -1,19 +1,29 @@
 //! `pack.yaml`: what a pack's author writes.
 
+mod facts;
+mod requirements;
 mod rules;
+mod terms;
 
-use refit_names::{BuildId, ByteSize, ParameterName, ProductName, TreePath};
+use refit_names::{BuildId, ComponentName, ParameterName, PartName, ProductName, TreePath};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use facts::{FactPattern, IssueAction, KnownIssue, Patterns, SeenFacts};
+pub use requirements::{Requirements, Unmet, VolumeNeed, capability_number};
 pub(crate) use rules::check;
 pub use rules::{MANIFEST_BYTES_MAX, ManifestError, parse};
+pub use terms::{
+    Coexistence, FeatureSwitch, Migration, Part, PartTerms, RebootNeed, Terms, Uninstall,
+    UninstallRule,
+};
 
 /// The value of `format` in a manifest that this code understands.
 pub const MANIFEST_FORMAT: &str = "refit.pack/1";
 
 /// A service pack as its author describes it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
     /// Always [`MANIFEST_FORMAT`].
@@ -46,6 +56,12 @@ pub struct Manifest {
     /// Builds that must not take this pack, each with the reason.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub blocked: BTreeMap<BuildId, String>,
+    /// Builds that this one replaces: plans avoid them unless they are the only way.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub supersedes: BTreeSet<BuildId>,
+    /// The build that a host must have reached before it may take this pack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub floor: Option<BuildId>,
     /// The oldest agent that can carry this pack out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent_min: Option<String>,
@@ -55,10 +71,31 @@ pub struct Manifest {
     /// Troubles known at publication.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub known_issues: Vec<KnownIssue>,
+    /// Versions of the programs that the product consists of: one whose version did not change needs nothing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub components: BTreeMap<ComponentName, BuildId>,
+    /// Changes of databases, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub migrations: Vec<Migration>,
+    /// Whether the machine is restarted; absent means as the runbook says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reboot: Option<RebootNeed>,
+    /// Features that it switches.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub switches: Vec<FeatureSwitch>,
+    /// Parts of the payload that people may leave out.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parts: BTreeMap<PartName, Part>,
+    /// Whether the build can be removed again; absent means that nothing is promised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uninstall: Option<Uninstall>,
+    /// Which builds may run beside this one in a cluster; absent means any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coexistence: Option<Coexistence>,
 }
 
 /// How large a change a pack is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum PackKind {
     /// A patch.
@@ -70,7 +107,7 @@ pub enum PackKind {
 }
 
 /// What belongs together on a host: saved at one moment, restored at one moment.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Unit {
     /// Folders and files below the product's root that are not part of the release tree.
@@ -82,7 +119,7 @@ pub struct Unit {
 }
 
 /// Where a database of the product is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, tag = "engine", rename_all = "kebab-case")]
 pub enum Database {
     /// A file below the product's root.
@@ -97,23 +134,8 @@ pub enum Database {
     },
 }
 
-/// What a host must have before it can take the pack.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Requirements {
-    /// Operating systems (`linux`); empty means any.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub os: BTreeSet<String>,
-    /// Architectures (`x86_64`); empty means any.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub arch: BTreeSet<String>,
-    /// Free space on the product's volume beyond what Refit computes itself.
-    #[serde(default)]
-    pub disk: ByteSize,
-}
-
 /// How long a host is expected to be busy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Estimate {
     /// Half of the hosts are done after this many milliseconds.
@@ -129,29 +151,4 @@ impl Default for Estimate {
     fn default() -> Self {
         Self { p50_ms: 60_000, p95_ms: 300_000, undo_p95_ms: 300_000 }
     }
-}
-
-/// A trouble that is known for some hosts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KnownIssue {
-    /// Its identifier.
-    pub id: String,
-    /// What happens.
-    pub text: String,
-    /// Whether matching hosts wait or are only warned.
-    pub action: IssueAction,
-    /// Roles that it concerns; empty means all.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub roles: BTreeSet<String>,
-}
-
-/// What a known issue does to a matching host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum IssueAction {
-    /// The host is left out of plans.
-    Hold,
-    /// The plan says so.
-    Warn,
 }

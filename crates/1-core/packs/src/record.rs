@@ -5,6 +5,7 @@ mod validate;
 use crate::manifest::Manifest;
 use crate::runbook::Runbook;
 use refit_names::{ByteSize, ChunkId, Digest, TargetName, TreePath};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use validate::{RecordError, validate};
@@ -13,7 +14,7 @@ pub use validate::{RecordError, validate};
 pub const RECORD_FORMAT: &str = "refit.record/1";
 
 /// A built pack. Its JSON text is a signed target of the repository.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PackRecord {
     /// Always [`RECORD_FORMAT`].
@@ -33,7 +34,7 @@ pub struct PackRecord {
 }
 
 /// One entry of a tree.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TreeEntry {
     /// Its path in the tree.
     pub path: TreePath,
@@ -43,7 +44,7 @@ pub struct TreeEntry {
 }
 
 /// What a tree entry is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum TreeNode {
     /// A folder.
@@ -70,7 +71,7 @@ pub enum TreeNode {
 }
 
 /// The file with all compressed chunks, one after the other.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Bundle {
     /// Its name in the repository.
@@ -84,7 +85,7 @@ pub struct Bundle {
 }
 
 /// One chunk: a zstd frame in the bundle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Chunk {
     /// BLAKE3 of the content.

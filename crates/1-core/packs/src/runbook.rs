@@ -5,6 +5,7 @@ mod plain;
 mod rules;
 
 use refit_names::{ByteSize, ParameterName, PersonName, RunbookName, StepId, TreePath};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -17,7 +18,7 @@ pub use rules::{RUNBOOK_BYTES_MAX, RunbookError, parse};
 pub const RUNBOOK_FORMAT: &str = "refit.runbook/1";
 
 /// The versioned procedure for hosts of one role.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Runbook {
     /// Always [`RUNBOOK_FORMAT`].
@@ -36,7 +37,7 @@ pub struct Runbook {
 }
 
 /// A declared value that differs per host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Parameter {
     /// What values are allowed.
@@ -53,7 +54,7 @@ pub struct Parameter {
 }
 
 /// What values a parameter may have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ParameterType {
     /// Any text without control characters.
@@ -69,7 +70,9 @@ pub enum ParameterType {
 }
 
 /// When in the walk a step runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
     /// While the product still runs, days before maybe: part of `prepare`, never a downtime.
@@ -87,7 +90,7 @@ pub enum Phase {
 }
 
 /// One thing that is done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
     /// Unique in the runbook.
@@ -124,7 +127,7 @@ fn is_zero(value: &u32) -> bool {
 }
 
 /// Whether a step's failure ends the leg.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// Its failure ends the leg and undoes it.
@@ -146,7 +149,7 @@ impl Severity {
 /// The program is looked up: with a `/` in it, below the new release's folder; without, in `PATH`.
 /// Environment: `REFIT_PRODUCT`, `REFIT_ROOT`, `REFIT_RELEASE` (new release's folder), `REFIT_RELEASE_OLD`,
 /// `REFIT_FROM`, `REFIT_TO`, and `REFIT_PARAM_NAME` for each parameter (upper case, `-` and `.` as `_`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Command(pub Vec<String>);
 
@@ -158,7 +161,7 @@ pub fn parameter_variable(name: &ParameterName) -> String {
 }
 
 /// A literal, or a reference to a parameter: `8080` or `{param: port}`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Value {
     /// The value of a parameter.
@@ -173,7 +176,7 @@ pub enum Value {
 }
 
 /// What a step does. Each kind is one file in the host engine, with `check`, `apply`, `verify` and `undo`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub enum StepKind {
     /// Free space on the product's volume: `factor` per cent of the product's folder, plus the pack's own need.
@@ -260,6 +263,9 @@ pub enum StepKind {
         /// The command.
         run: Command,
     },
+    /// Saves the unit's files while the product still runs, so that `backup.take` only copies what changed since.
+    #[serde(rename = "backup.ahead")]
+    BackupAhead {},
     /// Saves files and databases as one unit; undone never (it is what undo needs).
     #[serde(rename = "backup.take")]
     BackupTake {},
@@ -322,6 +328,7 @@ impl StepKind {
             Self::ServiceHold { .. } => "service.hold",
             Self::EvidenceLogs { .. } => "evidence.logs",
             Self::EvidenceCommand { .. } => "evidence.command",
+            Self::BackupAhead {} => "backup.ahead",
             Self::BackupTake {} => "backup.take",
             Self::BackupVerify {} => "backup.verify",
             Self::InstallSwitch {} => "install.switch",
@@ -333,7 +340,7 @@ impl StepKind {
 }
 
 /// One look at a service from outside.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub enum Probe {
     /// Something accepts connections.
@@ -372,7 +379,7 @@ fn default_status() -> u16 {
 }
 
 /// The way back: mandatory for every runbook.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RollbackPlan {
     /// How: files and databases of one moment, always together.
@@ -389,7 +396,7 @@ pub struct RollbackPlan {
 }
 
 /// How a leg is taken back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RollbackMethod {
     /// Switch back to the old release and restore the unit.

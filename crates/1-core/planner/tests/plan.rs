@@ -29,8 +29,11 @@ fn pack(from: &str, to: &str) -> PackSummary {
         record_digest: Digest::of(to.as_bytes()),
         size: ByteSize(1000),
         blocked: BTreeMap::new(),
+        supersedes: std::collections::BTreeSet::new(),
+        floor: None,
         withdrawn: None,
         known_issues: Vec::new(),
+        terms: refit_packs::manifest::Terms::default(),
     }
 }
 
@@ -43,6 +46,7 @@ fn host(number: usize, risk: u32) -> Candidate {
         free: ByteSize(1000),
         services: ServiceState::Running,
         parameters: BTreeMap::new(),
+        backup_at: None,
         quarantined: BTreeMap::new(),
     };
     let facts = ObservedFacts {
@@ -54,6 +58,7 @@ fn host(number: usize, risk: u32) -> Candidate {
         boot_id: "b".to_owned(),
         booted_at: None,
         memory: ByteSize(1),
+        virtualisation: None,
         agent_version: "0.1.0".to_owned(),
         products: vec![product],
     };
@@ -186,6 +191,7 @@ fn held_host_is_never_in_a_wave() {
         text: "proxies lose their sessions".to_owned(),
         action: IssueAction::Hold,
         roles: BTreeSet::from(["proxy".to_owned()]),
+        facts: None,
     });
     let made = judged(&with_issue);
     assert_eq!(made.hosts().count(), 1);

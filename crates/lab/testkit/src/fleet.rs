@@ -28,6 +28,7 @@ pub fn host(name: &str, seen: Timestamp) -> HostBuilder {
         free: ByteSize(10 << 30),
         services: ServiceState::Running,
         parameters: BTreeMap::new(),
+        backup_at: None,
         quarantined: BTreeMap::new(),
     };
     let facts = ObservedFacts {
@@ -39,6 +40,7 @@ pub fn host(name: &str, seen: Timestamp) -> HostBuilder {
         boot_id: format!("boot-of-{name}"),
         booted_at: Some(seen),
         memory: ByteSize(4 << 30),
+        virtualisation: None,
         agent_version: "0.1.0".to_owned(),
         products: vec![product],
     };
@@ -135,8 +137,11 @@ pub fn pack(from: &[&str], to: &str) -> PackSummary {
         record_digest: Digest::of(to.as_bytes()),
         size: ByteSize(5 << 20),
         blocked: BTreeMap::new(),
+        supersedes: std::collections::BTreeSet::new(),
+        floor: None,
         withdrawn: None,
         known_issues: Vec::new(),
+        terms: refit_packs::manifest::Terms::default(),
     }
 }
 

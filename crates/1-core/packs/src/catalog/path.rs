@@ -1,108 +1,28 @@
-//! Which build can follow which, and the shortest way.
+//! The best way from one build to another, and what stands in the way when there is none.
 
-use super::{Catalog, PackSummary};
-use refit_names::{BuildId, Coded, ErrorClass, ProductName};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use super::graph::{Chain, Graph, Obstacle};
+use super::{Catalog, PackSummary, PathError};
+use refit_names::{BuildId, ProductName};
+use std::collections::BTreeMap;
 
-/// Why there is no way from one build to another.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PathError {
-    /// The installed build is the wanted one.
-    #[error("product `{product}` is already at build `{build}`")]
-    AlreadyThere {
-        /// The product.
-        product: ProductName,
-        /// The build.
-        build: BuildId,
-    },
-    /// No published packs lead there.
-    #[error(
-        "no published path of product `{product}` from build `{from}` to `{to}`; {}",
-        advice(reachable, sources)
-    )]
-    NoPath {
-        /// The product.
-        product: ProductName,
-        /// The installed build.
-        from: BuildId,
-        /// The wanted build.
-        to: BuildId,
-        /// Builds that can be reached from the installed one.
-        reachable: Vec<BuildId>,
-        /// Builds from which the wanted one can be reached.
-        sources: Vec<BuildId>,
-    },
-    /// The only way has a pack that this build must not take.
-    #[error("pack of product `{product}` to build `{to}` is blocked for build `{build}`: {reason}")]
-    Blocked {
-        /// The product.
-        product: ProductName,
-        /// The build that must not take it.
-        build: BuildId,
-        /// Where the pack leads.
-        to: BuildId,
-        /// Why, as its author says.
-        reason: String,
-    },
-    /// The only way has a pack that was withdrawn.
-    #[error("pack of product `{product}` to build `{to}` was withdrawn: {reason}")]
-    Withdrawn {
-        /// The product.
-        product: ProductName,
-        /// Where the pack leads.
-        to: BuildId,
-        /// Why, as its author says.
-        reason: String,
-    },
-}
-
-impl Coded for PathError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::AlreadyThere { .. } => "path.already-there",
-            Self::NoPath { .. } => "path.none",
-            Self::Blocked { .. } => "path.blocked",
-            Self::Withdrawn { .. } => "path.withdrawn",
-        }
-    }
-    fn class(&self) -> ErrorClass {
-        ErrorClass::NeedsOperator
-    }
-}
-
-fn advice(reachable: &[BuildId], sources: &[BuildId]) -> String {
-    let list = |builds: &[BuildId]| match builds {
-        [] => "nothing".to_owned(),
-        some => some.iter().map(|build| format!("`{build}`")).collect::<Vec<_>>().join(", "),
-    };
-    format!(
-        "from it can be reached: {}; the wanted one can be reached from: {}",
-        list(reachable),
-        list(sources)
-    )
-}
-
-/// A build that can be reached, with the packs on the shortest way.
+/// A build that can be reached, with the packs on the best way.
 pub type ReachablePath<'a> = (BuildId, Vec<&'a PackSummary>);
 
-/// Whether an edge may be used.
-#[derive(Clone, Copy)]
-enum Edges {
-    /// Only what a host may take.
-    Open,
-    /// Withdrawn ones too.
-    OrWithdrawn,
-    /// Blocked ones too.
-    OrBlocked,
-    /// Every published one.
-    All,
+/// A way from one build to another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route<'a> {
+    /// The packs, in order; never empty.
+    pub packs: Vec<&'a PackSummary>,
+    /// Why it is this way and not another: edges that were avoided, replaced builds that could not be.
+    pub remarks: Vec<String>,
 }
 
 impl Catalog {
-    /// The shortest chain of packs from one build to another.
+    /// The best chain of packs from one build to another.
     ///
-    /// Shape: never empty; each pack's `from` has the build before it; the last leads to `to`. Among equally short
-    /// chains the one whose builds come first as text is taken, so that the answer is always the same.
+    /// Shape: never empty; each pack's `from` has the build before it; the last leads to `to`. No edge of it is withdrawn, blocked or
+    /// below a floor. Of all such chains it is the one with the fewest superseded builds, then the fewest packs, then the fewest bytes,
+    /// then the first by the names of its builds, so that the answer is always the same.
     ///
     /// # Errors
     /// [`PathError`] says what stands in the way and what would work.
@@ -112,99 +32,165 @@ impl Catalog {
         from: &BuildId,
         to: &BuildId,
     ) -> Result<Vec<&PackSummary>, PathError> {
+        self.route(product, from, to).map(|route| route.packs)
+    }
+
+    /// As [`Catalog::path`], with the reasons.
+    ///
+    /// # Errors
+    /// As [`Catalog::path`].
+    pub fn route(
+        &self,
+        product: &ProductName,
+        from: &BuildId,
+        to: &BuildId,
+    ) -> Result<Route<'_>, PathError> {
+        let graph = Graph::of(self, product);
+        let (from, to) = known(self, &graph, product, from, to)?;
         if from == to {
             return Err(PathError::AlreadyThere { product: product.clone(), build: to.clone() });
         }
-        let mut open = self.shortest(product, from, Edges::Open);
-        if let Some(path) = open.remove(to) {
-            return Ok(path);
-        }
-        // The fewest kinds of obstacles first: what is named must be what really stands in the way.
-        for edges in [Edges::OrWithdrawn, Edges::OrBlocked, Edges::All] {
-            if let Some(path) = self.shortest(product, from, edges).remove(to)
-                && let Some(error) = obstacle(product, from, &path)
-            {
-                return Err(error);
+        let mut chains = graph.chains(from);
+        match chains.remove(to) {
+            Some(chain) if chain.cost.obstacles == 0 => {
+                let remarks = remarks(&graph, from, to, &chain);
+                Ok(Route { packs: chain.packs, remarks })
             }
+            Some(chain) => Err(in_the_way(&graph, product, from, to, &chain, &chains)),
+            None => Err(no_edge(&graph, product, from, to, &chains)),
         }
-        Err(PathError::NoPath {
-            product: product.clone(),
-            from: from.clone(),
-            to: to.clone(),
-            reachable: open.into_keys().collect(),
-            sources: self.sources(product, to),
-        })
     }
 
-    /// Every build that can be reached from `from`, with the shortest chain to each, nearest first.
+    /// Every build that can be reached from `from`, with the best chain to each, nearest first.
     #[must_use]
     pub fn reachable(&self, product: &ProductName, from: &BuildId) -> Vec<ReachablePath<'_>> {
-        let mut paths: Vec<_> = self.shortest(product, from, Edges::Open).into_iter().collect();
+        let graph = Graph::of(self, product);
+        let Some(from) = graph.builds().get(from).copied() else { return Vec::new() };
+        let mut paths: Vec<_> = graph
+            .chains(from)
+            .into_iter()
+            .filter(|(_, chain)| chain.cost.obstacles == 0)
+            .map(|(to, chain)| (to.clone(), chain.packs))
+            .collect();
         paths.sort_by(|a, b| (a.1.len(), &a.0).cmp(&(b.1.len(), &b.0)));
         paths
     }
 
-    /// Breadth first from `from`; the start itself is not in the result.
-    fn shortest(
-        &self,
-        product: &ProductName,
-        from: &BuildId,
-        edges: Edges,
-    ) -> BTreeMap<BuildId, Vec<&PackSummary>> {
-        let mut packs: Vec<&PackSummary> =
-            self.packs.iter().filter(|pack| pack.product == *product).collect();
-        packs.sort_by(|a, b| (&a.to, a.size, &a.record).cmp(&(&b.to, b.size, &b.record)));
-        let mut found: BTreeMap<BuildId, Vec<&PackSummary>> = BTreeMap::new();
-        let mut queue = VecDeque::from([(from.clone(), Vec::new())]);
-        while let Some((build, path)) = queue.pop_front() {
-            for pack in &packs {
-                let usable = pack.from.contains(&build) && pack.usable(&build, edges);
-                if !usable || pack.to == *from || found.contains_key(&pack.to) {
-                    continue;
-                }
-                let mut longer = path.clone();
-                longer.push(*pack);
-                found.insert(pack.to.clone(), longer.clone());
-                queue.push_back((pack.to.clone(), longer));
-            }
+    /// The build that replaces `build`, when a published pack says so.
+    #[must_use]
+    pub fn replaced_by(&self, product: &ProductName, build: &BuildId) -> Option<BuildId> {
+        Graph::of(self, product).replaced_by(build).cloned()
+    }
+}
+
+/// Both builds as the catalogue names them.
+fn known<'a>(
+    catalog: &'a Catalog,
+    graph: &Graph<'a>,
+    product: &ProductName,
+    from: &BuildId,
+    to: &BuildId,
+) -> Result<(&'a BuildId, &'a BuildId), PathError> {
+    let builds = graph.builds();
+    if builds.is_empty() {
+        let mut known: Vec<_> = catalog.packs.iter().map(|pack| pack.product.clone()).collect();
+        known.sort();
+        known.dedup();
+        return Err(PathError::UnknownProduct { product: product.clone(), known });
+    }
+    let find = |build: &BuildId| {
+        builds.get(build).copied().ok_or_else(|| PathError::UnknownBuild {
+            product: product.clone(),
+            build: build.clone(),
+            known: builds.iter().map(|build| (*build).clone()).collect(),
+        })
+    };
+    Ok((find(from)?, find(to)?))
+}
+
+/// Why a chain is not shorter, and why it goes through a build that was replaced.
+fn remarks(graph: &Graph<'_>, from: &BuildId, to: &BuildId, chain: &Chain<'_>) -> Vec<String> {
+    let mut remarks = Vec::new();
+    let direct = graph.packs.iter().filter(|pack| pack.to == *to && pack.from.contains(from));
+    for pack in direct.filter(|_| chain.packs.len() > 1) {
+        if let Some(obstacle) = graph.obstacle(from, pack) {
+            remarks.push(format!("the direct pack {from} → {to} is not taken: {obstacle}"));
         }
-        found
     }
-
-    /// Builds from which `to` can be reached.
-    fn sources(&self, product: &ProductName, to: &BuildId) -> Vec<BuildId> {
-        let starts: BTreeSet<&BuildId> = self
-            .packs
-            .iter()
-            .filter(|pack| pack.product == *product)
-            .flat_map(|pack| pack.from.iter())
-            .collect();
-        let leads = |start: &&BuildId| self.shortest(product, start, Edges::Open).contains_key(to);
-        starts.into_iter().filter(|start| *start != to).filter(leads).cloned().collect()
+    for pack in &chain.packs {
+        if let Some(newer) = graph.replaced_by(&pack.to) {
+            let because =
+                if pack.to == *to { "it is what was asked for" } else { "there is no other way" };
+            remarks.push(format!(
+                "build {} is superseded by build {newer} and taken because {because}",
+                pack.to
+            ));
+        }
     }
+    remarks
 }
 
-impl PackSummary {
-    fn usable(&self, build: &BuildId, edges: Edges) -> bool {
-        let withdrawn = matches!(edges, Edges::OrWithdrawn | Edges::All);
-        let blocked = matches!(edges, Edges::OrBlocked | Edges::All);
-        (withdrawn || self.withdrawn.is_none()) && (blocked || !self.blocked.contains_key(build))
-    }
-}
-
-/// The first pack of the path that may not be used, as an error.
-fn obstacle(product: &ProductName, from: &BuildId, path: &[&PackSummary]) -> Option<PathError> {
+/// The first obstacle of a chain, as an error.
+fn in_the_way(
+    graph: &Graph<'_>,
+    product: &ProductName,
+    from: &BuildId,
+    to: &BuildId,
+    chain: &Chain<'_>,
+    others: &BTreeMap<&BuildId, Chain<'_>>,
+) -> PathError {
     let mut build = from;
-    for pack in path {
-        let (product, to) = (product.clone(), pack.to.clone());
-        if let Some(reason) = &pack.withdrawn {
-            return Some(PathError::Withdrawn { product, to, reason: reason.clone() });
-        }
-        if let Some(reason) = pack.blocked.get(build) {
-            let (build, reason) = (build.clone(), reason.clone());
-            return Some(PathError::Blocked { product, build, to, reason });
-        }
-        build = &pack.to;
+    for pack in &chain.packs {
+        let (product, pack_to) = (product.clone(), pack.to.clone());
+        let Some(obstacle) = graph.obstacle(build, pack) else {
+            build = &pack.to;
+            continue;
+        };
+        let advice = advice(graph, to, others);
+        return match obstacle {
+            Obstacle::Withdrawn { reason } => {
+                PathError::Withdrawn { product, to: pack_to, reason, advice }
+            }
+            Obstacle::Blocked { reason } => {
+                let build = build.clone();
+                PathError::Blocked { product, build, to: pack_to, reason, advice }
+            }
+            Obstacle::BelowFloor { floor } => {
+                let build = build.clone();
+                PathError::Floor { product, build, to: pack_to, floor, advice }
+            }
+        };
     }
-    None
+    no_edge(graph, product, from, to, others)
+}
+
+/// No chain at all, not even over edges that must not be used.
+fn no_edge(
+    graph: &Graph<'_>,
+    product: &ProductName,
+    from: &BuildId,
+    to: &BuildId,
+    others: &BTreeMap<&BuildId, Chain<'_>>,
+) -> PathError {
+    let (product, from, to) = (product.clone(), from.clone(), to.clone());
+    let start = graph.builds().get(&to).copied();
+    if let Some(chain) = start.and_then(|start| graph.chains(start).remove(&from)) {
+        let back = chain.packs.iter().map(|pack| pack.to.clone());
+        let builds = std::iter::once(to.clone()).chain(back).collect();
+        return PathError::Older { product, from, to, builds };
+    }
+    let advice = advice(graph, &to, others);
+    PathError::NoPath { product, from, to, advice }
+}
+
+fn advice(
+    graph: &Graph<'_>,
+    to: &BuildId,
+    others: &BTreeMap<&BuildId, Chain<'_>>,
+) -> super::Advice {
+    let reachable = others.iter().filter(|(_, chain)| chain.cost.obstacles == 0);
+    super::Advice {
+        reachable: reachable.map(|(build, _)| (*build).clone()).collect(),
+        sources: graph.sources(to).into_iter().cloned().collect(),
+    }
 }

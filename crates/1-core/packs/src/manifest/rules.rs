@@ -64,6 +64,7 @@ pub(crate) fn check(manifest: &Manifest) -> Result<(), RuleBreak> {
     at_most(m.unit.data.len(), LIST_MAX, "unit.data")?;
     at_most(m.unit.databases.len(), LIST_MAX, "unit.databases")?;
     check_blocked(m)?;
+    check_order(m)?;
     check_unit(m)?;
     check_estimate(m)?;
     let mut ids = BTreeSet::new();
@@ -85,6 +86,17 @@ fn check_blocked(m: &Manifest) -> Result<(), RuleBreak> {
         ensure(m.from.contains(build), &field, "a build of `from`", || format!("`{build}`"))?;
     }
     Ok(())
+}
+
+/// What the pack says about its place in the build graph.
+fn check_order(m: &Manifest) -> Result<(), RuleBreak> {
+    at_most(m.supersedes.len(), LIST_MAX, "supersedes")?;
+    ensure(!m.supersedes.contains(&m.to), "supersedes", "builds other than `to`", || {
+        format!("`{}`", m.to)
+    })?;
+    ensure(m.floor.as_ref() != Some(&m.to), "floor", "a build other than `to`", || {
+        format!("`{}`", m.to)
+    })
 }
 
 fn check_unit(m: &Manifest) -> Result<(), RuleBreak> {

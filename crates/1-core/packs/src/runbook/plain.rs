@@ -44,6 +44,7 @@ fn plain_service() -> Result<Runbook, NameError> {
             step("disk", Phase::Stage, disk)?,
             step("stage", Phase::Stage, StepKind::InstallStage {})?,
             step("build-before", Phase::Before, StepKind::CheckBuild {})?,
+            step("backup-ahead", Phase::Before, StepKind::BackupAhead {})?,
             step("stop", Phase::Protect, StepKind::ServiceStop {})?,
             step("processes-gone", Phase::Protect, gone)?,
             step("backup", Phase::Protect, StepKind::BackupTake {})?,

@@ -136,6 +136,7 @@ fn check_step(runbook: &Runbook, step: &Step, field: &str) -> Result<(), RuleBre
         | StepKind::ServiceStop {}
         | StepKind::ServiceStart { ready: None }
         | StepKind::EvidenceLogs { .. }
+        | StepKind::BackupAhead {}
         | StepKind::BackupTake {}
         | StepKind::BackupVerify {}
         | StepKind::InstallSwitch {}

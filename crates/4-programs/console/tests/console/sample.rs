@@ -235,13 +235,17 @@ fn summary(to: &str) -> PackSummary {
         record_digest: Digest::of(to.as_bytes()),
         size: ByteSize(41_000_000),
         blocked: BTreeMap::from([("900".parse().unwrap(), "has another schema".to_owned())]),
+        supersedes: std::collections::BTreeSet::new(),
+        floor: None,
         withdrawn: None,
         known_issues: vec![KnownIssue {
             id: "LED-17".to_owned(),
             text: "reports of closed years are slow".to_owned(),
             action: IssueAction::Warn,
             roles: BTreeSet::new(),
+            facts: None,
         }],
+        terms: refit_packs::manifest::Terms::default(),
     }
 }
 
@@ -298,6 +302,10 @@ impl ConsoleSource for Sample {
             }],
             approvals_needed: 1,
             parts: BTreeSet::new(),
+            deadline: None,
+            emergency: None,
+            staging: Vec::new(),
+            begun: BTreeSet::new(),
         };
         let report = vec![
             "8 hosts in 3 waves".to_owned(),
@@ -334,6 +342,7 @@ impl ConsoleSource for Sample {
             free: ByteSize(3_300_000_000),
             services: ServiceState::Running,
             parameters: BTreeMap::from([("port".parse().unwrap(), "18080".to_owned())]),
+            backup_at: None,
             quarantined: BTreeMap::from([("1200".parse().unwrap(), HOSTILE.to_owned())]),
         };
         let facts = ObservedFacts {
@@ -345,6 +354,7 @@ impl ConsoleSource for Sample {
             boot_id: "b".to_owned(),
             booted_at: Some(at(-9_000)),
             memory: ByteSize(4 << 30),
+            virtualisation: None,
             agent_version: "0.1.0".to_owned(),
             products: vec![product],
         };
