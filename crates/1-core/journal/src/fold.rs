@@ -156,6 +156,7 @@ fn nature(kind: &StepKind) -> Nature {
         | StepKind::EvidenceLogs { .. }
         | StepKind::EvidenceCommand { .. }
         | StepKind::BackupTake {}
+        | StepKind::BackupAhead {}
         | StepKind::BackupVerify {}
         | StepKind::Test { .. } => Nature::Looks,
     }

@@ -23,6 +23,17 @@ const BUFFER_BYTES: usize = 256 << 10;
 /// # Errors
 /// [`BackupError::Io`] when a file cannot be read or written.
 pub fn clone_or_copy(from: &Path, to: &Path) -> Result<(ByteSize, Digest), BackupError> {
+    let (target, measured) = copy(from, to)?;
+    target.sync_all().map_err(BackupError::io("write to disk", to))?;
+    Ok(measured)
+}
+
+/// As [`clone_or_copy`], but the caller makes it durable, many at once.
+pub(crate) fn copy_for_now(from: &Path, to: &Path) -> Result<(ByteSize, Digest), BackupError> {
+    copy(from, to).map(|(_, measured)| measured)
+}
+
+fn copy(from: &Path, to: &Path) -> Result<(File, (ByteSize, Digest)), BackupError> {
     let source = File::open(from).map_err(BackupError::io("open", from))?;
     let target = File::create_new(to).map_err(BackupError::io("create", to))?;
     let measured = if rustix::fs::ioctl_ficlone(&target, &source).is_ok() {
@@ -30,8 +41,14 @@ pub fn clone_or_copy(from: &Path, to: &Path) -> Result<(ByteSize, Digest), Backu
     } else {
         pour(source, from, Some((&target, to)))?
     };
-    target.sync_all().map_err(BackupError::io("write to disk", to))?;
-    Ok(measured)
+    Ok((target, measured))
+}
+
+/// Makes everything durable that lies on the file system of `folder`: one call instead of one for each of many files.
+pub(crate) fn sync_volume(folder: &Path) -> Result<(), BackupError> {
+    let handle = File::open(folder).map_err(BackupError::io("open folder", folder))?;
+    rustix::fs::syncfs(&handle)
+        .map_err(|error| BackupError::io("write to disk what lies beside", folder)(error.into()))
 }
 
 /// Length and digest of a file as it is read back.
@@ -85,6 +102,11 @@ pub(crate) fn make_folder(folder: &Path) -> Result<(), BackupError> {
     Ok(())
 }
 
+/// As [`make_folder`], but the caller makes it durable, many at once.
+pub(crate) fn make_folder_for_now(folder: &Path) -> Result<(), BackupError> {
+    fs::create_dir_all(folder).map_err(BackupError::io("make folder", folder))
+}
+
 /// Everything at and below `top`, parents first, sorted, without `left_out`; sockets and devices are passed over.
 pub(crate) fn walk(top: &Path, left_out: &BTreeSet<PathBuf>) -> Result<Vec<PathBuf>, BackupError> {
     let mut found = vec![];
@@ -121,7 +143,8 @@ pub(crate) fn describe(
     let name = || BackupError::Name { path: path.to_owned() };
     let text = relative.to_str().ok_or_else(name)?.to_owned();
     let mode = seen.mode() & 0o7777;
-    Ok(SavedPath { path: text, mode, uid: seen.uid(), gid: seen.gid(), node })
+    let (uid, gid) = (seen.uid(), seen.gid());
+    Ok(SavedPath { path: text, mode, uid, gid, node, seen: None, reused: false })
 }
 
 /// Where a link points, as text.

@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! STATE/backups/PRODUCT/ID/           manifest.json  data/…  databases/NAME.sqlite  databases/NAME.dump
+//! STATE/backups/PRODUCT/ID.ahead/     ahead.json  data/…     files saved while the product still ran: no backup, it only saves time
 //! STATE/backups/PRODUCT/ID.abandoned-N/   what a restore replaced, in the same shape
 //! ```
 //!
@@ -13,24 +14,29 @@
 //! 1. A folder without `.partial` is sealed: every byte is durable and stands in the manifest with its hash.
 //! 2. A dump is sealed only when count and hash taken while it was produced are those on disk.
 //! 3. Restore brings back everything or says why not; there is no partial restore.
-//! 4. What a restore replaces is sealed beside the backup first.
+//! 4. A file that did not change since an earlier backup is linked from it, never copied; sealed files are never written again.
+//! 5. What a restore replaces is sealed beside the backup first.
 
 mod error;
 mod files;
 mod manifest;
 mod postgres;
 mod restore;
+mod reuse;
+mod save;
 mod sqlite;
 mod take;
 mod tool;
+mod verify;
 
 pub use error::BackupError;
 pub use files::{clone_or_copy, sync_folder, tree_digest};
-pub use manifest::{MANIFEST_FORMAT, Manifest, SavedDatabase, SavedNode, SavedPath};
+pub use manifest::{Identity, MANIFEST_FORMAT, Manifest, SavedDatabase, SavedNode, SavedPath};
 pub use postgres::TOOLS as POSTGRES_TOOLS;
 pub use restore::{Restored, restore};
-pub use take::{Sealed, prune, take, verify};
+pub use take::{Saved, Sealed, prune, save_ahead, take};
 pub use tool::{RunAs, find_tool};
+pub use verify::{Depth, verify};
 
 use refit_names::{BuildId, Digest, ProductName, TreePath};
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};

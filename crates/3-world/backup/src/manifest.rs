@@ -11,6 +11,8 @@ pub const MANIFEST_FORMAT: &str = "refit.backup/1";
 
 /// The name of the manifest in its backup's folder.
 pub(crate) const MANIFEST_FILE: &str = "manifest.json";
+/// The name of the manifest in a folder that was saved ahead: nobody can take that for a backup.
+pub(crate) const AHEAD_FILE: &str = "ahead.json";
 
 /// The table of contents of a backup.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +52,28 @@ pub struct SavedPath {
     pub gid: u32,
     /// What it is.
     pub node: SavedNode,
+    /// What told the live file from a changed one; none when nothing could.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<Identity>,
+    /// Whether its copy was there already, in an earlier backup.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub reused: bool,
+}
+
+/// What tells a file from a changed one without reading it: the kernel sets the change time, nobody else can.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// Number of the file system.
+    pub device: u64,
+    /// Number of the file in it.
+    pub inode: u64,
+    /// Its length.
+    pub size: ByteSize,
+    /// When its content was changed, in nanoseconds since 1970.
+    pub modified_ns: i64,
+    /// When anything of it was changed, in nanoseconds since 1970.
+    pub changed_ns: i64,
 }
 
 /// What a saved path is.
@@ -116,9 +140,23 @@ impl Manifest {
         ByteSize(files + databases)
     }
 
+    /// Reads the manifest in `folder`, be it sealed or saved ahead.
+    pub(crate) fn peek(folder: &Path) -> Result<Self, BackupError> {
+        match Self::read(folder) {
+            Err(BackupError::NotSealed { .. }) => {
+                Self::read_file(folder, AHEAD_FILE).map(|(manifest, _)| manifest)
+            }
+            read => read.map(|(manifest, _)| manifest),
+        }
+    }
+
     /// Reads the manifest of the backup in `folder`, with the digest of its text.
     pub(crate) fn read(folder: &Path) -> Result<(Self, Digest), BackupError> {
-        let path = folder.join(MANIFEST_FILE);
+        Self::read_file(folder, MANIFEST_FILE)
+    }
+
+    fn read_file(folder: &Path, name: &str) -> Result<(Self, Digest), BackupError> {
+        let path = folder.join(name);
         let text = match fs::read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

@@ -124,7 +124,7 @@ pub(crate) fn save(
     }
     let tool = tool("pg_dump", name, place);
     let mut command = tool.command()?;
-    command.args(["--format=custom", "--no-password"]);
+    command.args(["--format=custom", "--compress=0", "--no-password"]);
     connect(&mut command, url, place);
     let (size, digest) = tool.run(&mut command, |stream| pour(stream, copy))?;
     let (found_size, found) = crate::files::measure(copy)?;

@@ -5,8 +5,11 @@ use crate::{
     error::BackupError,
     files::{clone_or_copy, make_folder, measure, set_rights, sync_folder, walk},
     manifest::{SavedDatabase, SavedNode, SavedPath},
-    postgres, sqlite,
-    take::{Sealed, database_files, seal, verify},
+    postgres,
+    save::database_files,
+    sqlite,
+    take::{Sealed, seal},
+    verify::{Depth, verify},
 };
 use jiff::Timestamp;
 use std::{
@@ -39,7 +42,7 @@ pub fn restore(
     now: Timestamp,
 ) -> Result<Restored, BackupError> {
     refuse_foreign(sealed, place)?;
-    verify(sealed, place.limit)?;
+    verify(sealed, Depth::Whole, place.limit)?;
     let abandoned = put_aside(sealed, place, now)?;
     let files_written = restore_files(sealed, place)?;
     for (name, saved) in &sealed.manifest.databases {

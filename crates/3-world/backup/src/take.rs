@@ -1,21 +1,23 @@
-//! Takes, seals, reads back and forgets backups.
+//! Takes, seals, finds and forgets backups.
 
 use crate::{
-    DatabasePlace, UnitPlace,
+    UnitPlace,
     error::BackupError,
-    files::{self, clone_or_copy, link_target, make_folder, measure, sync_folder, walk},
-    manifest::{MANIFEST_FILE, MANIFEST_FORMAT, Manifest, SavedDatabase, SavedNode, SavedPath},
-    postgres, sqlite,
+    files::sync_folder,
+    manifest::{AHEAD_FILE, MANIFEST_FILE, Manifest, SavedNode, SavedPath},
+    save::{Work, database_files},
+    verify::{Depth, read_back},
 };
 use jiff::Timestamp;
 use refit_names::{BuildId, ByteSize, Digest, ProductName};
 use std::{
-    collections::BTreeSet,
-    fs::{self, File},
-    io::Write,
+    collections::{BTreeMap, BTreeSet},
+    fs,
     path::{Path, PathBuf},
-    time::Duration,
 };
+
+/// At the end of the name of what was saved ahead.
+const AHEAD: &str = ".ahead";
 
 /// A sealed backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,163 +73,65 @@ pub fn take(
     Sealed::open(store, &place.product, id)
 }
 
-/// Saves into `FOLDER/ID.partial`, makes it durable, renames it.
+/// Saves the files of the unit while the product may still write, so that a later [`take`] only copies what changed since.
+/// Databases are not in it, and nobody can restore it.
+///
+/// # Errors
+/// [`BackupError`]; nothing is kept then.
+pub fn save_ahead(
+    store: &Path,
+    id: &str,
+    place: &UnitPlace,
+    taken_at: Timestamp,
+) -> Result<Saved, BackupError> {
+    let without = UnitPlace { databases: BTreeMap::new(), ..place.clone() };
+    let product = store.join(place.product.as_str());
+    let ahead = product.join(format!("{id}{AHEAD}"));
+    if ahead.exists() {
+        fs::remove_dir_all(&ahead).map_err(BackupError::io("remove", &ahead))?;
+    }
+    // Database files are left out by name, so the places of the databases are needed for that.
+    let manifest = Work { place: &without, left_out: database_files(place) }.seal(
+        &product,
+        &format!("{id}{AHEAD}"),
+        AHEAD_FILE,
+        taken_at,
+    )?;
+    read_back(&ahead, &manifest, Depth::Whole)?;
+    Ok(Saved::of(&manifest))
+}
+
+/// How much was saved, and how much of it anew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Saved {
+    /// Bytes of all.
+    pub all: ByteSize,
+    /// Bytes that were copied; the rest was there already.
+    pub copied: ByteSize,
+}
+
+impl Saved {
+    /// Of a backup.
+    #[must_use]
+    pub fn of(manifest: &Manifest) -> Self {
+        let size = |saved: &SavedPath| match &saved.node {
+            SavedNode::File { size, .. } if saved.reused => size.0,
+            _ => 0,
+        };
+        let all = manifest.size();
+        let reused: u64 = manifest.files.iter().map(size).sum();
+        Self { all, copied: ByteSize(all.0 - reused) }
+    }
+}
+
 pub(crate) fn seal(
     folder: &Path,
     id: &str,
     place: &UnitPlace,
     taken_at: Timestamp,
 ) -> Result<(), BackupError> {
-    make_folder(folder)?;
-    let (sealed, partial) = (folder.join(id), folder.join(format!("{id}.partial")));
-    if partial.exists() {
-        fs::remove_dir_all(&partial).map_err(BackupError::io("remove", &partial))?;
-    }
-    if sealed.exists() {
-        let exists = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
-        return Err(BackupError::io("create", &sealed)(exists));
-    }
-    for part in ["data", "databases"] {
-        make_folder(&partial.join(part))?;
-    }
-    // Copies of secrets are for the agent's eyes only.
-    let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
-    fs::set_permissions(&partial, private).map_err(BackupError::io("set rights of", &partial))?;
-    let (files, absent) = save_files(place, &partial)?;
-    let databases = (place.databases.iter())
-        .map(|(name, database)| {
-            let copy = partial.join("databases");
-            let saved = match database {
-                DatabasePlace::Sqlite(path) => {
-                    let live = place.root.join(path.as_str());
-                    let copy = copy.join(format!("{name}.sqlite"));
-                    sqlite::save(&place.root, &live, &copy, place.product_is)?
-                }
-                DatabasePlace::Postgres(url) => {
-                    postgres::save(name, url, &copy.join(format!("{name}.dump")), place)?
-                }
-            };
-            Ok((name.clone(), saved))
-        })
-        .collect::<Result<_, BackupError>>()?;
-    let manifest = Manifest {
-        format: MANIFEST_FORMAT.to_owned(),
-        product: place.product.clone(),
-        build: place.build.clone(),
-        release: place.release,
-        taken_at,
-        root: place.root.display().to_string(),
-        absent,
-        files,
-        databases,
-    };
-    write_manifest(&partial, &manifest)?;
-    sync_tree(&partial)?;
-    fs::rename(&partial, &sealed).map_err(BackupError::io("seal", &partial))?;
-    sync_folder(folder)
-}
-
-fn write_manifest(folder: &Path, manifest: &Manifest) -> Result<(), BackupError> {
-    let path = folder.join(MANIFEST_FILE);
-    let text = serde_json::to_vec_pretty(manifest)
-        .map_err(|source| BackupError::Manifest { path: path.clone(), source })?;
-    let mut file = File::create_new(&path).map_err(BackupError::io("create", &path))?;
-    file.write_all(&text).map_err(BackupError::io("write", &path))?;
-    file.sync_all().map_err(BackupError::io("write to disk", &path))
-}
-
-fn sync_tree(top: &Path) -> Result<(), BackupError> {
-    for path in
-        walk(top, &BTreeSet::new())?.iter().rev().filter(|path| path.is_dir() && !path.is_symlink())
-    {
-        sync_folder(path)?;
-    }
-    Ok(())
-}
-
-/// Files that belong to databases are saved as databases, wherever they lie.
-pub(crate) fn database_files(place: &UnitPlace) -> BTreeSet<PathBuf> {
-    let live = place.databases.values().filter_map(|database| match database {
-        DatabasePlace::Sqlite(path) => Some(place.root.join(path.as_str())),
-        DatabasePlace::Postgres(_) => None,
-    });
-    live.flat_map(|live| {
-        let companions = sqlite::COMPANIONS.map(|suffix| sqlite::beside(&live, suffix));
-        std::iter::once(live).chain(companions)
-    })
-    .collect()
-}
-
-fn save_files(
-    place: &UnitPlace,
-    folder: &Path,
-) -> Result<(Vec<SavedPath>, Vec<String>), BackupError> {
-    let (mut saved, mut absent) = (vec![], vec![]);
-    let left_out = database_files(place);
-    for part in &place.data {
-        let top = place.root.join(part.as_str());
-        if !top.is_symlink() && !top.exists() {
-            absent.push(part.to_string());
-            continue;
-        }
-        for path in walk(&top, &left_out)? {
-            let seen = fs::symlink_metadata(&path).map_err(BackupError::io("look at", &path))?;
-            let relative = path.strip_prefix(&place.root).unwrap_or(&path);
-            let copy = folder.join("data").join(relative);
-            let node = if seen.is_dir() {
-                make_folder(&copy)?;
-                SavedNode::Folder {}
-            } else if seen.is_symlink() {
-                // The manifest holds all of a link.
-                SavedNode::Link { target: link_target(&path)? }
-            } else {
-                if let Some(parent) = copy.parent() {
-                    make_folder(parent)?;
-                }
-                let (size, digest) = clone_or_copy(&path, &copy)?;
-                SavedNode::File { size, digest }
-            };
-            saved.push(files::describe(&place.root, &path, &seen, node)?);
-        }
-    }
-    Ok((saved, absent))
-}
-
-/// Reads every byte of a backup back and compares it with the manifest; databases are opened.
-///
-/// # Errors
-/// [`BackupError::Damaged`] at the first byte that is not what was saved.
-pub fn verify(sealed: &Sealed, limit: Duration) -> Result<ByteSize, BackupError> {
-    let mut read = 0;
-    let mut same = |path: &Path, node: &SavedNode| {
-        let SavedNode::File { size, digest } = node else { return Ok(()) };
-        let (found_size, found) = measure(path)?;
-        read += found_size.0;
-        if found_size != *size || found != *digest {
-            return Err(BackupError::digest(path, *digest, found));
-        }
-        Ok(())
-    };
-    for saved in &sealed.manifest.files {
-        same(&sealed.folder.join("data").join(&saved.path), &saved.node)?;
-    }
-    for (name, database) in &sealed.manifest.databases {
-        let folder = sealed.folder.join("databases");
-        match database {
-            SavedDatabase::Absent { .. } => {}
-            SavedDatabase::Sqlite { file, .. } => {
-                let copy = folder.join(format!("{name}.sqlite"));
-                same(&copy, &file.node)?;
-                sqlite::check(&copy)?;
-            }
-            SavedDatabase::Postgres { size, digest } => {
-                let copy = folder.join(format!("{name}.dump"));
-                same(&copy, &SavedNode::File { size: *size, digest: *digest })?;
-                postgres::check(name, &copy, limit)?;
-            }
-        }
-    }
-    Ok(ByteSize(read))
+    let work = Work { place, left_out: database_files(place) };
+    work.seal(folder, id, MANIFEST_FILE, taken_at).map(drop)
 }
 
 /// Forgets all but the newest `keep` sealed backups of a product, and never those in `needed`.
@@ -251,6 +155,14 @@ pub fn prune(
         let Ok(name) = entry.file_name().into_string() else { continue };
         // What is no readable backup is nobody's to throw away.
         if name.contains(".abandoned-") || name.ends_with(".partial") {
+            continue;
+        }
+        // What was saved ahead has served when the order is over: the backup holds the same files.
+        if let Some(id) = name.strip_suffix(AHEAD) {
+            if !needed.iter().any(|needed| needed.starts_with(id)) {
+                fs::remove_dir_all(entry.path())
+                    .map_err(BackupError::io("remove", &entry.path()))?;
+            }
             continue;
         }
         if let Ok((manifest, _)) = Manifest::read(&entry.path()) {

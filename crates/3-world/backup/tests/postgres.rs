@@ -1,7 +1,7 @@
 //! A throw-away PostgreSQL: dump while it runs, spoil it, bring it back in one transaction.
 
 use jiff::Timestamp;
-use refit_backup::{DatabasePlace, Quiet, SavedDatabase, UnitPlace, restore, take, verify};
+use refit_backup::{DatabasePlace, Depth, Quiet, SavedDatabase, UnitPlace, restore, take, verify};
 use refit_names::{BuildId, Digest, ProductName};
 use std::{
     collections::BTreeMap,
@@ -133,7 +133,7 @@ fn what_a_failed_migration_made_goes_and_what_was_comes_back() {
     assert!(
         matches!(&sealed.manifest.databases["state"], SavedDatabase::Postgres { size, .. } if size.0 > 500)
     );
-    verify(&sealed, place.limit).unwrap();
+    verify(&sealed, Depth::Whole, place.limit).unwrap();
 
     server.sql(
         "CREATE TABLE migrated (n int); CREATE SCHEMA fresh; CREATE TABLE fresh.y (n int);

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use refit_backup::{
-    BackupError, DatabasePlace, Quiet, Sealed, UnitPlace, prune, restore, take, verify,
+    BackupError, DatabasePlace, Depth, Quiet, Sealed, UnitPlace, prune, restore, take, verify,
 };
 use refit_names::{BuildId, Digest, ProductName, TreePath};
 use rusqlite::Connection;
@@ -100,7 +100,7 @@ fn unit_comes_back_whole_and_what_was_there_is_kept() {
     );
     assert_eq!(count(&sealed.folder.join("databases/main.sqlite")), 7);
     let sealed = Sealed::open(&bench.store, &bench.place.product, "a").unwrap();
-    verify(&sealed, bench.place.limit).unwrap();
+    verify(&sealed, Depth::Whole, bench.place.limit).unwrap();
 
     let opened = Connection::open(bench.database()).unwrap();
     opened.execute_batch("DELETE FROM entry; CREATE TABLE extra (n); ").unwrap();
@@ -144,7 +144,7 @@ fn running_product_is_saved_at_one_moment() {
     writer.pragma_update(None, "journal_mode", "wal").unwrap();
     writer.execute_batch("CREATE TABLE entry (n); INSERT INTO entry VALUES (1); BEGIN; INSERT INTO entry VALUES (2)").unwrap();
     let sealed = bench.take("a");
-    verify(&sealed, bench.place.limit).unwrap();
+    verify(&sealed, Depth::Whole, bench.place.limit).unwrap();
     assert_eq!(count(&sealed.folder.join("databases/main.sqlite")), 1);
 }
 

@@ -1,5 +1,6 @@
 //! The kinds of steps, one file each with four verbs.
 
+mod backup_ahead;
 mod backup_take;
 mod backup_verify;
 mod check_build;
@@ -81,6 +82,7 @@ pub(crate) fn deed(kind: &StepKind) -> Box<dyn Deed + '_> {
         StepKind::ServiceHold { units } => Box::new(service_hold::ServiceHold { units }),
         StepKind::EvidenceLogs { paths } => Box::new(evidence_logs::EvidenceLogs { paths }),
         StepKind::EvidenceCommand { run } => Box::new(evidence_command::EvidenceCommand { run }),
+        StepKind::BackupAhead {} => Box::new(backup_ahead::BackupAhead),
         StepKind::BackupTake {} => Box::new(backup_take::BackupTake),
         StepKind::BackupVerify {} => Box::new(backup_verify::BackupVerify),
         StepKind::InstallSwitch {} => Box::new(install_switch::InstallSwitch),

@@ -2,7 +2,7 @@
 
 use super::{Deed, Precheck, Undo};
 use crate::{context::Context, error::StepError};
-use refit_backup::{Quiet, take};
+use refit_backup::{Quiet, Saved, take};
 
 pub(super) struct BackupTake;
 
@@ -21,8 +21,9 @@ impl Deed for BackupTake {
         };
         let (databases, files) = (sealed.manifest.databases.len(), sealed.manifest.files.len());
         Ok(format!(
-            "{databases} databases and {files} paths, {}, {how}, manifest {}",
+            "{databases} databases and {files} paths, {}, {} of it copied, {how}, manifest {}",
             sealed.manifest.size(),
+            Saved::of(&sealed.manifest).copied,
             sealed.digest
         ))
     }

@@ -14,7 +14,7 @@ impl Deed for BackupVerify {
         let before = "it can be read back";
         let sealed = context.backup()?.ok_or(StepError::NoBackup { leg: context.leg, before })?;
         sealed.is_of(context.from)?;
-        let read = refit_backup::verify(&sealed, context.limit())?;
+        let read = refit_backup::verify(&sealed, refit_backup::Depth::Fresh, context.limit())?;
         Ok(format!("{read} read back and equal to the manifest {}", sealed.digest))
     }
 

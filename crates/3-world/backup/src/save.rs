@@ -1,0 +1,210 @@
+//! Saves a unit's files and databases into a folder, and makes it durable.
+
+use crate::{
+    DatabasePlace, Quiet, UnitPlace,
+    error::BackupError,
+    files::{
+        self, copy_for_now, link_target, make_folder, make_folder_for_now, sync_folder,
+        sync_volume, walk,
+    },
+    manifest::{Identity, MANIFEST_FORMAT, Manifest, SavedDatabase, SavedNode, SavedPath},
+    postgres,
+    reuse::{Earlier, file_clock},
+    sqlite,
+};
+use jiff::Timestamp;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::{self, File, Metadata},
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+/// What is saved, without which files.
+pub(crate) struct Work<'a> {
+    pub(crate) place: &'a UnitPlace,
+    pub(crate) left_out: BTreeSet<PathBuf>,
+}
+
+impl Work<'_> {
+    /// Saves into `FOLDER/ID.partial`, makes it durable, renames it.
+    pub(crate) fn seal(
+        &self,
+        folder: &Path,
+        id: &str,
+        manifest_file: &str,
+        taken_at: Timestamp,
+    ) -> Result<Manifest, BackupError> {
+        let place = self.place;
+        make_folder(folder)?;
+        let (sealed, partial) = (folder.join(id), folder.join(format!("{id}.partial")));
+        if partial.exists() {
+            fs::remove_dir_all(&partial).map_err(BackupError::io("remove", &partial))?;
+        }
+        if sealed.exists() {
+            let exists = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
+            return Err(BackupError::io("create", &sealed)(exists));
+        }
+        let earlier = Earlier::newest(folder);
+        for part in ["data", "databases"] {
+            make_folder(&partial.join(part))?;
+        }
+        // Copies of secrets are for the agent's eyes only.
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+        fs::set_permissions(&partial, private)
+            .map_err(BackupError::io("set rights of", &partial))?;
+        let (files, absent) = self.save_files(&partial, &earlier)?;
+        let manifest = Manifest {
+            format: MANIFEST_FORMAT.to_owned(),
+            product: place.product.clone(),
+            build: place.build.clone(),
+            release: place.release,
+            taken_at,
+            root: place.root.display().to_string(),
+            absent,
+            files,
+            databases: save_databases(place, &partial.join("databases"))?,
+        };
+        write_manifest(&partial.join(manifest_file), &manifest)?;
+        make_durable(&partial, &manifest)?;
+        fs::rename(&partial, &sealed).map_err(BackupError::io("seal", &partial))?;
+        sync_folder(folder)?;
+        Ok(manifest)
+    }
+    fn save_files(
+        &self,
+        folder: &Path,
+        earlier: &Earlier,
+    ) -> Result<(Vec<SavedPath>, Vec<String>), BackupError> {
+        let place = self.place;
+        let (mut saved, mut absent) = (vec![], vec![]);
+        let begun = file_clock(folder)?;
+        for part in &place.data {
+            let top = place.root.join(part.as_str());
+            if !top.is_symlink() && !top.exists() {
+                absent.push(part.to_string());
+                continue;
+            }
+            for path in walk(&top, &self.left_out)? {
+                let seen = match fs::symlink_metadata(&path) {
+                    // A product that still runs throws files away.
+                    Err(error)
+                        if error.kind() == std::io::ErrorKind::NotFound && self.may_change() =>
+                    {
+                        continue;
+                    }
+                    seen => seen.map_err(BackupError::io("look at", &path))?,
+                };
+                let relative = path.strip_prefix(&place.root).unwrap_or(&path);
+                let copy = folder.join("data").join(relative);
+                saved.push(if seen.is_dir() {
+                    make_folder_for_now(&copy)?;
+                    files::describe(&place.root, &path, &seen, SavedNode::Folder {})?
+                } else if seen.is_symlink() {
+                    // The manifest holds all of a link.
+                    let node = SavedNode::Link { target: link_target(&path)? };
+                    files::describe(&place.root, &path, &seen, node)?
+                } else {
+                    if let Some(parent) = copy.parent() {
+                        make_folder_for_now(parent)?;
+                    }
+                    match self.save_file(&path, &seen, &copy, (earlier, begun)) {
+                        Err(BackupError::Io { source, .. })
+                            if source.kind() == std::io::ErrorKind::NotFound
+                                && self.may_change() =>
+                        {
+                            continue;
+                        }
+                        file => file?,
+                    }
+                });
+            }
+        }
+        Ok((saved, absent))
+    }
+
+    fn may_change(&self) -> bool {
+        self.place.product_is == Quiet::Running
+    }
+
+    fn save_file(
+        &self,
+        live: &Path,
+        seen: &Metadata,
+        copy: &Path,
+        (earlier, begun): (&Earlier, i64),
+    ) -> Result<SavedPath, BackupError> {
+        let identity = Identity::of(seen, begun);
+        let describe = |node| files::describe(&self.place.root, live, seen, node);
+        let mut saved = describe(SavedNode::Folder {})?;
+        if let Some((there, size, digest)) = earlier.find(&saved.path, identity.as_ref())
+            // More names than a file may have, or gone: then it is copied.
+            && fs::hard_link(&there, copy).is_ok()
+        {
+            saved.node = SavedNode::File { size, digest };
+            saved.reused = true;
+        } else {
+            let (size, digest) = copy_for_now(live, copy)?;
+            saved.node = SavedNode::File { size, digest };
+        }
+        let after = fs::symlink_metadata(live).map_err(BackupError::io("look at", live))?;
+        // Written to meanwhile: next time it is read again.
+        saved.seen =
+            identity.filter(|identity| Identity::of(&after, begun).as_ref() == Some(identity));
+        Ok(saved)
+    }
+}
+
+fn save_databases(
+    place: &UnitPlace,
+    folder: &Path,
+) -> Result<BTreeMap<String, SavedDatabase>, BackupError> {
+    let save = |(name, database): (&String, &DatabasePlace)| {
+        let saved = match database {
+            DatabasePlace::Sqlite(path) => {
+                let live = place.root.join(path.as_str());
+                let copy = folder.join(format!("{name}.sqlite"));
+                sqlite::save(&place.root, &live, &copy, place.product_is)?
+            }
+            DatabasePlace::Postgres(url) => {
+                postgres::save(name, url, &folder.join(format!("{name}.dump")), place)?
+            }
+        };
+        Ok((name.clone(), saved))
+    };
+    place.databases.iter().map(save).collect()
+}
+
+fn write_manifest(path: &Path, manifest: &Manifest) -> Result<(), BackupError> {
+    let text = serde_json::to_vec(manifest)
+        .map_err(|source| BackupError::Manifest { path: path.to_owned(), source })?;
+    let mut file = File::create_new(path).map_err(BackupError::io("create", path))?;
+    file.write_all(&text).map_err(BackupError::io("write", path))?;
+    file.sync_all().map_err(BackupError::io("write to disk", path))
+}
+
+/// Above this many, one call for the whole volume is quicker, though it also waits for what others wrote.
+const SYNC_ONE_BY_ONE_MAX: usize = 64;
+
+fn make_durable(top: &Path, manifest: &Manifest) -> Result<(), BackupError> {
+    if manifest.files.len() > SYNC_ONE_BY_ONE_MAX {
+        return sync_volume(top);
+    }
+    for path in walk(top, &BTreeSet::new())?.iter().rev().filter(|path| !path.is_symlink()) {
+        sync_folder(path)?;
+    }
+    Ok(())
+}
+
+/// Files that belong to databases are saved as databases, wherever they lie.
+pub(crate) fn database_files(place: &UnitPlace) -> BTreeSet<PathBuf> {
+    let live = place.databases.values().filter_map(|database| match database {
+        DatabasePlace::Sqlite(path) => Some(place.root.join(path.as_str())),
+        DatabasePlace::Postgres(_) => None,
+    });
+    live.flat_map(|live| {
+        let companions = sqlite::COMPANIONS.map(|suffix| sqlite::beside(&live, suffix));
+        std::iter::once(live).chain(companions)
+    })
+    .collect()
+}
