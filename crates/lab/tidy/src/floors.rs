@@ -17,6 +17,8 @@ const SIDEWAYS: &[(&str, &str)] = &[
     ("refit-plan-check", "refit-packs"),
     ("refit-plan-check", "refit-inventory"),
     ("refit-rollout", "refit-plan"),
+    ("refit-rehearsal", "refit-plan"),
+    ("refit-rehearsal", "refit-rollout"),
     ("refit-journal", "refit-plan"),
     ("refit-journal", "refit-packs"),
     ("refit-repository", "refit-content"),
