@@ -72,7 +72,7 @@ fn waves(
     let mut unfinished = vec![false; model.waves.len()];
     for (host, body) in model.hosts.iter().zip(bodies) {
         let wave = &mut waves[host.wave];
-        wave.reached |= body.told || body.begun_ms.is_some();
+        wave.reached |= body.call > 0;
         if let Some(begun) = body.begun_ms {
             wave.began_ms = Some(wave.began_ms.map_or(begun, |before| before.min(begun)));
         }

@@ -10,10 +10,28 @@
 //! | POST `/enrolment-tokens` | [`NewEnrolmentToken`] | [`EnrolmentToken`] | administrator |
 //! | GET `/hosts`, `/hosts/{host}` | – | [`HostView`] | any |
 //! | POST `/hosts/import` | [`HostImport`] | [`HostImported`] | planner |
+//! | GET `/hosts/page?where=&after=&limit=` | – | [`HostPage`]: hosts that an expression names, some at a time | any |
+//! | POST `/hosts/{host}/set` | [`HostSet`] | [`FleetImported`] | planner |
+//! | POST `/hosts/{host}/retire`, `/unretire` | [`Reason`], – | [`FleetImported`] | planner |
+//! | GET `/hosts/{host}/changes` | – | [`ChangeView`] list | any |
+//! | GET `/hosts/{host}/risk` | – | [`HostRisk`] | any |
+//! | POST `/fleet/import` | [`FleetImport`] | [`FleetImported`] | planner |
+//! | GET `/fleet/records` | – | [`FleetRecords`] | any |
+//! | POST `/fleet/{sites,clusters,engineers}/{name}/remove` | – | [`FleetImported`] | planner |
+//! | GET `/risk?where=` | – | [`HostRisk`] list | any |
+//! | POST `/risk/entries` | [`NewRisk`] | [`RiskEntryView`] | planner, application-owner |
+//! | GET `/risk/entries`, POST `/risk/entries/{id}` | [`RiskAct`] | [`RiskEntryView`] | any; planner, application-owner |
+//! | GET, POST `/risk/weights` | [`WeightsSet`] | [`WeightsView`] | any; planner |
 //! | GET `/repository` | – | [`RepositoryView`] | any |
 //! | POST `/repository/refresh` | – | [`RepositoryView`] | planner |
 //! | GET `/updates` | – | [`UpdateView`] list | any |
 //! | GET `/updates/path?product=&from=&to=` | – | [`PathView`] | any |
+//! | POST `/updates/check` | – | [`CheckReport`] | planner |
+//! | GET `/updates/graph?product=&format=` | – | Cincinnati JSON, `json` or `dot` | any |
+//! | GET `/notifications/channels` | – | [`ChannelView`] list | any |
+//! | POST `/notifications/channels` | [`NewChannel`] | [`ChannelCreated`] | administrator |
+//! | POST `/notifications/channels/{id}/remove`, `/test` | – | [`ChannelView`], [`EventView`] | administrator |
+//! | GET `/notifications/events?limit=` | – | [`EventView`] list | any |
 //! | GET, POST `/rollouts` | [`NewRollout`] | [`RolloutView`] | planner |
 //! | GET `/rollouts/{name}` | – | [`RolloutView`] | any |
 //! | GET, POST `/rollouts/{name}/plan` | – | [`PlanView`] | planner to make |
@@ -31,6 +49,9 @@
 //! | GET `/rollouts/{name}/certificates` | – | [`CertificateView`] list | any |
 //! | GET `/rollouts/{name}/hosts/{host}/certificate` | – | DSSE envelope, JSON | any |
 //! | GET `/rollouts/{name}/hosts/{host}/certificate.pdf` | – | PDF | any |
+//! | GET `/rollouts/{name}/rehearsal` | [`RehearsalQuery`] as query | [`RehearsalReport`] | any |
+//! | GET `/rollouts/{name}/{approach,project-plan}.{pdf,html}` | [`DocumentQuery`] as query | PDF, HTML | any |
+//! | GET `/rollouts/{name}/export.{xlsx,csv,ics}` | [`ExportQuery`] as query | spreadsheet, CSV, iCalendar | any |
 //! | GET `/signing-key` | – | PEM of the key that signs certificates | any |
 
 use crate::agent::{OrderReport, RunEvidence};
@@ -46,6 +67,18 @@ use refit_risk::RiskScore;
 use refit_rollout::{HostState, RolloutState};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+
+mod fleet;
+mod notify;
+mod paper;
+mod risk;
+mod updates;
+
+pub use fleet::*;
+pub use notify::*;
+pub use paper::*;
+pub use risk::*;
+pub use updates::*;
 
 /// Where the API begins.
 pub const PREFIX: &str = "/api/v1";
@@ -174,6 +207,12 @@ pub struct RepositoryView {
     pub expires_at: Option<Timestamp>,
     /// Its packs.
     pub packs: Vec<PackSummary>,
+    /// When it is looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub check: Option<CheckStatus>,
+    /// Packs in the catalogue whose files are not here: the medium that it came from has only some.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub absent: Vec<PackSummary>,
 }
 
 /// An update that is available for a product.
@@ -187,6 +226,15 @@ pub struct UpdateView {
     pub servers: u64,
     /// Where it can go, each with the builds on the way; the shortest path.
     pub paths: Vec<Vec<BuildId>>,
+    /// The same with packs, read-me and known issues.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<UpdateTarget>,
+    /// The build that replaces the installed one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<BuildId>,
+    /// Why the installed build was withdrawn, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub withdrawn: Option<String>,
 }
 
 /// A path from build to build.
@@ -200,6 +248,9 @@ pub struct PathView {
     pub packs: Vec<PackSummary>,
     /// Bytes of all packs, compressed.
     pub size: ByteSize,
+    /// Why it is this way and not another.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
 }
 
 /// A rollout to be made.

@@ -194,7 +194,11 @@ impl fmt::Display for Finding {
                 write!(f, "{product} {way}: {} ({title}, {size})", servers_text(*servers))
             }
             Self::Withdrawn { product, build, reason, servers, rollouts } => {
-                write!(f, "{product} {build} was withdrawn: {reason}; it runs on {}", servers_text(*servers))?;
+                write!(
+                    f,
+                    "{product} {build} was withdrawn: {reason}; it runs on {}",
+                    servers_text(*servers)
+                )?;
                 match rollouts.as_slice() {
                     [] => Ok(()),
                     names => {
