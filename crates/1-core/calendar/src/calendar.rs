@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use refit_names::WindowName;
 use refit_plan::Opening;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
 /// Openings are searched no further than so many hours after a moment: [`SEARCH_YEARS`] with leap days.
@@ -19,14 +20,23 @@ const SEARCH_HOURS: i64 = SEARCH_YEARS as i64 * 366 * 24;
 const LIKENESS_MIN: f64 = 0.8;
 
 /// All windows and freezes; cheap to clone. A value that exists is valid.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Calendar(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     windows: BTreeMap<WindowName, Compiled>,
     /// By beginning.
     freezes: Vec<Freeze>,
+}
+
+impl fmt::Debug for Calendar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let windows: Vec<_> = self.windows().collect();
+        f.debug_struct("Calendar")
+            .field("windows", &windows)
+            .field("freezes", &self.0.freezes)
+            .finish()
+    }
 }
 
 impl Calendar {

@@ -14,7 +14,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 const LAST_DAY: Date = jiff::civil::date(2200, 1, 1);
 
 /// A window that can be asked for openings.
-#[derive(Debug)]
 pub(crate) struct Compiled {
     pub(crate) window: Window,
     zone: TimeZone,
@@ -23,7 +22,6 @@ pub(crate) struct Compiled {
     known: Mutex<Known>,
 }
 
-#[derive(Debug)]
 struct Known {
     starts: LocalStarts,
     until: Option<Until>,
@@ -118,7 +116,6 @@ enum By {
 }
 
 /// Local starts of rule and extra times, in order, each once, without the excepted days.
-#[derive(Debug)]
 struct LocalStarts {
     rule: Option<Peekable<Starts>>,
     extra: Peekable<std::vec::IntoIter<DateTime>>,

@@ -42,7 +42,6 @@ const NUMBERS: &[(&str, RangeInclusive<i32>, bool, &str)] = &[
 const DAYS: &[&str] = &["MO", "TU", "WE", "TH", "FR", "SA", "SU"];
 
 /// A rule that can be followed.
-#[derive(Debug, Clone)]
 pub(crate) struct Rule {
     set: RRuleSet,
     until: Option<Until>,
@@ -81,12 +80,17 @@ impl Rule {
             faults.extend(wrong.map(|found| value(key, found, expected)));
         }
         check_days(&parts, &mut faults);
+        let others = || parts.keys().any(|key| key.starts_with("BY") && *key != "BYSETPOS");
+        if parts.contains_key("BYSETPOS") && !others() {
+            faults.push(RuleFault::Combination(
+                "`BYSETPOS` stands alone, expected another BY part".to_owned(),
+            ));
+        }
         let until = check_until(&parts, starts, zone, &mut faults);
         if !faults.is_empty() {
             return Err(faults);
         }
-        let kept = parts.iter().filter(|(key, _)| **key != "UNTIL");
-        let rule = kept.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(";");
+        let rule = for_library(parts)?;
         let floating = starts.strftime("%Y%m%dT%H%M%SZ");
         let set: RRuleSet = format!("DTSTART:{floating}\nRRULE:{rule}")
             .parse()
@@ -103,8 +107,26 @@ impl Rule {
     }
 }
 
+/// The rule as the library takes it: without its end, which is judged by moments here.
+///
+/// The library refuses `-5` in monthly rules, so those are written as yearly ones over all months where that is the same.
+fn for_library(mut parts: BTreeMap<&'static str, String>) -> Result<String, Vec<RuleFault>> {
+    parts.remove("UNTIL");
+    let fifth_last = parts.get("BYDAY").is_some_and(|days| days.contains("-5"));
+    if fifth_last && parts.get("FREQ").is_some_and(|frequency| frequency == "MONTHLY") {
+        if parts.contains_key("BYSETPOS") || parts.get("INTERVAL").is_some_and(|every| every != "1")
+        {
+            let what = "`-5` in `BYDAY` of a monthly rule stands with `INTERVAL` or `BYSETPOS`, expected neither";
+            return Err(vec![RuleFault::Combination(what.to_owned())]);
+        }
+        parts.insert("FREQ", "YEARLY".to_owned());
+        parts.entry("BYMONTH").or_insert_with(|| "1,2,3,4,5,6,7,8,9,10,11,12".to_owned());
+    }
+    let parts: Vec<String> = parts.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    Ok(parts.join(";"))
+}
+
 /// The local times of a rule, in order, without its `UNTIL`.
-#[derive(Debug)]
 pub(crate) struct Starts(RRuleSetIter);
 
 impl Iterator for Starts {
@@ -211,8 +233,9 @@ fn read_until(text: &str) -> Option<Until> {
         return TimeZone::UTC.to_timestamp(at).ok().map(Until::Moment);
     }
     if text.len() == 8 {
+        // A day alone is its beginning, as dateutil reads it: in doubt a window stays closed.
         let day = Date::strptime("%Y%m%d", text).ok()?;
-        return Some(Until::Local(day.to_datetime(civil::time(23, 59, 59, 0))));
+        return Some(Until::Local(day.to_datetime(civil::Time::midnight())));
     }
     DateTime::strptime("%Y%m%dT%H%M%S", text).ok().map(Until::Local)
 }
