@@ -14,6 +14,7 @@ pub mod manifest;
 pub mod pattern;
 pub mod record;
 pub mod runbook;
+pub mod schema;
 mod source;
 
-pub use source::{RuleBreak, SourceFlaw};
+pub use source::{Reading, RuleBreak, SourceFlaw, SourceFlaws};

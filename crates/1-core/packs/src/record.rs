@@ -1,5 +1,6 @@
 //! The record of a built pack: what is signed, and all that a host needs to know before it fetches.
 
+pub mod delta;
 mod validate;
 
 use crate::manifest::Manifest;
@@ -8,6 +9,7 @@ use refit_names::{ByteSize, ChunkId, Digest, TargetName, TreePath};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use delta::DeltaSet;
 pub use validate::{RecordError, validate};
 
 /// The value of `format` in a record that this code understands.
@@ -82,6 +84,9 @@ pub struct Bundle {
     pub digest: Digest,
     /// The chunks in the order in which they stand in it, without duplicates.
     pub chunks: Vec<Chunk>,
+    /// What makes files of this build from those of an older one, one set per older build.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deltas: Vec<DeltaSet>,
 }
 
 /// One chunk: a zstd frame in the bundle.

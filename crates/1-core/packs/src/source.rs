@@ -1,13 +1,20 @@
-//! Reading YAML that people wrote: every flaw names line, column, field, what was expected and what was found.
+//! Reading YAML that people wrote: every flaw names line, column, field, what was expected and what was found; all of them at once.
 
-use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
-use serde_saphyr::{Error as YamlError, Spanned};
-use std::collections::BTreeMap;
+mod breaks;
+mod node;
+mod shape;
+mod syntax;
+mod words;
+
+use node::{Kind, Node, Place};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use shape::Shape;
+use std::collections::BTreeSet;
 use std::fmt;
 
-/// Characters of a found value that are shown: enough to recognise it, short enough for one line.
-const SHOWN_CHARS_MAX: usize = 60;
+pub use breaks::RuleBreak;
+pub(crate) use breaks::{Breaks, Rule};
 
 /// What is wrong in a text and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,54 +41,78 @@ impl fmt::Display for SourceFlaw {
     }
 }
 
-/// A rule that a well-formed value breaks; its place in a text is added where there is a text.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("field `{field}`: expected {expected}, found {found}")]
-pub struct RuleBreak {
-    /// The field's path.
-    pub field: String,
-    /// What would be right.
-    pub expected: String,
-    /// What stands there.
-    pub found: String,
-}
+/// All that is wrong in a text, from top to bottom.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SourceFlaws(Vec<SourceFlaw>);
 
-impl RuleBreak {
-    pub(crate) fn new(
-        field: impl Into<String>,
-        expected: impl Into<String>,
-        found: impl Into<String>,
-    ) -> Self {
-        Self { field: field.into(), expected: expected.into(), found: found.into() }
-    }
-
-    /// Finds the place of the field in `text`.
-    pub(crate) fn locate(self, text: &str) -> SourceFlaw {
-        let (line, column) = place_of(text, &self.field);
-        let Self { field, expected, found } = self;
-        SourceFlaw { line, column, field, expected, found }
+impl std::ops::Deref for SourceFlaws {
+    type Target = [SourceFlaw];
+    fn deref(&self) -> &[SourceFlaw] {
+        &self.0
     }
 }
 
-/// `Ok` when the condition holds, else the broken rule.
-pub(crate) fn ensure(
-    holds: bool,
-    field: &str,
-    expected: impl Into<String>,
-    found: impl FnOnce() -> String,
-) -> Result<(), RuleBreak> {
-    if holds { Ok(()) } else { Err(RuleBreak::new(field, expected, found())) }
+impl fmt::Display for SourceFlaws {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.len() > 1 {
+            write!(f, "{} faults: ", self.len())?;
+        }
+        for (index, flaw) in self.iter().enumerate() {
+            write!(f, "{}{flaw}", if index == 0 { "" } else { "; " })?;
+        }
+        Ok(())
+    }
 }
 
-/// `Ok` when there are at most `max` of something.
-pub(crate) fn at_most(count: usize, max: usize, field: &str) -> Result<(), RuleBreak> {
-    ensure(count <= max, field, format!("at most {max}"), || count.to_string())
+/// What could be read of a text, and all that is wrong with it.
+#[derive(Debug)]
+pub struct Reading<T> {
+    value: Option<T>,
+    /// Fields at the top that are faulty or missing.
+    damaged: BTreeSet<String>,
+    is_shape: bool,
+    flaws: SourceFlaws,
 }
 
-/// Reads `text` of at most `max` bytes.
-pub(crate) fn read<T: DeserializeOwned>(text: &str, max: usize) -> Result<T, SourceFlaw> {
+impl<T> Reading<T> {
+    /// All that is wrong.
+    #[must_use]
+    pub fn flaws(&self) -> &SourceFlaws {
+        &self.flaws
+    }
+
+    /// The value, to look at `fields` only: none when one of them is faulty.
+    #[must_use]
+    pub fn look(&self, fields: &[&str]) -> Option<&T> {
+        let fit = fields.iter().all(|field| !self.damaged.contains(*field));
+        self.value.as_ref().filter(|_| fit)
+    }
+
+    /// The value when nothing is wrong; else whether the shape is, and all flaws.
+    pub(crate) fn into_result(self) -> Result<T, (bool, SourceFlaws)> {
+        match self.value {
+            Some(value) if self.flaws.is_empty() => Ok(value),
+            _ => Err((self.is_shape, self.flaws)),
+        }
+    }
+
+    fn failed(flaw: SourceFlaw) -> Self {
+        let flaws = SourceFlaws(vec![flaw]);
+        Self { value: None, damaged: BTreeSet::new(), is_shape: true, flaws }
+    }
+}
+
+/// Reads `text` of at most `max` bytes and holds it against schema, type and rules. `filler` is a sound value: it stands for fields
+/// that are missing or faulty while the rules about the others are checked.
+pub(crate) fn read<T: DeserializeOwned>(
+    text: &str,
+    max: usize,
+    schema: &Value,
+    filler: Value,
+    rules: &[Rule<T>],
+) -> Reading<T> {
     if text.len() > max {
-        return Err(SourceFlaw {
+        return Reading::failed(SourceFlaw {
             line: 1,
             column: 1,
             field: "(whole text)".to_owned(),
@@ -89,126 +120,76 @@ pub(crate) fn read<T: DeserializeOwned>(text: &str, max: usize) -> Result<T, Sou
             found: format!("{} bytes", text.len()),
         });
     }
-    serde_saphyr::from_str(text).map_err(|error| flaw_of(text, &error))
+    let tree = match node::read(text) {
+        Ok(tree) => tree,
+        Err(error) => return Reading::failed(syntax::flaw_of(text, &error)),
+    };
+    let mut flaws = Vec::new();
+    let left = Shape { root: schema }.check(&tree, schema, "", &mut flaws);
+    let value = if flaws.is_empty() {
+        match serde_saphyr::from_str(text) {
+            Ok(value) => Some(value),
+            Err(error) => return Reading::failed(syntax::flaw_of(text, &error)),
+        }
+    } else {
+        left.and_then(|left| serde_json::from_value(over(filler, left)).ok())
+    };
+    let top =
+        |flaw: &SourceFlaw| flaw.field.split(['.', '[']).next().unwrap_or_default().to_owned();
+    let damaged: BTreeSet<String> = flaws.iter().map(top).collect();
+    let is_shape = !flaws.is_empty();
+    if let Some(value) = &value {
+        let mut breaks = Breaks::default();
+        for (fields, rule) in rules {
+            if fields.iter().all(|field| !damaged.contains(*field)) {
+                rule(value, &mut breaks);
+            }
+        }
+        flaws.extend(breaks.into_list().into_iter().map(|broken| locate(broken, &tree)));
+    }
+    flaws.sort_by(|a, b| (a.line, a.column).cmp(&(b.line, b.column)));
+    Reading { value, damaged, is_shape, flaws: SourceFlaws(flaws) }
 }
 
-fn flaw_of(text: &str, error: &YamlError) -> SourceFlaw {
-    let error = match error.without_snippet() {
-        YamlError::AliasError { error, .. } => error,
-        plain => plain,
-    };
-    let (line, column) = error.location().map_or((1, 1), |place| (place.line(), place.column()));
-    let here = value_at(text, line, column);
-    let mut field = field_at(text, line, column);
-    let (expected, found) = match error {
-        YamlError::Unexpected { expected, .. } => ((*expected).to_owned(), here),
-        YamlError::SerdeInvalidType { unexpected, expected, .. }
-        | YamlError::SerdeInvalidValue { unexpected, expected, .. } => {
-            (expected.clone(), unexpected.clone())
+/// The fields of `top`, and those of `filler` that it lacks.
+fn over(filler: Value, top: Value) -> Value {
+    match (filler, top) {
+        (Value::Object(mut all), Value::Object(top)) => {
+            all.extend(top);
+            Value::Object(all)
         }
-        YamlError::SerdeUnknownVariant { variant, expected, .. } => {
-            (format!("one of {}", quoted(expected)), format!("`{variant}`"))
-        }
-        YamlError::SerdeUnknownField { field: name, expected, .. } => {
-            name.clone_into(&mut field);
-            (format!("one of {}", quoted(expected)), format!("the unknown field `{name}`"))
-        }
-        YamlError::SerdeMissingField { field: name, .. } => {
-            (*name).clone_into(&mut field);
-            (format!("the field `{name}`"), "nothing".to_owned())
-        }
-        YamlError::DuplicateMappingKey { key, .. } => {
-            let key = key.clone().unwrap_or_else(|| here.clone());
-            ("each key once".to_owned(), format!("`{key}` twice"))
-        }
-        YamlError::InvalidScalar { ty, .. } if ty.starts_with(['u', 'i']) => {
-            ("a whole number".to_owned(), here)
-        }
-        YamlError::InvalidScalar { ty, .. } => ((*ty).to_owned(), here),
-        YamlError::Message { msg, .. } => ("a valid value".to_owned(), format!("{here} ({msg})")),
-        other => ("readable YAML".to_owned(), first_line(&other.to_string())),
-    };
+        (_, top) => top,
+    }
+}
+
+/// Finds the place of a broken rule's field, or of the nearest thing around it that the text has.
+fn locate(broken: RuleBreak, tree: &Node) -> SourceFlaw {
+    let RuleBreak { field, expected, found } = broken;
+    let Place { line, column } = place_of(tree, &field, tree.place);
     SourceFlaw { line, column, field, expected, found }
 }
 
-fn quoted(names: &[&str]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-}
-
-fn first_line(text: &str) -> String {
-    text.lines().next().unwrap_or_default().to_owned()
-}
-
-/// The rest of the line from `column`, as people see it.
-fn value_at(text: &str, line: u64, column: u64) -> String {
-    let rest: String = line_of(text, line)
-        .chars()
-        .skip(usize::try_from(column.saturating_sub(1)).unwrap_or(usize::MAX))
-        .take(SHOWN_CHARS_MAX)
-        .collect();
-    match rest.trim() {
-        "" => "nothing".to_owned(),
-        value => format!("`{value}`"),
+fn place_of(node: &Node, field: &str, around: Place) -> Place {
+    let field = field.strip_prefix('.').unwrap_or(field);
+    if field.is_empty() {
+        return node.place;
     }
-}
-
-fn line_of(text: &str, line: u64) -> &str {
-    let index = usize::try_from(line.saturating_sub(1)).unwrap_or(usize::MAX);
-    text.lines().nth(index).unwrap_or_default()
-}
-
-/// The path of keys that leads to a place, read from the indentation.
-fn field_at(text: &str, line: u64, column: u64) -> String {
-    let mut path: Vec<&str> = Vec::new();
-    let mut limit = usize::MAX;
-    let upto = usize::try_from(line).unwrap_or(usize::MAX);
-    let lines: Vec<&str> = text.lines().take(upto).collect();
-    for (index, raw) in lines.iter().enumerate().rev() {
-        let bare = raw.trim_start_matches([' ', '-']);
-        let indent = raw.len() - bare.len();
-        let Some((mut key, _)) = bare.split_once(':') else { continue };
-        if bare.starts_with('#') || indent >= limit || key.is_empty() {
-            continue;
+    match &node.kind {
+        Kind::List(items) => {
+            let index = field.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+            let item = index
+                .and_then(|(index, rest)| Some((items.get(index.parse::<usize>().ok()?)?, rest)));
+            item.map_or(around, |(item, rest)| place_of(item, rest, item.place))
         }
-        if index + 1 == lines.len() {
-            key = key_before(bare, column.saturating_sub(indent as u64)).unwrap_or(key);
+        Kind::Map(entries) => {
+            // Keys may have dots in them: the longest that fits is meant.
+            let fitting = entries.iter().filter_map(|entry| {
+                let rest = field.strip_prefix(entry.key.as_str())?;
+                (rest.is_empty() || rest.starts_with(['.', '['])).then_some((entry, rest))
+            });
+            let entry = fitting.max_by_key(|(entry, _)| entry.key.len());
+            entry.map_or(around, |(entry, rest)| place_of(&entry.value, rest, entry.value.place))
         }
-        path.push(key.trim_matches(['"', '\'', '{', ' ']));
-        limit = indent;
-        if indent == 0 {
-            break;
-        }
+        _ => around,
     }
-    path.reverse();
-    if path.is_empty() { "(whole text)".to_owned() } else { path.join(".") }
-}
-
-/// In a line such as `{id: a, do: {x: 1}}`, the key whose value stands at `column`.
-fn key_before(bare: &str, column: u64) -> Option<&str> {
-    let upto = usize::try_from(column.saturating_sub(1)).ok()?;
-    let (before, _) = bare.get(..upto)?.rsplit_once(':')?;
-    before.rsplit(['{', '[', ',', ' ']).next().filter(|key| !key.is_empty())
-}
-
-/// Line and column of a field path, as near as the text's shape allows; the start when it is not there.
-fn place_of(text: &str, field: &str) -> (u64, u64) {
-    #[derive(Deserialize)]
-    struct Steps {
-        #[serde(default)]
-        steps: Vec<Spanned<IgnoredAny>>,
-    }
-    let first = field.split(['.', '[']).next().unwrap_or_default();
-    if let Some(index) = field.strip_prefix("steps[").and_then(|rest| rest.split(']').next())
-        && let Ok(index) = index.parse::<usize>()
-        && let Ok(found) = serde_saphyr::from_str::<Steps>(text)
-        && let Some(step) = found.steps.get(index)
-    {
-        return (step.referenced.line(), step.referenced.column());
-    }
-    serde_saphyr::from_str::<BTreeMap<String, Spanned<IgnoredAny>>>(text)
-        .ok()
-        .and_then(|fields| {
-            fields.get(first).map(|value| (value.referenced.line(), value.referenced.column()))
-        })
-        .unwrap_or((1, 1))
 }

@@ -1,6 +1,6 @@
 //! What a record must hold before a host believes it: a signature says who wrote it, not that it is sound.
 
-use super::{Bundle, PackRecord, RECORD_FORMAT, TreeEntry, TreeNode};
+use super::{Bundle, PackRecord, RECORD_FORMAT, TreeEntry, TreeNode, delta};
 use crate::manifest::Database;
 use crate::{RuleBreak, manifest, runbook};
 use refit_names::{Coded, ErrorClass};
@@ -42,6 +42,16 @@ pub enum RecordError {
         /// What stands there.
         found: String,
     },
+    /// A delta set breaks a rule.
+    #[error("deltas from `{from}`: expected {expected}, found {found}")]
+    Delta {
+        /// The older build.
+        from: String,
+        /// What would be right.
+        expected: String,
+        /// What stands there.
+        found: String,
+    },
     /// A chunk of the bundle breaks a rule.
     #[error("chunk {index} of the bundle: expected {expected}, found {found}")]
     Chunk {
@@ -78,6 +88,7 @@ pub fn validate(record: &PackRecord) -> Result<(), RecordError> {
     runbook::check(&record.runbook).map_err(RecordError::Runbook)?;
     check_database_parameters(record)?;
     check_bundle(&record.bundle)?;
+    check_deltas(record)?;
     check_tree("payload", &record.payload, &record.bundle)?;
     check_tree("web", &record.web, &record.bundle)
 }
@@ -125,6 +136,33 @@ fn check_bundle(bundle: &Bundle) -> Result<(), RecordError> {
         expected: format!("the bundle to end at byte {end}"),
         found: format!("{} bytes", bundle.size.0),
     })
+}
+
+/// Deltas are from builds that the pack can follow, each once, and their indices are chunks that the bundle has.
+fn check_deltas(record: &PackRecord) -> Result<(), RecordError> {
+    let mut seen = BTreeSet::new();
+    for set in &record.bundle.deltas {
+        let wrong = |expected: &str, found: String| RecordError::Delta {
+            from: set.from.to_string(),
+            expected: expected.to_owned(),
+            found,
+        };
+        if seen.len() >= delta::DELTA_SETS_MAX {
+            return Err(wrong("at most 64 sets", record.bundle.deltas.len().to_string()));
+        }
+        if !seen.insert(&set.from) {
+            return Err(wrong("each older build once", "it twice".to_owned()));
+        }
+        if !record.manifest.from.contains(&set.from) {
+            return Err(wrong("a build that stands in `from`", "another".to_owned()));
+        }
+        let length = length_of(&set.index, &record.bundle)
+            .map_err(|found| wrong("an index of chunks that the bundle has", found))?;
+        if length > delta::INDEX_BYTES_MAX {
+            return Err(wrong("an index of at most 64 MiB", format!("{length} bytes")));
+        }
+    }
+    Ok(())
 }
 
 fn check_tree(

@@ -1,8 +1,12 @@
 //! What a well-formed runbook must also hold.
 
 use super::{Command, Phase, Probe, RUNBOOK_FORMAT, Runbook, Step, StepKind, Value};
-use crate::source::{RuleBreak, SourceFlaw, at_most, ensure, read};
+use crate::{
+    schema::SchemaOf,
+    source::{Breaks, Reading, Rule, RuleBreak, SourceFlaws, read as read_source},
+};
 use refit_names::{Coded, ErrorClass};
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Bytes of a runbook: 500 steps with their commands fit in half of it.
@@ -19,15 +23,24 @@ const RETRIES_MAX: usize = 20;
 /// A day: no window is longer.
 const TIMEOUT_MS_MAX: u64 = 24 * 3_600_000;
 
-/// Why a text is not a runbook.
+/// Why a text is not a runbook: everything that could be found.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RunbookError {
-    /// The text does not have a runbook's shape.
+    /// The text does not have a runbook's shape; rules that it breaks besides are listed too.
     #[error("runbook, {0}")]
-    Shape(SourceFlaw),
-    /// The shape is right and a rule is broken.
+    Shape(SourceFlaws),
+    /// The shape is right and rules are broken.
     #[error("runbook, {0}")]
-    Rule(SourceFlaw),
+    Rule(SourceFlaws),
+}
+
+impl RunbookError {
+    /// Every fault, from top to bottom.
+    #[must_use]
+    pub fn flaws(&self) -> &SourceFlaws {
+        let (Self::Shape(flaws) | Self::Rule(flaws)) = self;
+        flaws
+    }
 }
 
 impl Coded for RunbookError {
@@ -45,89 +58,118 @@ impl Coded for RunbookError {
 /// Reads a runbook and holds it against the rules.
 ///
 /// # Errors
-/// [`RunbookError`] names line, column, field, what was expected and what was found.
+/// [`RunbookError`] names line, column, field, what was expected and what was found, for every fault.
 pub fn parse(text: &str) -> Result<Runbook, RunbookError> {
-    let runbook: Runbook = read(text, RUNBOOK_BYTES_MAX).map_err(RunbookError::Shape)?;
-    check(&runbook).map_err(|broken| RunbookError::Rule(broken.locate(text)))?;
-    Ok(runbook)
+    // Stands for what is missing or faulty; rules that look at such a field are not asked.
+    let filler = json!({
+        "format": RUNBOOK_FORMAT, "name": "x", "version": 1, "steps": [],
+        "rollback": { "method": "switch-and-restore", "trigger": "x", "deadline_ms": 1, "owner": "x" },
+    });
+    let read: Reading<Runbook> =
+        read_source(text, RUNBOOK_BYTES_MAX, SchemaOf::Runbook.schema(), filler, RULES);
+    read.into_result().map_err(|(is_shape, flaws)| {
+        if is_shape { RunbookError::Shape(flaws) } else { RunbookError::Rule(flaws) }
+    })
 }
 
 /// The rules without a text, for runbooks that arrive inside a record.
 pub(crate) fn check(runbook: &Runbook) -> Result<(), RuleBreak> {
-    ensure(runbook.format == RUNBOOK_FORMAT, "format", format!("`{RUNBOOK_FORMAT}`"), || {
-        format!("`{}`", runbook.format)
-    })?;
-    ensure(!runbook.steps.is_empty(), "steps", "at least one step", || "none".to_owned())?;
-    at_most(runbook.steps.len(), STEPS_MAX, "steps")?;
-    check_parameters(runbook)?;
+    Breaks::of(runbook, RULES).into_first()
+}
+
+/// Each with the fields that it looks at.
+const RULES: &[Rule<Runbook>] = &[
+    (&["format"], check_format),
+    (&["parameters"], check_parameters),
+    (&["steps", "parameters"], check_steps),
+    (&["steps"], check_order),
+    (&["rollback"], check_rollback),
+];
+
+fn check_format(runbook: &Runbook, breaks: &mut Breaks) {
+    breaks.ensure(
+        runbook.format == RUNBOOK_FORMAT,
+        "format",
+        format!("`{RUNBOOK_FORMAT}`"),
+        || format!("`{}`", runbook.format),
+    );
+}
+
+fn check_rollback(runbook: &Runbook, breaks: &mut Breaks) {
+    let way_back = &runbook.rollback;
+    breaks.ensure(!way_back.trigger.trim().is_empty(), "rollback.trigger", "a symptom", || {
+        "nothing".to_owned()
+    });
+    let deadline = "rollback.deadline_ms";
+    breaks.ensure(way_back.deadline_ms > 0, deadline, "more than 0", || "0".to_owned());
+}
+
+fn check_steps(runbook: &Runbook, breaks: &mut Breaks) {
+    breaks.ensure(!runbook.steps.is_empty(), "steps", "at least one step", || "none".to_owned());
+    breaks.at_most(runbook.steps.len(), STEPS_MAX, "steps");
     let mut ids = BTreeSet::new();
     let mut phase = Phase::Stage;
     for (index, step) in runbook.steps.iter().enumerate() {
         let field = format!("steps[{index}]");
-        ensure(ids.insert(&step.id), &format!("{field}.id"), "each step id once", || {
+        breaks.ensure(ids.insert(&step.id), &format!("{field}.id"), "each step id once", || {
             format!("`{}` twice", step.id)
-        })?;
-        ensure(
+        });
+        breaks.ensure(
             step.phase >= phase,
             &format!("{field}.phase"),
             "phases that never go back",
             || format!("{:?} after {phase:?}", step.phase).to_lowercase(),
-        )?;
-        phase = step.phase;
-        check_step(runbook, step, &field)?;
+        );
+        phase = phase.max(step.phase);
+        check_step(runbook, step, &field, breaks);
     }
-    check_order(runbook)?;
-    let way_back = &runbook.rollback;
-    ensure(!way_back.trigger.trim().is_empty(), "rollback.trigger", "a symptom", || {
-        "nothing".to_owned()
-    })?;
-    ensure(way_back.deadline_ms > 0, "rollback.deadline_ms", "more than 0", || "0".to_owned())
 }
 
-fn check_parameters(runbook: &Runbook) -> Result<(), RuleBreak> {
-    at_most(runbook.parameters.len(), PARAMETERS_MAX, "parameters")?;
+fn check_parameters(runbook: &Runbook, breaks: &mut Breaks) {
+    breaks.at_most(runbook.parameters.len(), PARAMETERS_MAX, "parameters");
     let mut variables = BTreeMap::new();
     for (name, parameter) in &runbook.parameters {
         let variable = super::parameter_variable(name);
         if let Some(other) = variables.insert(variable.clone(), name) {
             let found = format!("`{other}` and `{name}`, both `{variable}`");
-            return Err(RuleBreak::new("parameters", "each environment variable once", found));
+            breaks.push("parameters", "each environment variable once", found);
         }
         if let Some(found) = parameter.default.as_deref().and_then(|text| parameter.misfit(text)) {
             let field = format!("parameters.{name}.default");
-            return Err(RuleBreak::new(field, parameter.kind.article(), found));
+            breaks.push(&field, parameter.kind.article(), found);
         }
     }
-    Ok(())
 }
 
-fn check_step(runbook: &Runbook, step: &Step, field: &str) -> Result<(), RuleBreak> {
-    at_most(step.retries as usize, RETRIES_MAX, &format!("{field}.retries"))?;
-    ensure(
+fn check_step(runbook: &Runbook, step: &Step, field: &str, breaks: &mut Breaks) {
+    breaks.at_most(step.retries as usize, RETRIES_MAX, &format!("{field}.retries"));
+    breaks.ensure(
         (1..=TIMEOUT_MS_MAX).contains(&step.timeout_ms),
         &format!("{field}.timeout_ms"),
         format!("1 to {TIMEOUT_MS_MAX}"),
         || step.timeout_ms.to_string(),
-    )?;
+    );
     let field = format!("{field}.do");
     match &step.kind {
         StepKind::CheckCommand { run }
         | StepKind::EvidenceCommand { run }
         | StepKind::DatabaseMigrate { run }
-        | StepKind::TrafficOpen { open: run } => check_command(run, &field),
+        | StepKind::TrafficOpen { open: run } => check_command(run, &field, breaks),
         StepKind::ScriptRun { run, undo, .. } => {
-            check_command(run, &field)?;
-            undo.as_ref().map_or(Ok(()), |undo| check_command(undo, &field))
+            check_command(run, &field, breaks);
+            if let Some(undo) = undo {
+                check_command(undo, &field, breaks);
+            }
         }
         StepKind::TrafficClose { close, open } => {
-            check_command(close, &field)?;
-            check_command(open, &field)
+            check_command(close, &field, breaks);
+            check_command(open, &field, breaks)
         }
         StepKind::ServiceStart { ready: Some(probe) } | StepKind::Test { probe, .. } => {
-            check_probe(runbook, probe, &field)
+            check_probe(runbook, probe, &field, breaks);
         }
         StepKind::ServiceHold { units } => {
-            ensure(!units.is_empty(), &field, "at least one unit", || "none".to_owned())
+            breaks.ensure(!units.is_empty(), &field, "at least one unit", || "none".to_owned());
         }
         StepKind::CheckDisk { .. }
         | StepKind::CheckBuild {}
@@ -140,89 +182,95 @@ fn check_step(runbook: &Runbook, step: &Step, field: &str) -> Result<(), RuleBre
         | StepKind::BackupTake {}
         | StepKind::BackupVerify {}
         | StepKind::InstallSwitch {}
-        | StepKind::MachineReboot { .. } => Ok(()),
+        | StepKind::MachineReboot { .. } => {}
     }
 }
 
-fn check_command(command: &Command, field: &str) -> Result<(), RuleBreak> {
+fn check_command(command: &Command, field: &str, breaks: &mut Breaks) {
     let words = &command.0;
     let program = words.first().map_or("", String::as_str);
-    ensure(!program.trim().is_empty(), field, "a command with a program", || {
+    breaks.ensure(!program.trim().is_empty(), field, "a command with a program", || {
         "an empty command".to_owned()
-    })?;
-    ensure(!program.split('/').any(|part| part == ".."), field, "a program without `..`", || {
-        format!("`{program}`")
-    })?;
-    at_most(words.len(), COMMAND_WORDS_MAX, field)?;
+    });
+    breaks.ensure(
+        !program.split('/').any(|part| part == ".."),
+        field,
+        "a program without `..`",
+        || format!("`{program}`"),
+    );
+    breaks.at_most(words.len(), COMMAND_WORDS_MAX, field);
     let longest = words.iter().map(String::len).max().unwrap_or(0);
-    at_most(longest, COMMAND_WORD_BYTES_MAX, field)?;
-    ensure(words.iter().all(|word| !word.contains('\0')), field, "words without NUL", || {
+    breaks.at_most(longest, COMMAND_WORD_BYTES_MAX, field);
+    breaks.ensure(words.iter().all(|word| !word.contains('\0')), field, "words without NUL", || {
         "a NUL character".to_owned()
     })
 }
 
-fn check_probe(runbook: &Runbook, probe: &Probe, field: &str) -> Result<(), RuleBreak> {
+fn check_probe(runbook: &Runbook, probe: &Probe, field: &str, breaks: &mut Breaks) {
     match probe {
-        Probe::Command { run } => check_command(run, field),
+        Probe::Command { run } => check_command(run, field, breaks),
         Probe::Tcp { port, host } => {
-            check_value(runbook, Some(port), field)?;
-            check_value(runbook, host.as_ref(), field)
+            check_value(runbook, Some(port), field, breaks);
+            check_value(runbook, host.as_ref(), field, breaks)
         }
         Probe::Http { port, host, path, status, .. } => {
-            check_value(runbook, Some(port), field)?;
-            check_value(runbook, host.as_ref(), field)?;
-            ensure(path.starts_with('/'), field, "a path that starts with `/`", || {
+            check_value(runbook, Some(port), field, breaks);
+            check_value(runbook, host.as_ref(), field, breaks);
+            breaks.ensure(path.starts_with('/'), field, "a path that starts with `/`", || {
                 format!("`{path}`")
-            })?;
-            ensure((100..600).contains(status), field, "a status from 100 to 599", || {
+            });
+            breaks.ensure((100..600).contains(status), field, "a status from 100 to 599", || {
                 status.to_string()
             })
         }
     }
 }
 
-fn check_value(runbook: &Runbook, value: Option<&Value>, field: &str) -> Result<(), RuleBreak> {
+fn check_value(runbook: &Runbook, value: Option<&Value>, field: &str, breaks: &mut Breaks) {
     match value {
-        Some(Value::Param { param }) => {
-            ensure(runbook.parameters.contains_key(param), field, "a declared parameter", || {
-                format!("`{param}`")
-            })
-        }
-        _ => Ok(()),
+        Some(Value::Param { param }) => breaks.ensure(
+            runbook.parameters.contains_key(param),
+            field,
+            "a declared parameter",
+            || format!("`{param}`"),
+        ),
+        _ => {}
     }
 }
 
 /// What must come before what.
-fn check_order(runbook: &Runbook) -> Result<(), RuleBreak> {
+fn check_order(runbook: &Runbook, breaks: &mut Breaks) {
     let mut done: BTreeSet<&'static str> = BTreeSet::new();
     for (index, step) in runbook.steps.iter().enumerate() {
         let name = step.kind.name();
         let field = format!("steps[{index}].do");
         for needed in needs(&step.kind) {
-            ensure(done.contains(needed), &field, format!("`{needed}` before `{name}`"), || {
-                format!("`{name}` without it")
-            })?;
+            breaks.ensure(
+                done.contains(needed),
+                &field,
+                format!("`{needed}` before `{name}`"),
+                || format!("`{name}` without it"),
+            );
         }
         if matches!(name, "traffic.open" | "install.stage" | "install.switch" | "backup.take") {
-            ensure(!done.contains(name), &field, format!("`{name}` at most once"), || {
+            breaks.ensure(!done.contains(name), &field, format!("`{name}` at most once"), || {
                 format!("`{name}` twice")
-            })?;
+            });
         }
-        ensure(
+        breaks.ensure(
             step.phase != Phase::Stage || harmless(&step.kind),
             &format!("steps[{index}].phase"),
             "only checks, staging and scripts in the phase `stage`, where the product runs",
             || format!("`{name}`"),
-        )?;
-        ensure(
+        );
+        breaks.ensure(
             step.phase == Phase::Stage || name != "install.stage",
             &format!("steps[{index}].phase"),
             "`install.stage` in the phase `stage`",
             || format!("{:?}", step.phase).to_lowercase(),
-        )?;
+        );
         done.insert(name);
     }
-    Ok(())
 }
 
 const fn needs(kind: &StepKind) -> &'static [&'static str] {

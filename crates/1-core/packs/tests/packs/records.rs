@@ -46,6 +46,7 @@ fn record() -> PackRecord {
             size: ByteSize(10),
             digest: Digest::of(b"bundle"),
             chunks: vec![chunk(1, 0, 10), chunk(2, 5, 20)],
+            deltas: Vec::new(),
         },
     }
 }
