@@ -26,6 +26,9 @@ pub struct Rollout {
     /// Only these may start; none: by waves.
     #[serde(default)]
     pub(crate) selection: Option<BTreeSet<HostName>>,
+    /// Which pack of the current plan was withdrawn, and why: nobody begins any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) withdrawn: Option<String>,
     /// Never shortened.
     #[serde(default)]
     pub(crate) ledger: Vec<Failure>,
@@ -115,6 +118,7 @@ impl Rollout {
             settings: None,
             deployed_at: None,
             selection: None,
+            withdrawn: None,
             ledger: Vec::new(),
         }
     }
@@ -171,6 +175,12 @@ impl Rollout {
     #[must_use]
     pub const fn deployed_at(&self) -> Option<Timestamp> {
         self.deployed_at
+    }
+
+    /// Which pack of the current plan was withdrawn, and why.
+    #[must_use]
+    pub fn withdrawn(&self) -> Option<&str> {
+        self.withdrawn.as_deref()
     }
 
     /// The ledger: every failure so far.

@@ -71,6 +71,11 @@ pub enum Event {
     },
     /// A person lets the next wave start.
     Advanced,
+    /// A pack of the current plan was taken back by its author: nobody begins with this plan any more.
+    PackWithdrawn {
+        /// Which pack, and why.
+        because: String,
+    },
     /// Time went by.
     Tick,
 }
@@ -92,6 +97,7 @@ impl Event {
             Self::Resumed => "resume",
             Self::Cancelled { .. } => "cancel",
             Self::Advanced => "advance",
+            Self::PackWithdrawn { .. } => "pack withdrawn",
             Self::Tick => "tick",
         }
     }

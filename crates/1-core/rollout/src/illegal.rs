@@ -81,6 +81,14 @@ pub enum IllegalMove {
         /// Where it stands.
         found: &'static str,
     },
+    /// A pack of the plan was taken back.
+    #[error("`{event}` cannot follow: {because}; expected a plan without it")]
+    PackWithdrawn {
+        /// What was tried.
+        event: &'static str,
+        /// Which pack, and why.
+        because: String,
+    },
     /// A wave still runs or is watched.
     #[error("wave `{wave}` is not ready to be left: {because}")]
     WaveNotDone {
@@ -104,6 +112,7 @@ impl Coded for IllegalMove {
             Self::NotConfigured => "rollout.not-configured",
             Self::Limit { .. } => "rollout.limit",
             Self::Host { .. } => "rollout.host-state",
+            Self::PackWithdrawn { .. } => "rollout.pack-withdrawn",
             Self::WaveNotDone { .. } => "rollout.wave-not-done",
         }
     }

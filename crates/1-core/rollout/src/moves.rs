@@ -29,6 +29,7 @@ impl Rollout {
         let before = Before::of(self, event);
         let after = self;
         let mut notes = Vec::new();
+        after.refuse_withdrawn(event)?;
         match event {
             Event::PlanMade { plan } => after.plan_made(event, plan)?,
             Event::Agreed { by, plan } => after.agreed(event, by, *plan)?,
@@ -46,6 +47,7 @@ impl Rollout {
             Event::Resumed => after.resumed(event, now)?,
             Event::Cancelled { because } => after.cancelled(event, because)?,
             Event::Advanced => after.advanced(event, now)?,
+            Event::PackWithdrawn { because } => after.pack_withdrawn(event, because)?,
             Event::Tick => {}
         }
         after.settle(now);
@@ -91,6 +93,7 @@ impl Rollout {
         self.agreed_by.clear();
         self.authorised_by = None;
         self.settings = None;
+        self.withdrawn = None;
         self.state = RolloutState::Planned;
         Ok(())
     }
@@ -289,6 +292,38 @@ impl Rollout {
             }
         }
         self.state = RolloutState::Cancelled { because: because.to_owned() };
+        Ok(())
+    }
+
+    /// What leads on is refused when a pack of the plan was taken back.
+    fn refuse_withdrawn(&self, event: &Event) -> Result<(), IllegalMove> {
+        let leads_on = matches!(
+            event,
+            Event::Agreed { .. }
+                | Event::PrepareRequested
+                | Event::Authorised { .. }
+                | Event::DeployRequested { .. }
+                | Event::Resumed
+                | Event::Advanced
+        );
+        match &self.withdrawn {
+            Some(because) if leads_on => {
+                Err(IllegalMove::PackWithdrawn { event: event.name(), because: because.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Halts what runs; who has not begun stands by, who has begun ends whole by the host's own rules.
+    fn pack_withdrawn(&mut self, event: &Event, because: &str) -> Result<(), IllegalMove> {
+        self.current_mut(event)?;
+        if matches!(self.state, RolloutState::Completed | RolloutState::Cancelled { .. }) {
+            return Ok(());
+        }
+        let because = self.withdrawn.get_or_insert_with(|| because.to_owned()).clone();
+        if let RolloutState::Deploying { wave } | RolloutState::Paused { wave, .. } = self.state {
+            self.state = RolloutState::Halted { wave, because };
+        }
         Ok(())
     }
 

@@ -77,6 +77,8 @@ impl Rollout {
                 Some(Permission::Deploy)
             }
             HostState::Due => Some(Permission::Withdrawn),
+            // Its order has a pack that its author took back: it stands by.
+            _ if self.withdrawn.is_some() => Some(Permission::Withdrawn),
             HostState::Waiting { .. }
             | HostState::Preparing { .. }
             | HostState::PrepareFailed { .. }
@@ -151,6 +153,10 @@ impl Rollout {
     }
 
     fn why_stopped(&self) -> (String, String) {
+        if let Some(because) = &self.withdrawn {
+            let by = "a plan without it: `refit rollout plan` before it was deployed, else `cancel` and a new rollout";
+            return (because.clone(), by.to_owned());
+        }
         match &self.state {
             RolloutState::Paused { because, .. } => {
                 (format!("the rollout is paused: {because}"), "`refit rollout resume`".to_owned())
@@ -168,6 +174,9 @@ impl Rollout {
 
     fn why_not_started(&self, member: &RolloutHost) -> (String, String) {
         let say = |because: &str, by: &str| (because.to_owned(), by.to_owned());
+        if self.withdrawn.is_some() {
+            return self.why_stopped();
+        }
         match &self.state {
             RolloutState::Draft => say("there is no plan", "`refit rollout plan`"),
             RolloutState::Planned => {

@@ -1,9 +1,9 @@
 //! Whatever happens, in whatever order, the limits hold.
 
-use crate::fleet::{Walk, build, host, person, plan};
+use crate::fleet::{Walk, at, build, host, person, plan};
 use proptest::prelude::*;
 use refit_names::HostName;
-use refit_rollout::{Event, HostReport, HostState, PrepareStage, Rollout, RolloutState};
+use refit_rollout::{Event, HostReport, HostState, Permission, PrepareStage, Rollout, RolloutState};
 use std::collections::BTreeSet;
 
 const SIZES: [u32; 3] = [2, 4, 5];
@@ -114,4 +114,39 @@ proptest! {
         prop_assert_eq!(walk.rollout.agreed_by(), &counted);
         prop_assert_eq!(*walk.rollout.state() == RolloutState::Agreed, counted.len() >= 2);
     }
+}
+
+#[test]
+fn with_a_withdrawn_pack_nobody_begins_and_whoever_runs_is_left_alone() {
+    let mut walk = Walk::deploying(plan(&[3, 1]));
+    walk.run("h0-0");
+    let because = "pack to 1100 was withdrawn: damages indexes";
+    walk.go(Event::PackWithdrawn { because: because.to_owned() });
+    assert!(matches!(walk.rollout.state(), RolloutState::Halted { because: found, .. } if found == because));
+    let may = |name: &str| walk.rollout.permission_for(&host(name));
+    assert_eq!(may("h0-0"), Some(Permission::Deploy));
+    for name in ["h0-1", "h0-2", "h1-0"] {
+        assert_eq!(may(name), Some(Permission::Withdrawn), "{name}");
+        assert_eq!(walk.rollout.why(&host(name)).unwrap().because, because, "{name}");
+    }
+    let refused = walk.rollout.next(&Event::Resumed, at(60)).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "`resume` cannot follow: pack to 1100 was withdrawn: damages indexes; expected a plan without it"
+    );
+    walk.succeed("h0-0");
+    assert!(matches!(walk.rollout.state(), RolloutState::Halted { .. }));
+}
+
+#[test]
+fn a_new_plan_frees_a_rollout_that_was_not_deployed_from_a_withdrawn_pack() {
+    let mut walk = Walk::prepared(plan(&[1]));
+    walk.go(Event::PackWithdrawn { because: "taken back".to_owned() });
+    assert_eq!(walk.rollout.permission_for(&host("h0-0")), Some(Permission::Withdrawn));
+    let mut next = plan(&[1]);
+    next.parent = walk.rollout.plan();
+    next.generation = next.generation.next();
+    walk.go(Event::PlanMade { plan: Box::new(next) });
+    assert_eq!(walk.rollout.withdrawn(), None);
+    walk.agree("owner").unwrap();
 }

@@ -41,9 +41,16 @@ fn states() -> Vec<(&'static str, Rollout)> {
         ("deploying", deploying().rollout),
         ("paused", paused().rollout),
         ("halted", halted().rollout),
+        ("halted by a withdrawn pack", withdrawn(deploying())),
+        ("prepared with a withdrawn pack", withdrawn(Walk::prepared(plan(&[2, 1])))),
         ("completed", completed.rollout),
         ("cancelled", cancelled.rollout),
     ]
+}
+
+fn withdrawn(mut walk: Walk) -> Rollout {
+    walk.go(Event::PackWithdrawn { because: "pack 1100 was withdrawn".to_owned() });
+    walk.rollout
 }
 
 fn events(rollout: &Rollout) -> Vec<(&'static str, Event)> {
@@ -70,6 +77,7 @@ fn events(rollout: &Rollout) -> Vec<(&'static str, Event)> {
         ("advance", Event::Advanced),
         ("cancel", Event::Cancelled { because: "wrong week".to_owned() }),
         ("ignore h0-0", Event::HostIgnored { host: one.clone(), because: "broken".to_owned() }),
+        ("pack withdrawn", Event::PackWithdrawn { because: "it damages indexes".to_owned() }),
         ("tick", Event::Tick),
         ("h0-0 preparing", report(HostReport::Preparing { stage })),
         ("h0-0 prepare failed", report(HostReport::PrepareFailed { stage, cause: cause() })),
