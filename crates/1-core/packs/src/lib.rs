@@ -11,6 +11,7 @@
 
 pub mod catalog;
 pub mod manifest;
+pub mod parts;
 pub mod pattern;
 pub mod record;
 pub mod runbook;

@@ -1,6 +1,6 @@
 //! Why something could not be built, read or published.
 
-use refit_names::{BuildId, ByteSize, Coded, Digest, ErrorClass, ProductName};
+use refit_names::{BuildId, ByteSize, Coded, Digest, ErrorClass, ProductName, TargetName};
 use refit_packs::{manifest::ManifestError, record::RecordError, runbook::RunbookError};
 use std::{io, path::PathBuf};
 
@@ -145,15 +145,102 @@ pub enum ForgeError {
     #[error("threshold of {role} is {threshold}, expected 1 to {keys}")]
     Threshold {
         /// The role.
-        role: &'static str,
+        role: String,
         /// What was asked for.
         threshold: u64,
         /// How many keys there are.
         keys: u64,
     },
-    /// Signing failed.
-    #[error("failed to sign the repository's metadata")]
-    Sign(#[source] Box<tough::error::Error>),
+    /// Fewer signatures than the keys' owners agreed on.
+    #[error(
+        "{role} metadata has {found} of the {threshold} signatures that it needs; nothing was changed"
+    )]
+    BelowThreshold {
+        /// The role.
+        role: String,
+        /// How many must sign.
+        threshold: u64,
+        /// How many have signed.
+        found: u64,
+    },
+    /// A key that has no part in what is to be signed.
+    #[error("none of the keys given may sign {role} metadata")]
+    ForeignKey {
+        /// The role.
+        role: String,
+    },
+    /// A key that a role does not have, or a beginning that fits several.
+    #[error("role {role} has {found} keys that begin with `{key}`, expected 1")]
+    NoSuchKey {
+        /// The role.
+        role: String,
+        /// What was asked for.
+        key: String,
+        /// How many fit.
+        found: usize,
+    },
+    /// Nothing waits for signatures.
+    #[error("no {role} metadata wait for signatures in {}", path.display())]
+    NothingStaged {
+        /// The role.
+        role: String,
+        /// Where they would be.
+        path: PathBuf,
+    },
+    /// What waits was made on top of another state.
+    #[error(
+        "{role} metadata that wait do not follow the published ones: expected version {expected}, found {found}"
+    )]
+    Stale {
+        /// The role.
+        role: String,
+        /// One more than the published version.
+        expected: u64,
+        /// The version of what waits.
+        found: u64,
+    },
+    /// There is no such delegation.
+    #[error("repository delegates nothing to `{role}`")]
+    NoDelegation {
+        /// The name.
+        role: String,
+    },
+    /// A delegation that makes no sense.
+    #[error("delegation `{name}` cannot be made: {why}")]
+    Delegation {
+        /// The name.
+        name: String,
+        /// Why not.
+        why: String,
+    },
+    /// A vendor publishes what is not his.
+    #[error("`{role}` may not publish target `{target}`, only {paths}")]
+    NotDelegated {
+        /// The vendor.
+        role: String,
+        /// The target.
+        target: String,
+        /// What is delegated to him.
+        paths: String,
+    },
+    /// The same version of the same runbook is published with other content.
+    #[error(
+        "runbook target {target} is published with other content: expected {expected}, found {found}; raise its version"
+    )]
+    RunbookPublished {
+        /// The target.
+        target: TargetName,
+        /// What is published.
+        expected: Box<Digest>,
+        /// What was to be published.
+        found: Box<Digest>,
+    },
+    /// Metadata could not be written in their signed form.
+    #[error("failed to write the repository's metadata: {why}")]
+    Metadata {
+        /// Why not.
+        why: String,
+    },
 }
 
 impl ForgeError {
@@ -165,10 +252,6 @@ impl ForgeError {
     pub(crate) fn write(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { action: "write", path, source }
-    }
-
-    pub(crate) fn sign(source: tough::error::Error) -> Self {
-        Self::Sign(Box::new(source))
     }
 
     /// Whether a signature or a digest was wrong or missing, as opposed to anything else.
@@ -206,7 +289,16 @@ impl Coded for ForgeError {
             Self::BrokenRepository { .. } => "repo.broken",
             Self::AlreadyPublished { .. } => "repo.already-published",
             Self::Threshold { .. } => "repo.threshold",
-            Self::Sign(_) => "repo.signing-failed",
+            Self::BelowThreshold { .. } => "repo.below-threshold",
+            Self::ForeignKey { .. } => "repo.foreign-key",
+            Self::NoSuchKey { .. } => "repo.no-such-key",
+            Self::NothingStaged { .. } => "repo.nothing-staged",
+            Self::Stale { .. } => "repo.stale",
+            Self::NoDelegation { .. } => "repo.no-delegation",
+            Self::Delegation { .. } => "repo.bad-delegation",
+            Self::NotDelegated { .. } => "repo.not-delegated",
+            Self::RunbookPublished { .. } => "repo.already-published",
+            Self::Metadata { .. } => "repo.signing-failed",
         }
     }
 

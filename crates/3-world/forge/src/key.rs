@@ -1,4 +1,7 @@
-//! Ed25519 keys as files: the private one as PKCS#8 DER (what `tough` reads), the public one as PEM.
+//! Ed25519 keys as files: the private one as PKCS#8 (DER, PEM, or PEM that a passphrase opens), the public one as PEM.
+
+mod keyring;
+mod sealed;
 
 use crate::ForgeError;
 use aws_lc_rs::{
@@ -6,7 +9,14 @@ use aws_lc_rs::{
     signature::{ED25519, ED25519_PUBLIC_KEY_LEN, Ed25519KeyPair, KeyPair, UnparsedPublicKey},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
-use std::{fmt, fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path};
+use std::{collections::HashMap, fmt, fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path};
+use tough::{
+    schema::key::{Ed25519Key, Ed25519Scheme, Key},
+    sign::Sign as _,
+};
+
+pub use keyring::Keyring;
+pub use sealed::Passphrase;
 
 /// What stands before the 32 bytes of an Ed25519 key in a `SubjectPublicKeyInfo` (RFC 8410).
 const SPKI_PREFIX: [u8; 12] =
@@ -22,39 +32,55 @@ pub struct SigningKey(Ed25519KeyPair);
 pub struct PublicKey([u8; ED25519_PUBLIC_KEY_LEN]);
 
 impl SigningKey {
-    /// Makes a key from the machine's randomness and writes it to a new file that only its owner can read.
+    /// Makes a key from the machine's randomness and writes it to a new file that only its owner can read: PKCS#8 DER.
     ///
     /// # Errors
     /// [`ForgeError::Exists`] when there is such a file: a key is never overwritten.
     pub fn create(path: &Path) -> Result<Self, ForgeError> {
-        let wrong = |why: &str| ForgeError::Key { path: path.to_owned(), why: why.to_owned() };
-        let document = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
-            .map_err(|_| wrong("no randomness"))?;
-        let mut file =
-            match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                    return Err(ForgeError::Exists { path: path.to_owned() });
-                }
-                other => other.map_err(ForgeError::write(path))?,
-            };
-        file.write_all(document.as_ref())
-            .and_then(|()| file.sync_all())
-            .map_err(ForgeError::write(path))?;
-        Ok(Self(
-            Ed25519KeyPair::from_pkcs8(document.as_ref())
-                .map_err(|error| wrong(&error.to_string()))?,
-        ))
+        let document = Self::generate(path)?;
+        write_new(path, &document)?;
+        Self::from_pkcs8(&document, path)
     }
 
-    /// Reads a PKCS#8 DER file.
+    /// As [`SigningKey::create`], but as PEM that only the passphrase opens (PKCS#5, as OpenSSL writes it).
+    ///
+    /// # Errors
+    /// As [`SigningKey::create`].
+    pub fn create_sealed(path: &Path, passphrase: &Passphrase) -> Result<Self, ForgeError> {
+        let document = Self::generate(path)?;
+        write_new(path, sealed::seal(&document, passphrase, path)?.as_bytes())?;
+        Self::from_pkcs8(&document, path)
+    }
+
+    /// Reads a PKCS#8 file that no passphrase seals.
     ///
     /// # Errors
     /// [`ForgeError::Key`] when it is none of Ed25519.
     pub fn read(path: &Path) -> Result<Self, ForgeError> {
+        Self::read_with(path, None)
+    }
+
+    /// Reads a PKCS#8 file: DER, PEM, or PEM that the passphrase opens.
+    ///
+    /// # Errors
+    /// [`ForgeError::Key`] when it is none of Ed25519, or the passphrase is missing or wrong.
+    pub fn read_with(path: &Path, passphrase: Option<&Passphrase>) -> Result<Self, ForgeError> {
         let bytes = fs::read(path).map_err(ForgeError::read(path))?;
-        let wrong = |why: String| ForgeError::Key { path: path.to_owned(), why };
-        let pair = Ed25519KeyPair::from_pkcs8(&bytes)
-            .map_err(|error| wrong(format!("expected an Ed25519 key as PKCS#8 DER: {error}")))?;
+        let document = sealed::open(bytes, passphrase, path)?;
+        Self::from_pkcs8(&document, path)
+    }
+
+    fn generate(path: &Path) -> Result<Vec<u8>, ForgeError> {
+        Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())
+            .map(|document| document.as_ref().to_vec())
+            .map_err(|_| ForgeError::Key { path: path.to_owned(), why: "no randomness".to_owned() })
+    }
+
+    fn from_pkcs8(document: &[u8], path: &Path) -> Result<Self, ForgeError> {
+        let pair = Ed25519KeyPair::from_pkcs8(document).map_err(|error| ForgeError::Key {
+            path: path.to_owned(),
+            why: format!("expected an Ed25519 key as PKCS#8: {error}"),
+        })?;
         Ok(Self(pair))
     }
 
@@ -70,9 +96,22 @@ impl SigningKey {
         self.0.sign(message).as_ref().to_vec()
     }
 
-    pub(crate) const fn pair(&self) -> &Ed25519KeyPair {
-        &self.0
+    /// The key as TUF metadata name it.
+    pub(crate) fn tuf_key(&self) -> Key {
+        self.0.tuf_key()
     }
+}
+
+/// Writes a file that was not there and that only its owner can read.
+fn write_new(path: &Path, content: &[u8]) -> Result<(), ForgeError> {
+    let opened = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let mut file = match opened {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+            return Err(ForgeError::Exists { path: path.to_owned() });
+        }
+        other => other.map_err(ForgeError::write(path))?,
+    };
+    file.write_all(content).and_then(|()| file.sync_all()).map_err(ForgeError::write(path))
 }
 
 impl PublicKey {
@@ -122,6 +161,33 @@ impl PublicKey {
     pub fn to_pem(&self) -> String {
         let der = [SPKI_PREFIX.as_slice(), &self.0].concat();
         format!("{PEM_HEAD}\n{}\n{PEM_FOOT}\n", STANDARD.encode(der))
+    }
+
+    /// The key as TUF metadata name it.
+    pub(crate) fn tuf_key(&self) -> Key {
+        Key::Ed25519 {
+            keyval: Ed25519Key { public: self.0.to_vec().into(), _extra: HashMap::new() },
+            scheme: Ed25519Scheme::Ed25519,
+            _extra: HashMap::new(),
+        }
+    }
+
+    /// The text form of a key that metadata hold, as far as it is one of ours.
+    pub(crate) fn of_tuf(key: &Key) -> String {
+        match key {
+            Key::Ed25519 { keyval, .. } => hex::encode(&keyval.public),
+            _ => String::new(),
+        }
+    }
+
+    /// The id by which TUF metadata name the key.
+    ///
+    /// # Errors
+    /// [`ForgeError::Metadata`] when it cannot be computed.
+    pub fn id(&self) -> Result<String, ForgeError> {
+        let id = self.tuf_key().key_id();
+        id.map(hex::encode)
+            .map_err(|error| ForgeError::Metadata { why: refit_names::chain(&error) })
     }
 
     pub(crate) fn accepts(&self, message: &[u8], signature: &[u8]) -> bool {

@@ -87,7 +87,7 @@ pub fn build(folder: &Path) -> Result<BuiltPack, ForgeError> {
     let (chunks, size, digest) = writer.finish()?;
 
     let target = target_name(&manifest, "bundle", folder)?;
-    let bundle = Bundle { target, size, digest, chunks };
+    let bundle = Bundle { target, size, digest, chunks, deltas: Vec::new() };
     let record = PackRecord {
         format: RECORD_FORMAT.to_owned(),
         manifest,

@@ -2,29 +2,62 @@
 //!
 //! Root and targets keys stay offline (they are needed to publish a pack); snapshot and timestamp keys may stay with the server that
 //! renews the expiry. Snapshots are consistent: metadata files carry their version in their name, targets their digest, so that a
-//! client that reads while somebody publishes sees the state before or the state after.
+//! client that reads while somebody publishes sees the state before or the state after. What lacks signatures waits in `staged/`.
 
-mod metadata;
+mod catalog;
+mod delegation;
+mod online;
 mod place;
+mod renew;
+mod root;
+mod runbooks;
+mod sign;
+mod staged;
+mod state;
 
-use crate::{ForgeError, PackFile, key::PublicKey, pack};
+use crate::{
+    ForgeError, PackFile,
+    key::{Keyring, PublicKey, SigningKey},
+    pack,
+};
+use catalog::Edit;
 use jiff::{SignedDuration, Timestamp};
-use refit_names::{BuildId, Digest, ProductName, TargetName};
+use online::{Next, whole_seconds};
+use refit_names::{BuildId, Digest, ProductName};
 use refit_packs::{
-    catalog::{CATALOG_FORMAT, CATALOG_TARGET, Catalog, PackSummary},
+    catalog::{CATALOG_FORMAT, Catalog, PackSummary},
     record::PackRecord,
 };
+use state::State;
 use std::{
-    fs::{self, File},
+    collections::BTreeMap,
+    fs,
     path::{Path, PathBuf},
 };
+
+pub use catalog::{TARGETS, change_catalog, publish_staged, sign as sign_staged, stage_catalog};
+pub use delegation::{
+    DelegationEntry, DelegationOptions, RUNBOOKS, add as add_delegation, catalog_target,
+    list as delegations, remove as remove_delegation,
+};
+pub use online::Visible;
+pub use renew::{RoleStatus, refresh_timestamp, status};
+pub use root::{
+    Needed, RootChange, StageReport, TopRole, edit as edit_root, publish as publish_root,
+    sign as sign_root,
+};
+pub use runbooks::{PublishedRunbook, publish_runbook, stage_runbook};
+pub use staged::{discard, staged_folder};
+
+/// Offline roles are renewed by a ceremony; a freeze is bounded by the timestamp.
+const OFFLINE_LASTS: SignedDuration = SignedDuration::from_hours(365 * 24);
 
 /// How long each kind of metadata is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Expiry {
     /// Root: until its keys must be looked at again.
     pub root: SignedDuration,
-    /// Targets, snapshot and timestamp: how long a frozen mirror can hide a new pack.
+    /// Snapshot and timestamp: how long a frozen mirror can hide a new pack.
     pub online: SignedDuration,
 }
 
@@ -90,34 +123,119 @@ pub struct PublishedPack {
     pub record: Digest,
 }
 
+/// What one call added to a role's catalogue.
+#[must_use]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StagedPacks {
+    /// Packs that are new.
+    pub added: Vec<PublishedPack>,
+    /// Packs that were there already with the same content.
+    pub unchanged: Vec<PublishedPack>,
+    /// What waits for signatures now.
+    pub stage: StageReport,
+}
+
 /// Makes keys and an empty repository, and returns the root file that clients pin.
 ///
 /// # Errors
 /// [`ForgeError::Exists`] when there is a repository or a key already, [`ForgeError::Threshold`].
+#[expect(clippy::unused_async, reason = "callers await it since signing was the library's")]
 pub async fn init(
     dir: &Path,
     keys_dir: &Path,
     options: &InitOptions,
     now: Timestamp,
 ) -> Result<PathBuf, ForgeError> {
+    let metadata_dir = begin(dir, keys_dir)?;
+    for (role, signers) in [(TopRole::Root, options.root), (TopRole::Targets, options.targets)] {
+        if signers.threshold == 0 || signers.threshold > signers.keys {
+            let Signers { keys, threshold } = signers;
+            return Err(ForgeError::Threshold { role: role.name().to_owned(), threshold, keys });
+        }
+    }
+    let one = Signers::default();
+    let (mut ring, mut holders) = (Keyring::empty(), BTreeMap::new());
+    for role in TopRole::ALL {
+        let signers = match role {
+            TopRole::Root => options.root,
+            TopRole::Targets => options.targets,
+            TopRole::Snapshot | TopRole::Timestamp => one,
+        };
+        let mut public = Vec::new();
+        for number in 1..=signers.keys {
+            let key = SigningKey::create(&keys_dir.join(format!("{}-{number}.der", role.name())))?;
+            public.push(key.public());
+            ring.push(key);
+        }
+        holders.insert(role, (public, signers.threshold));
+    }
+    let mut first = root::stage_first(dir, &holders, now + options.expiry.root)?;
+    let by = sign::Holders::of_root(&first.metadata.signed, tough::schema::RoleType::Root);
+    first.sign(&ring, &[&by])?;
+    let state = State::read(dir)?;
+    let mut edit = Edit::begin(&state, TARGETS, lasting(options.expiry.online), now)?;
+    edit.set_catalog(empty_catalog(), &state.targets_dir())?;
+    let by = sign::Holders::of_root(&first.metadata.signed, tough::schema::RoleType::Targets);
+    edit.staged.sign(&ring, &[&by])?;
+    let next =
+        Next { root: Some(first.metadata), targets: Some(edit.staged.metadata), ..Next::default() };
+    online::put_online(&state, next, &ring, whole_seconds(now + options.expiry.online))?;
+    Ok(metadata_dir.join("1.root.json"))
+}
+
+/// Prepares a repository whose root and targets keys are held by others: only the online keys are made here. The root waits for its
+/// holders' signatures.
+///
+/// # Errors
+/// As [`init`].
+pub fn init_staged(
+    dir: &Path,
+    keys_dir: &Path,
+    root: (&[PublicKey], u64),
+    targets: (&[PublicKey], u64),
+    expires: SignedDuration,
+    now: Timestamp,
+) -> Result<StageReport, ForgeError> {
+    begin(dir, keys_dir)?;
+    let mut holders = BTreeMap::new();
+    for (role, (keys, threshold)) in [(TopRole::Root, root), (TopRole::Targets, targets)] {
+        holders.insert(role, (keys.to_vec(), threshold));
+    }
+    for role in [TopRole::Snapshot, TopRole::Timestamp] {
+        let path = keys_dir.join(format!("{}-1.der", role.name()));
+        holders.insert(role, (vec![SigningKey::create(&path)?.public()], 1));
+    }
+    let first = root::stage_first(dir, &holders, now + expires)?;
+    first.write()?;
+    Ok(StageReport {
+        folder: first.dir,
+        version: 1,
+        signed: Vec::new(),
+        needed: vec![Needed { of: "next root".to_owned(), found: 0, threshold: root.1 }],
+    })
+}
+
+/// Refuses to make a repository where one is, or waits.
+fn begin(dir: &Path, keys_dir: &Path) -> Result<PathBuf, ForgeError> {
     let metadata_dir = dir.join("metadata");
-    if metadata_dir.exists() {
-        return Err(ForgeError::Exists { path: metadata_dir });
+    for path in [metadata_dir.clone(), staged_folder(dir, "root")] {
+        if path.exists() {
+            return Err(ForgeError::Exists { path });
+        }
     }
     for folder in [dir, keys_dir] {
         fs::create_dir_all(folder).map_err(ForgeError::write(folder))?;
     }
-    let root = metadata::create_root(keys_dir, options, now).await?;
-    let staged = tempfile::tempdir_in(dir).map_err(ForgeError::write(dir))?;
-    let root_file = staged.path().join("1.root.json");
-    fs::write(&root_file, root.buffer()).map_err(ForgeError::write(&root_file))?;
+    Ok(metadata_dir)
+}
 
-    let catalog = Catalog { format: CATALOG_FORMAT.to_owned(), packs: Vec::new() };
-    let targets = vec![add_catalog(dir, &catalog)?];
-    let change = metadata::Change { targets, version: 1, expires: now + options.expiry.online };
-    let signed = metadata::sign(&root_file, None, change, keys_dir).await?;
-    metadata::install(&signed, &metadata_dir).await?;
-    Ok(metadata_dir.join("1.root.json"))
+fn empty_catalog() -> Catalog {
+    Catalog { format: CATALOG_FORMAT.to_owned(), packs: Vec::new() }
+}
+
+/// Offline metadata last a year, or as long as the online ones if those last longer.
+fn lasting(online: SignedDuration) -> SignedDuration {
+    online.max(OFFLINE_LASTS)
 }
 
 /// Adds packs and renews the expiry; with no packs it only renews.
@@ -126,7 +244,8 @@ pub async fn init(
 /// it. A pack that is there already with the same content is left alone.
 ///
 /// # Errors
-/// What [`PackFile::verify`] says; [`ForgeError::AlreadyPublished`]; [`ForgeError::BrokenRepository`].
+/// What [`PackFile::verify`] says; [`ForgeError::AlreadyPublished`]; [`ForgeError::BelowThreshold`]; [`ForgeError::BrokenRepository`].
+#[expect(clippy::unused_async, reason = "callers await it since signing was the library's")]
 pub async fn publish(
     dir: &Path,
     keys_dir: &Path,
@@ -135,13 +254,65 @@ pub async fn publish(
     expires: SignedDuration,
     now: Timestamp,
 ) -> Result<PublishReport, ForgeError> {
-    // One publisher at a time; the lock goes when the file is closed.
-    let lock = File::open(dir).map_err(ForgeError::read(dir))?;
-    lock.lock().map_err(ForgeError::write(dir))?;
+    publish_with(dir, &Keyring::open(keys_dir, None)?, packs, signer, expires, now)
+}
 
-    let current = metadata::Current::read(&dir.join("metadata"))?;
-    let mut catalog = current.catalog(dir)?;
-    let (mut added, mut unchanged, mut targets) = (Vec::new(), Vec::new(), Vec::new());
+/// As [`publish`], with keys that were read already.
+///
+/// # Errors
+/// As [`publish`].
+pub fn publish_with(
+    dir: &Path,
+    keys: &Keyring,
+    packs: &[PathBuf],
+    signer: Option<&PublicKey>,
+    expires: SignedDuration,
+    now: Timestamp,
+) -> Result<PublishReport, ForgeError> {
+    let _lock = state::lock(dir)?;
+    let state = State::read(dir)?;
+    let mut edit = Edit::begin(&state, TARGETS, lasting(expires), now)?;
+    let (added, unchanged) = add_packs(&state, &mut edit, packs, signer, &state.targets_dir())?;
+    let Visible { version, expires } = edit.publish(&state, keys, whole_seconds(now + expires))?;
+    Ok(PublishReport { added, unchanged, version, expires })
+}
+
+/// Adds packs to what waits for the signatures of a role: the targets role or a vendor's.
+///
+/// # Errors
+/// As [`publish`]; [`ForgeError::NotDelegated`] for a product that the role may not publish.
+pub fn stage_packs(
+    dir: &Path,
+    role: &str,
+    packs: &[PathBuf],
+    signer: Option<&PublicKey>,
+    expires: SignedDuration,
+    now: Timestamp,
+) -> Result<StagedPacks, ForgeError> {
+    let _lock = state::lock(dir)?;
+    let state = State::read(dir)?;
+    let mut edit = Edit::begin(&state, role, expires, now)?;
+    let folder = edit.staged.targets_dir();
+    let attempt = add_packs(&state, &mut edit, packs, signer, &folder);
+    let waits = edit.staged.dir.join("metadata.json").exists();
+    if attempt.is_err() && !waits && edit.staged.dir.exists() {
+        staged::remove(&edit.staged.dir)?;
+    }
+    let (added, unchanged) = attempt?;
+    Ok(StagedPacks { added, unchanged, stage: edit.finish(&state)? })
+}
+
+type Added = (Vec<PublishedPack>, Vec<PublishedPack>);
+
+fn add_packs(
+    state: &State,
+    edit: &mut Edit,
+    packs: &[PathBuf],
+    signer: Option<&PublicKey>,
+    targets_dir: &Path,
+) -> Result<Added, ForgeError> {
+    let mut catalog = edit.catalog(state)?;
+    let (mut added, mut unchanged) = (Vec::new(), Vec::new());
     for path in packs {
         let file = PackFile::read(path)?;
         let verified = file.verify(signer)?;
@@ -156,25 +327,16 @@ pub async fn publish(
             continue;
         }
         let record = summary.record.clone();
-        targets.push((
-            record.clone(),
-            place::bytes(&dir.join("targets"), &record, file.record_json())?,
-        ));
+        edit.add(&record, place::bytes(targets_dir, &record, file.record_json())?)?;
         let bundle = file.record().bundle.target.clone();
-        targets.push((bundle.clone(), place::bundle(&dir.join("targets"), &bundle, &file)?));
+        edit.add(&bundle, place::bundle(targets_dir, &bundle, &file)?)?;
         catalog.packs.push(summary);
         added.push(published);
     }
-    catalog.packs.sort_by(|a, b| (&a.product, &a.to).cmp(&(&b.product, &b.to)));
-    targets.push(add_catalog(dir, &catalog)?);
-
-    let version = current.next_version();
-    let expires = metadata::whole_seconds(now + expires);
-    let change = metadata::Change { targets, version, expires };
-    let root_file = current.root_file.clone();
-    let signed = metadata::sign(&root_file, Some(current), change, keys_dir).await?;
-    metadata::install(&signed, &dir.join("metadata")).await?;
-    Ok(PublishReport { added, unchanged, version, expires })
+    // Refused before anything of it is placed where a signer would find it.
+    edit.check_paths(state)?;
+    edit.set_catalog(catalog, targets_dir)?;
+    Ok((added, unchanged))
 }
 
 fn is_published(catalog: &Catalog, pack: &PublishedPack) -> Result<bool, ForgeError> {
@@ -211,16 +373,10 @@ fn summary(record: &PackRecord, digest: Digest, at: &Path) -> Result<PackSummary
         record_digest: digest,
         size: record.bundle.size,
         blocked: manifest.blocked.clone(),
+        supersedes: manifest.supersedes.clone(),
+        floor: manifest.floor.clone(),
         withdrawn: None,
         known_issues: manifest.known_issues.clone(),
+        terms: manifest.terms(),
     })
-}
-
-fn add_catalog(dir: &Path, catalog: &Catalog) -> Result<(TargetName, place::Placed), ForgeError> {
-    let broken = |why: String| ForgeError::BrokenRepository { path: dir.to_owned(), why };
-    let name = TargetName::parse(CATALOG_TARGET).map_err(|error| broken(error.to_string()))?;
-    let mut text = serde_json::to_vec_pretty(catalog).map_err(|error| broken(error.to_string()))?;
-    text.push(b'\n');
-    let placed = place::bytes(&dir.join("targets"), &name, &text)?;
-    Ok((name, placed))
 }

@@ -6,22 +6,29 @@ use crate::{
 };
 use bytes::Bytes;
 use refit_names::Digest;
+use refit_packs::pattern::path_matches;
 use std::collections::{BTreeMap, BTreeSet};
 use tough::schema::{DelegatedRole, Delegations, PathSet, Target, Targets};
 
 /// Roles that one search visits; as many as other clients do.
 const VISITED_MAX: usize = 32;
 /// Roles that a mirror copies.
-const COPIED_MAX: usize = 1024;
+const COPIED_MAX: usize = 1 << 15;
+
+/// A target and the role that speaks for it.
+pub(crate) struct Found {
+    pub(crate) role: String,
+    pub(crate) target: Target,
+}
 
 /// The target's metadata by the first role that is trusted with its name and has it.
 pub(crate) async fn find(
     workflow: &Workflow,
     trusted: &Trusted,
     name: &str,
-) -> Result<Option<Target>, RepositoryError> {
+) -> Result<Option<Found>, RepositoryError> {
     if let Some(target) = own(&trusted.targets.signed, name) {
-        return Ok(Some(target));
+        return Ok(Some(Found { role: "targets".to_owned(), target }));
     }
     let mut visited = BTreeSet::new();
     let mut to_visit = Vec::new();
@@ -35,14 +42,15 @@ pub(crate) async fn find(
             return Ok(None);
         };
         if let Some(target) = own(&targets.signed, name) {
-            return Ok(Some(target));
+            return Ok(Some(Found { role, target }));
         }
         push(&mut to_visit, targets.signed.delegations.as_ref(), name);
     }
     Ok(None)
 }
 
-fn own(targets: &Targets, name: &str) -> Option<Target> {
+/// What a role itself says of a name.
+pub(crate) fn own(targets: &Targets, name: &str) -> Option<Target> {
     targets.targets.get(&tough::TargetName::new(name).ok()?).cloned()
 }
 
@@ -73,85 +81,45 @@ fn is_trusted_with(role: &DelegatedRole, name: &str) -> bool {
     }
 }
 
-/// Wildcards stay within one component of the path.
-fn path_matches(pattern: &str, path: &str) -> bool {
-    let (patterns, parts): (Vec<&str>, Vec<&str>) =
-        (pattern.split('/').collect(), path.split('/').collect());
-    patterns.len() == parts.len()
-        && patterns.iter().zip(parts).all(|(pattern, part)| part_matches(pattern, part))
+/// A delegated role's targets.
+pub(crate) struct Delegated {
+    pub(crate) name: String,
+    pub(crate) targets: Targets,
 }
 
-/// `*` and `?` as in a shell. Linear in memory, no recursion: patterns come from the wire.
-fn part_matches(pattern: &str, text: &str) -> bool {
-    let (pattern, text): (Vec<char>, Vec<char>) =
-        (pattern.chars().collect(), text.chars().collect());
-    let (mut p, mut t, mut star) = (0, 0, None);
-    while t < text.len() {
-        match pattern.get(p) {
-            Some('*') => {
-                star = Some((p, t));
-                p += 1;
-            }
-            Some(c) if *c == '?' || *c == text[t] => {
-                p += 1;
-                t += 1;
-            }
-            _ => match star {
-                Some((at, eaten)) => {
-                    star = Some((at, eaten + 1));
-                    p = at + 1;
-                    t = eaten + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|c| *c == '*')
+/// Every role that is delegated anywhere, in preorder.
+#[derive(Default)]
+pub(crate) struct Walk {
+    pub(crate) roles: Vec<Delegated>,
+    /// The bytes of their metadata by their names on the server.
+    pub(crate) files: BTreeMap<String, Bytes>,
+    /// Those that cannot be believed or read.
+    pub(crate) refused: Vec<(String, RepositoryError)>,
 }
 
-/// Every role that is delegated anywhere: its targets, and the bytes of its metadata by their names on the server.
-pub(crate) async fn all(
-    workflow: &Workflow,
-    trusted: &Trusted,
-) -> Result<(Vec<Targets>, BTreeMap<String, Bytes>), RepositoryError> {
-    let (mut found, mut files, mut visited) = (Vec::new(), BTreeMap::new(), BTreeSet::new());
-    let mut waiting: Vec<Delegations> =
-        trusted.targets.signed.delegations.iter().cloned().collect();
-    while let Some(delegations) = waiting.pop() {
-        for role in &delegations.roles {
-            if visited.len() >= COPIED_MAX || !visited.insert(role.name.clone()) {
-                continue;
+/// Reads every role that is delegated anywhere. One that cannot be believed does not keep the others from being read.
+pub(crate) async fn walk(workflow: &Workflow, trusted: &Trusted) -> Walk {
+    let (mut walk, mut visited) = (Walk::default(), BTreeSet::new());
+    let mut waiting: Vec<(Delegations, usize)> =
+        trusted.targets.signed.delegations.iter().map(|there| (there.clone(), 0)).collect();
+    while let Some((delegations, next)) = waiting.pop() {
+        let Some(role) = delegations.roles.get(next) else { continue };
+        let name = role.name.clone();
+        if visited.len() >= COPIED_MAX || !visited.insert(name.clone()) {
+            waiting.push((delegations, next + 1));
+            continue;
+        }
+        let read = workflow.delegated(trusted, &delegations, &name).await;
+        waiting.push((delegations, next + 1));
+        match read {
+            Ok(None) => {}
+            Ok(Some((targets, file, bytes))) => {
+                waiting.extend(targets.signed.delegations.clone().map(|there| (there, 0)));
+                walk.files.insert(file, bytes);
+                walk.roles.push(Delegated { name, targets: targets.signed });
             }
-            if let Some((targets, name, bytes)) =
-                workflow.delegated(trusted, &delegations, &role.name).await?
-            {
-                waiting.extend(targets.signed.delegations.clone());
-                files.insert(name, bytes);
-                found.push(targets.signed);
-            }
+            Err(error) => walk.refused.push((name, error)),
         }
     }
-    Ok((found, files))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn wildcards_stay_within_a_component() {
-        for (pattern, path, expected) in [
-            ("*.tgz", "foo.tgz", true),
-            ("*.tgz", "a/foo.tgz", false),
-            ("targets/*.tgz", "targets/foo.tgz", true),
-            ("foo-?.tgz", "foo-2.tgz", true),
-            ("foo-?.tgz", "foo-alpha.tgz", false),
-            ("a*b*c", "aXbYbZc", true),
-            ("a*b*c", "aXbYbZ", false),
-            ("*", "", true),
-            ("README.md", "README.MD", false),
-        ] {
-            assert_eq!(path_matches(pattern, path), expected, "{pattern} {path}");
-        }
-    }
+    walk
 }

@@ -1,11 +1,14 @@
 //! Fetching one target: length and digest are proven before anybody sees it, and a broken transfer goes on where it stopped.
 
 use crate::{
-    RepositoryError,
-    transport::{Fault, STALL_MAX, file_path, refuse_status},
+    Limits, RepositoryError,
+    digests::{Digests, Hasher},
+    transport::{Fault, Incoming, file_path},
 };
-use reqwest::{StatusCode, header::RANGE};
-use sha2::{Digest as _, Sha256};
+use reqwest::{
+    StatusCode,
+    header::{CONTENT_RANGE, RANGE},
+};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -17,7 +20,7 @@ use tokio::{
 };
 use url::Url;
 
-/// Tries in a row that bring nothing new; any progress starts the count again.
+/// Tries in a row that bring next to nothing; more than a window's least bytes start the count again.
 const TRIES_MAX: u32 = 4;
 /// First pause between tries; doubled each time.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -28,11 +31,11 @@ pub(crate) struct Wanted<'a> {
     pub(crate) name: &'a str,
     pub(crate) url: Url,
     pub(crate) length: u64,
-    pub(crate) sha256: String,
+    pub(crate) digests: Digests,
 }
 
 impl Wanted<'_> {
-    fn check(&self, length: u64, found: &str) -> Result<(), RepositoryError> {
+    fn check(&self, length: u64, found: Hasher) -> Result<(), RepositoryError> {
         if length != self.length {
             return Err(RepositoryError::LengthMismatch {
                 what: self.name.to_owned(),
@@ -40,38 +43,37 @@ impl Wanted<'_> {
                 found: length,
             });
         }
-        if found != self.sha256 {
-            return Err(RepositoryError::HashMismatch {
-                what: self.name.to_owned(),
-                expected: self.sha256.clone(),
-                found: found.to_owned(),
-            });
-        }
-        Ok(())
+        found.check(self.name, &self.digests)
     }
 }
 
+/// How targets are fetched.
+#[derive(Clone, Copy)]
+pub(crate) struct Way<'a> {
+    pub(crate) http: &'a reqwest::Client,
+    pub(crate) limits: &'a Limits,
+}
+
 /// The bytes of a small target.
-pub(crate) async fn read(
-    http: &reqwest::Client,
-    wanted: &Wanted<'_>,
-) -> Result<Vec<u8>, RepositoryError> {
+pub(crate) async fn read(way: Way<'_>, wanted: &Wanted<'_>) -> Result<Vec<u8>, RepositoryError> {
     let mut body = Vec::new();
     let mut tries = 0;
     loop {
         body.clear();
-        match transfer(http, wanted, 0, &mut body).await {
-            Ok(_) => break,
+        match transfer(way, wanted, 0, &mut body).await {
+            Ok(()) => break,
             Err(fault) => pause_or_fail(wanted, fault, &mut tries, false).await?,
         }
     }
-    wanted.check(body.len() as u64, &hex::encode(Sha256::digest(&body)))?;
+    let mut hasher = wanted.digests.hasher();
+    hasher.update(&body);
+    wanted.check(body.len() as u64, hasher)?;
     Ok(body)
 }
 
 /// Brings a target to `out`: through a `.partial` file beside it, which a later call continues.
 pub(crate) async fn save(
-    http: &reqwest::Client,
+    way: Way<'_>,
     wanted: &Wanted<'_>,
     out: &Path,
 ) -> Result<(), RepositoryError> {
@@ -98,9 +100,11 @@ pub(crate) async fn save(
         if start == wanted.length && start > 0 {
             break;
         }
-        let result = transfer(http, wanted, start, &mut file).await;
+        let result = transfer(way, wanted, start, &mut file).await;
         file.sync_all().await.map_err(failed())?;
-        let progress = file.metadata().await.map_err(failed())?.len() > start;
+        let now = file.metadata().await.map_err(failed())?.len();
+        // A server that drips, or sends a byte and hangs up, makes no progress.
+        let progress = now >= start.saturating_add(way.limits.window_bytes_min);
         match result {
             Ok(()) => break,
             Err(fault @ Fault::TooLarge(_)) => {
@@ -111,8 +115,8 @@ pub(crate) async fn save(
             Err(fault) => pause_or_fail(wanted, fault, &mut tries, progress).await?,
         }
     }
-    let (length, found) = digest_of(&partial).await?;
-    if let Err(error) = wanted.check(length, &found) {
+    let (length, found) = digest_of(&partial, &wanted.digests).await?;
+    if let Err(error) = wanted.check(length, found) {
         // What is wrong once is wrong on the next try too: begin anew.
         remove(&partial).await?;
         return Err(error);
@@ -132,11 +136,14 @@ async fn remove(path: &Path) -> Result<(), RepositoryError> {
 }
 
 /// Whether the very file is in its place already.
-async fn is_there(wanted: &Wanted<'_>, out: &Path) -> bool {
+pub(crate) async fn is_there(wanted: &Wanted<'_>, out: &Path) -> bool {
     let same_length = tokio::fs::symlink_metadata(out)
         .await
         .is_ok_and(|there| there.is_file() && there.len() == wanted.length);
-    same_length && digest_of(out).await.is_ok_and(|(_, found)| found == wanted.sha256)
+    same_length
+        && digest_of(out, &wanted.digests)
+            .await
+            .is_ok_and(|(length, found)| wanted.check(length, found).is_ok())
 }
 
 fn partial_path(out: &Path) -> PathBuf {
@@ -153,12 +160,12 @@ async fn pause_or_fail(
 ) -> Result<(), RepositoryError> {
     *tries = if progress { 1 } else { *tries + 1 };
     let transient = match &fault {
-        Fault::Stalled(_) => true,
+        Fault::Slow { .. } | Fault::CutShort { .. } => true,
         Fault::Status(status) => {
             status.is_server_error() || *status == StatusCode::TOO_MANY_REQUESTS
         }
-        // A body that ends early or a connection that breaks; addresses that make no sense are builder errors.
-        Fault::Http(error) => !error.is_builder() && !error.is_redirect(),
+        // A connection that breaks; addresses that make no sense are builder errors.
+        Fault::Http(error) => !error.is_builder(),
         _ => false,
     };
     if !transient || *tries >= TRIES_MAX {
@@ -170,7 +177,7 @@ async fn pause_or_fail(
 
 /// Appends what lies behind `start`, never more than the target has.
 async fn transfer<W: tokio::io::AsyncWrite + Unpin + Rewind>(
-    http: &reqwest::Client,
+    way: Way<'_>,
     wanted: &Wanted<'_>,
     start: u64,
     out: &mut W,
@@ -186,26 +193,23 @@ async fn transfer<W: tokio::io::AsyncWrite + Unpin + Rewind>(
         out.flush().await?;
         return if start + copied > wanted.length { Err(limit()) } else { Ok(()) };
     }
-    let mut request = http.get(wanted.url.clone());
+    let mut request = way.http.get(wanted.url.clone());
     if start > 0 {
         request = request.header(RANGE, format!("bytes={start}-"));
     }
-    let mut response = tokio::time::timeout(STALL_MAX, request.send())
-        .await
-        .map_err(|_| Fault::Stalled(STALL_MAX))?
-        .map_err(Fault::Http)?;
-    refuse_status(response.status())?;
+    let mut incoming = Incoming::open(request, &wanted.url, way.limits).await?;
     let mut at = start;
-    if response.status() != StatusCode::PARTIAL_CONTENT && start > 0 {
+    if incoming.response.status() == StatusCode::PARTIAL_CONTENT {
+        check_range(&incoming.response, start)?;
+    } else if start > 0 {
         // A server that knows no ranges begins again, and so do we.
         out.rewind().await?;
         at = 0;
     }
-    while let Some(part) = tokio::time::timeout(STALL_MAX, response.chunk())
-        .await
-        .map_err(|_| Fault::Stalled(STALL_MAX))?
-        .map_err(Fault::Http)?
-    {
+    if incoming.announced().is_some_and(|length| length > wanted.length - at) {
+        return Err(limit());
+    }
+    while let Some(part) = incoming.next().await? {
         at += part.len() as u64;
         if at > wanted.length {
             return Err(limit());
@@ -214,6 +218,20 @@ async fn transfer<W: tokio::io::AsyncWrite + Unpin + Rewind>(
     }
     out.flush().await?;
     Ok(())
+}
+
+/// The part that was asked for, and no other.
+fn check_range(response: &reqwest::Response, start: u64) -> Result<(), Fault> {
+    let header = response.headers().get(CONTENT_RANGE);
+    let found = header.and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let first = found
+        .strip_prefix("bytes ")
+        .and_then(|range| range.split_once('-'))
+        .and_then(|(first, _)| first.parse::<u64>().ok());
+    if start > 0 && first == Some(start) {
+        return Ok(());
+    }
+    Err(Fault::WrongRange { expected: start, found: found.to_owned() })
 }
 
 /// Something that can be emptied.
@@ -235,16 +253,16 @@ impl Rewind for Vec<u8> {
     }
 }
 
-/// Length and SHA-256 of a file.
-async fn digest_of(path: &Path) -> Result<(u64, String), RepositoryError> {
+/// Length and digests of a file.
+async fn digest_of(path: &Path, digests: &Digests) -> Result<(u64, Hasher), RepositoryError> {
     let failed = || RepositoryError::io("read", path);
     let mut file = File::open(path).await.map_err(failed())?;
-    let (mut digest, mut length, mut block) = (Sha256::new(), 0, vec![0; BLOCK_BYTES]);
+    let (mut hasher, mut length, mut block) = (digests.hasher(), 0, vec![0; BLOCK_BYTES]);
     loop {
         match file.read(&mut block).await.map_err(failed())? {
-            0 => return Ok((length, hex::encode(digest.finalize()))),
+            0 => return Ok((length, hasher)),
             count => {
-                digest.update(&block[..count]);
+                hasher.update(&block[..count]);
                 length += count as u64;
             }
         }

@@ -4,7 +4,7 @@ use crate::transport::Fault;
 use jiff::Timestamp;
 use refit_names::{ByteSize, Coded, ErrorClass, TargetName};
 use refit_packs::record::RecordError;
-use std::{error::Error, io, path::PathBuf};
+use std::{error::Error, io, path::PathBuf, time::Duration};
 use url::Url;
 
 /// Why a repository is not believed, or not read.
@@ -55,7 +55,7 @@ pub enum RepositoryError {
         found: u64,
     },
     /// Other bytes than signed.
-    #[error("{what} is not what was signed: expected sha256 {expected}, found {found}")]
+    #[error("{what} is not what was signed: expected digest {expected}, found {found}")]
     HashMismatch {
         /// The target or the address.
         what: String,
@@ -102,6 +102,52 @@ pub enum RepositoryError {
         /// Why not.
         source: Box<dyn Error + Send + Sync>,
     },
+    /// A server that is silent or drips.
+    #[error("repository answers too slowly at {url}: {received} bytes in {within:?}")]
+    TooSlow {
+        /// The address.
+        url: String,
+        /// What came.
+        received: u64,
+        /// In how much time.
+        within: Duration,
+    },
+    /// A file that ended early, again and again.
+    #[error("transfer from {url} broke off after {received} bytes")]
+    CutShort {
+        /// The address.
+        url: String,
+        /// What came in the last try.
+        received: u64,
+    },
+    /// An answer that sends to another server.
+    #[error("repository at {url} sends to another server, {to}")]
+    Redirected {
+        /// The address.
+        url: String,
+        /// Where it sends to.
+        to: String,
+    },
+    /// Another part of a file than the one that was asked for.
+    #[error(
+        "repository sent another part of {url}: expected bytes from {expected} on, found `{found}`"
+    )]
+    WrongRange {
+        /// The address.
+        url: String,
+        /// The first byte that was asked for.
+        expected: u64,
+        /// What the server says that it sent.
+        found: String,
+    },
+    /// A vendor speaks for what was not delegated to him.
+    #[error("`{role}` speaks for {what}, which is not delegated to it")]
+    NotDelegated {
+        /// The vendor.
+        role: String,
+        /// The pack or target.
+        what: String,
+    },
     /// Metadata, catalogue or record is not what the format says.
     #[error("{what} cannot be read")]
     Malformed {
@@ -136,9 +182,6 @@ pub enum RepositoryError {
         /// The state folder.
         path: PathBuf,
     },
-    /// A mirror needs consistent snapshots: without them an interrupted copy would be inconsistent.
-    #[error("repository has no consistent snapshots, which a mirror needs")]
-    NoConsistentSnapshots,
     /// A place for a target that would be outside of the folder it belongs to.
     #[error("{} leads out of the folder for targets", path.display())]
     UnsafePlace {
@@ -183,6 +226,14 @@ impl RepositoryError {
         match fault {
             Fault::Missing => Self::MissingFile { url: url.to_string() },
             Fault::TooLarge(limit) => Self::TooLarge { what: url.to_string(), limit },
+            Fault::Slow { received, within } => {
+                Self::TooSlow { url: url.to_string(), received, within }
+            }
+            Fault::CutShort { received } => Self::CutShort { url: url.to_string(), received },
+            Fault::Redirected { to } => Self::Redirected { url: url.to_string(), to },
+            Fault::WrongRange { expected, found } => {
+                Self::WrongRange { url: url.to_string(), expected, found }
+            }
             other => Self::Unreachable { url: url.to_string(), source: Box::new(other) },
         }
     }
@@ -197,7 +248,9 @@ impl RepositoryError {
                 | Self::Unreachable { .. }
                 | Self::OtherRoot { .. }
                 | Self::NoTrust { .. }
-                | Self::NoConsistentSnapshots
+                | Self::TooSlow { .. }
+                | Self::CutShort { .. }
+                | Self::Redirected { .. }
                 | Self::UnsafePlace { .. }
                 | Self::Io { .. }
         )
@@ -218,12 +271,16 @@ impl Coded for RepositoryError {
             Self::NoSuchTarget { .. } => "repository.no-such-target",
             Self::MissingFile { .. } => "repository.missing-file",
             Self::Unreachable { .. } => "repository.unreachable",
+            Self::TooSlow { .. } => "repository.too-slow",
+            Self::CutShort { .. } => "repository.cut-short",
+            Self::Redirected { .. } => "repository.redirected",
+            Self::WrongRange { .. } => "repository.wrong-range",
+            Self::NotDelegated { .. } => "repository.not-delegated",
             Self::Malformed { .. } => "repository.malformed",
             Self::Record { source, .. } => source.code(),
             Self::UntrustableRoot { .. } => "repository.untrustable-root",
             Self::OtherRoot { .. } => "repository.other-root",
             Self::NoTrust { .. } => "repository.no-trust",
-            Self::NoConsistentSnapshots => "repository.no-consistent-snapshots",
             Self::UnsafePlace { .. } => "repository.unsafe-place",
             Self::Io { .. } => "repository.file-system",
             Self::Unlawful { .. } => "repository.unlawful",
@@ -234,6 +291,8 @@ impl Coded for RepositoryError {
         match self {
             // A mirror that lags or a publication that is under way looks like this for a moment.
             Self::Unreachable { .. }
+            | Self::TooSlow { .. }
+            | Self::CutShort { .. }
             | Self::MissingFile { .. }
             | Self::Rollback { .. }
             | Self::VersionMismatch { .. }

@@ -7,19 +7,26 @@
 //! Invariants:
 //! 1. No byte of a target leaves this room before its length and digest agree with signed metadata.
 //! 2. What was trusted once is never exchanged for something older, also after a restart or a power cut in the middle of a refresh.
-//! 3. A mirror always offers one consistent state: its timestamp is replaced last.
+//! 3. A mirror always offers one consistent state: its timestamp is replaced last. (A repository without consistent snapshots offers
+//!    none itself while it changes: its mirror changes in one short go, and the next run mends what a power cut broke.)
 //! 4. Nothing is read without a limit in bytes and in time.
 
+mod catalog;
 mod delegations;
+mod digests;
 mod download;
 pub mod error;
+mod limits;
 mod mirror;
+mod parse;
 mod repository;
 mod transport;
 mod trust;
 mod workflow;
 
+pub use catalog::{CatalogReport, RefusedVendor, RunbookEntry};
 pub use error::RepositoryError;
+pub use limits::{Limits, same_server};
 pub use mirror::MirrorReport;
-pub use repository::{Repository, Source, refresh};
+pub use repository::{Repository, Source, refresh, refresh_within};
 pub use trust::TrustStore;

@@ -1,19 +1,27 @@
 //! A copy that can be served as is: targets first, then the metadata that names them, the timestamp last.
 //!
 //! Interrupted anywhere, the copy still offers the state before: files with a version or a digest in their name never change, and
-//! `timestamp.json` alone says which of them count.
+//! `timestamp.json` alone says which of them count. A repository without consistent snapshots is gathered beside the copy first and
+//! then moved in one short go.
 
 use crate::{
     Repository, RepositoryError, delegations, download, trust::write_atomically, workflow,
 };
 use bytes::Bytes;
+use jiff::{SignedDuration, Timestamp};
 use refit_names::{ByteSize, TargetName};
 use serde::Serialize;
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
 use tough::schema::Targets;
+
+/// How long a file stays that no metadata names any more: longer than a host takes to fetch what it was told before.
+const GRACE: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// What the copy remembers of such files: since when nobody names them.
+const UNNAMED: &str = "unnamed.json";
 
 /// What a mirror run did.
 #[must_use]
@@ -25,57 +33,81 @@ pub struct MirrorReport {
     pub kept: u64,
     /// Bytes of the fetched ones.
     pub fetched_bytes: ByteSize,
+    /// Files that went because nothing has named them for a week.
+    pub pruned: u64,
 }
 
 impl Repository {
-    /// Brings metadata and all targets to `into/metadata` and `into/targets`.
+    /// Brings metadata and all targets to `into/metadata` and `into/targets`, and removes what nothing has named for a week.
     ///
     /// # Errors
-    /// [`RepositoryError::NoConsistentSnapshots`]; else as [`Repository::save`].
+    /// As [`Repository::save`]. The copy then offers what it offered before.
     pub async fn mirror(&self, into: &Path) -> Result<MirrorReport, RepositoryError> {
-        if !self.trusted.root.signed.consistent_snapshot {
-            return Err(RepositoryError::NoConsistentSnapshots);
+        let walk = delegations::walk(&self.workflow, &self.trusted).await;
+        // A vendor who cannot be believed must not keep the others' packs away; one who cannot be read just now may.
+        if let Some((_, error)) = walk.refused.into_iter().find(|(_, e)| !e.is_verification()) {
+            return Err(error);
         }
-        let (mut roles, delegated) = delegations::all(&self.workflow, &self.trusted).await?;
+        let mut roles: Vec<Targets> = walk.roles.into_iter().map(|role| role.targets).collect();
         roles.push(self.trusted.targets.signed.clone());
-        let report = self.mirror_targets(&roles, &into.join("targets")).await?;
+        let wanted = self.places(&roles)?;
+        let consistent = self.trusted.root.signed.consistent_snapshot;
+        let (targets, incoming) = (into.join("targets"), into.join("incoming"));
+        let mut report = MirrorReport::default();
+        let gather = if consistent { &targets } else { &incoming };
+        for (place, (name, target)) in &wanted {
+            let wanted = self.wanted_of(name, target)?;
+            // Files arrive by a rename after their digest was compared. With the digest in the name the length tells whole from
+            // absent; without it only the digest does.
+            let out = targets.join(place);
+            let there = if consistent {
+                fs::symlink_metadata(&out)
+                    .is_ok_and(|out| out.is_file() && out.len() == wanted.length)
+            } else {
+                download::is_there(&wanted, &out).await
+            };
+            if there {
+                report.kept += 1;
+                continue;
+            }
+            let out = gather.join(place);
+            let folder = out.parent().unwrap_or(gather);
+            fs::create_dir_all(folder).map_err(RepositoryError::io("create", folder))?;
+            download::save(self.way(), &wanted, &out).await?;
+            report.fetched += 1;
+            report.fetched_bytes.0 += wanted.length;
+        }
         let dir = into.join("metadata");
         fs::create_dir_all(&dir).map_err(RepositoryError::io("create", &dir))?;
         self.mirror_roots(&dir).await?;
-        place(&dir, delegated.iter())?;
+        if !consistent {
+            move_over(&incoming, &targets, wanted.keys())?;
+        }
+        place(&dir, walk.files.iter())?;
         let (last, rest): (Vec<_>, Vec<_>) =
             self.trusted.files.iter().partition(|(name, _)| *name == "timestamp.json");
         place(&dir, rest.into_iter())?;
         place(&dir, last.into_iter())?;
+        let mut named: BTreeSet<PathBuf> =
+            wanted.keys().map(|place| Path::new("targets").join(place)).collect();
+        let metadata = self.trusted.files.keys().chain(walk.files.keys());
+        named.extend(metadata.map(|name| Path::new("metadata").join(name)));
+        report.pruned = prune(into, &named, self.workflow.now)?;
         Ok(report)
     }
 
-    async fn mirror_targets(
-        &self,
-        roles: &[Targets],
-        dir: &Path,
-    ) -> Result<MirrorReport, RepositoryError> {
-        let mut report = MirrorReport::default();
+    /// Every target's place below the folder of targets, with its name and metadata; the first role that has a place fills it.
+    fn places<'a>(&self, roles: &'a [Targets]) -> Result<Places<'a>, RepositoryError> {
+        let mut places = BTreeMap::new();
         for (name, target) in roles.iter().flat_map(|role| &role.targets) {
             // The name becomes a path, so it must be one of ours, whatever the repository calls lawful.
-            let name = TargetName::parse(name.raw())
+            TargetName::parse(name.raw())
                 .map_err(|_| RepositoryError::UnsafePlace { path: PathBuf::from(name.raw()) })?;
-            let wanted = self.wanted_of(name.as_str(), target)?;
-            let out = dir.join(self.place_of(name.as_str(), &wanted.sha256));
-            // Files arrive by a rename after their digest was compared, so the length tells whole from absent.
-            if fs::symlink_metadata(&out)
-                .is_ok_and(|there| there.is_file() && there.len() == wanted.length)
-            {
-                report.kept += 1;
-                continue;
-            }
-            let folder = out.parent().unwrap_or(dir);
-            fs::create_dir_all(folder).map_err(RepositoryError::io("create", folder))?;
-            download::save(&self.workflow.http, &wanted, &out).await?;
-            report.fetched += 1;
-            report.fetched_bytes.0 += wanted.length;
+            let digests = crate::digests::Digests::of(&target.hashes)?;
+            let place = self.place_of(name.raw(), digests.first());
+            places.entry(place).or_insert((name.raw(), target));
         }
-        Ok(report)
+        Ok(places)
     }
 
     /// Clients may have pinned an old root and need every one since.
@@ -102,6 +134,8 @@ impl Repository {
     }
 }
 
+type Places<'a> = BTreeMap<String, (&'a str, &'a tough::schema::Target)>;
+
 fn place<'a>(
     dir: &Path,
     files: impl Iterator<Item = (&'a String, &'a Bytes)>,
@@ -110,6 +144,80 @@ fn place<'a>(
         let path = dir.join(name);
         if !fs::read(&path).is_ok_and(|there| there == *content) {
             write_atomically(&path, content)?;
+        }
+    }
+    Ok(())
+}
+
+fn move_over<'a>(
+    from: &Path,
+    to: &Path,
+    places: impl Iterator<Item = &'a String>,
+) -> Result<(), RepositoryError> {
+    for place in places {
+        let (from, to) = (from.join(place), to.join(place));
+        if !from.exists() {
+            continue;
+        }
+        let folder = to.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(folder).map_err(RepositoryError::io("create", folder))?;
+        fs::rename(&from, &to).map_err(RepositoryError::io("write", &to))?;
+    }
+    if from.exists() {
+        fs::remove_dir_all(from).map_err(RepositoryError::io("remove", from))?;
+    }
+    Ok(())
+}
+
+/// Removes files that no metadata has named for a week. Roots stay: somebody may have pinned the first.
+fn prune(into: &Path, named: &BTreeSet<PathBuf>, now: Timestamp) -> Result<u64, RepositoryError> {
+    let memory = into.join(UNNAMED);
+    let before: BTreeMap<PathBuf, Timestamp> = fs::read(&memory)
+        .ok()
+        .and_then(|text| serde_json::from_slice(&text).ok())
+        .unwrap_or_default();
+    let (mut since, mut pruned) = (BTreeMap::new(), 0);
+    let mut files = Vec::new();
+    for folder in ["metadata", "targets"] {
+        list(into, Path::new(folder), &mut files)?;
+    }
+    for file in files {
+        let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if named.contains(&file) || name.ends_with(".root.json") {
+            continue;
+        }
+        let first = before.get(&file).copied().unwrap_or(now);
+        if now.duration_since(first) < GRACE {
+            since.insert(file, first);
+            continue;
+        }
+        let path = into.join(&file);
+        fs::remove_file(&path).map_err(RepositoryError::io("remove", &path))?;
+        pruned += 1;
+        // An empty folder tells nobody anything.
+        let _ = path.parent().map(fs::remove_dir);
+    }
+    if since != before {
+        let text = serde_json::to_vec(&since)
+            .map_err(|error| RepositoryError::malformed(UNNAMED, error))?;
+        write_atomically(&memory, &text)?;
+    }
+    Ok(pruned)
+}
+
+fn list(into: &Path, folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), RepositoryError> {
+    let dir = into.join(folder);
+    let entries = match fs::read_dir(&dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        other => other.map_err(RepositoryError::io("read", &dir))?,
+    };
+    for entry in entries {
+        let entry = entry.map_err(RepositoryError::io("read", &dir))?;
+        let place = folder.join(entry.file_name());
+        if entry.file_type().map_err(RepositoryError::io("read", &dir))?.is_dir() {
+            list(into, &place, files)?;
+        } else {
+            files.push(place);
         }
     }
     Ok(())

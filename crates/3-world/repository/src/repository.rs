@@ -1,16 +1,14 @@
 //! A repository that was refreshed: every answer comes from metadata that was verified.
 
 use crate::{
-    RepositoryError, TrustStore, delegations,
-    download::{self, Wanted},
+    Limits, RepositoryError, TrustStore, delegations,
+    digests::Digests,
+    download::{self, Wanted, Way},
     workflow::{Trusted, Workflow},
 };
 use jiff::Timestamp;
 use refit_names::{ByteSize, Digest, TargetName};
-use refit_packs::{
-    catalog::{CATALOG_FORMAT, CATALOG_TARGET, Catalog},
-    record::{self, PackRecord},
-};
+use refit_packs::record::{self, PackRecord};
 use refit_plan::PackPin;
 use std::{
     collections::BTreeMap,
@@ -20,8 +18,6 @@ use std::{
 use tough::schema::Target;
 use url::Url;
 
-/// A catalogue of 50,000 packs has about 30 MB.
-const CATALOG_BYTES_MAX: ByteSize = ByteSize(64 << 20);
 /// A record of a tree with a million files has about 200 MB.
 const RECORD_BYTES_MAX: ByteSize = ByteSize(256 << 20);
 
@@ -57,6 +53,19 @@ pub async fn refresh(
     source: &Source,
     now: Timestamp,
 ) -> Result<Repository, RepositoryError> {
+    refresh_within(store, source, &Limits::default(), now).await
+}
+
+/// As [`refresh`], with other limits in time.
+///
+/// # Errors
+/// As [`refresh`].
+pub async fn refresh_within(
+    store: &TrustStore,
+    source: &Source,
+    limits: &Limits,
+    now: Timestamp,
+) -> Result<Repository, RepositoryError> {
     let owned = store.clone();
     let joined = tokio::task::spawn_blocking(move || owned.lock()).await;
     let _lock = joined.unwrap_or_else(|error| {
@@ -67,6 +76,7 @@ pub async fn refresh(
         http: source.http.clone(),
         base: folder(&source.metadata),
         now,
+        limits: *limits,
     };
     let trusted = Arc::new(workflow.refresh().await?);
     Ok(Repository { trusted, workflow, targets_url: folder(&source.targets) })
@@ -116,16 +126,13 @@ impl Repository {
         names
     }
 
-    /// The address from which a target of the top-level role can be fetched by whoever verifies it himself (`refit-content` does, chunk
-    /// by chunk).
+    /// The address from which a target can be fetched by whoever verifies it himself (`refit-content` does, chunk by chunk). The top-level
+    /// role is asked first, then the delegated ones that may speak for the name.
     ///
     /// # Errors
-    /// [`RepositoryError::NoSuchTarget`].
-    pub fn locate(&self, name: &TargetName) -> Result<Url, RepositoryError> {
-        let missing = || RepositoryError::NoSuchTarget { name: name.clone() };
-        let key = tough::TargetName::new(name.as_str()).map_err(|_| missing())?;
-        let target = self.trusted.targets.signed.targets.get(&key).ok_or_else(missing)?;
-        Ok(self.wanted_of(name.as_str(), target)?.url)
+    /// [`RepositoryError::NoSuchTarget`], and what reading a delegated role can meet.
+    pub async fn locate(&self, name: &TargetName) -> Result<Url, RepositoryError> {
+        Ok(self.wanted(name).await?.url)
     }
 
     /// A small target's bytes.
@@ -137,7 +144,7 @@ impl Repository {
         if wanted.length > max.0 {
             return Err(RepositoryError::TooLarge { what: name.to_string(), limit: max });
         }
-        download::read(&self.workflow.http, &wanted).await
+        download::read(self.way(), &wanted).await
     }
 
     /// Brings a target to the file `out`, whose folder must exist. Continues what an earlier call left unfinished.
@@ -145,7 +152,7 @@ impl Repository {
     /// # Errors
     /// As [`Repository::read`].
     pub async fn save(&self, name: &TargetName, out: &Path) -> Result<(), RepositoryError> {
-        download::save(&self.workflow.http, &self.wanted(name).await?, out).await
+        download::save(self.way(), &self.wanted(name).await?, out).await
     }
 
     /// Brings a target to its own name below `dir`, and returns where it is.
@@ -172,25 +179,8 @@ impl Repository {
                 std::fs::create_dir(&place).map_err(RepositoryError::io("create", &place))?;
             }
         }
-        download::save(&self.workflow.http, &wanted, &place).await?;
+        download::save(self.way(), &wanted, &place).await?;
         Ok(place)
-    }
-
-    /// All packs.
-    ///
-    /// # Errors
-    /// As [`Repository::read`]; [`RepositoryError::Malformed`].
-    pub async fn catalog(&self) -> Result<Catalog, RepositoryError> {
-        let name = TargetName::parse(CATALOG_TARGET)
-            .map_err(|error| RepositoryError::malformed(CATALOG_TARGET, error))?;
-        let text = self.read(&name, CATALOG_BYTES_MAX).await?;
-        let catalog: Catalog = serde_json::from_slice(&text)
-            .map_err(|error| RepositoryError::malformed("catalog.json", error))?;
-        if catalog.format != CATALOG_FORMAT {
-            let found = format!("expected format `{CATALOG_FORMAT}`, found `{}`", catalog.format);
-            return Err(RepositoryError::malformed("catalog.json", found));
-        }
-        Ok(catalog)
     }
 
     /// A pack's record, exactly the one that a plan pins.
@@ -216,9 +206,13 @@ impl Repository {
 
     async fn wanted<'a>(&self, name: &'a TargetName) -> Result<Wanted<'a>, RepositoryError> {
         match delegations::find(&self.workflow, &self.trusted, name.as_str()).await? {
-            Some(target) => self.wanted_of(name.as_str(), &target),
+            Some(found) => self.wanted_of(name.as_str(), &found.target),
             None => Err(RepositoryError::NoSuchTarget { name: name.clone() }),
         }
+    }
+
+    pub(crate) fn way(&self) -> Way<'_> {
+        Way { http: &self.workflow.http, limits: &self.workflow.limits }
     }
 
     /// What signed metadata says of a target. With consistent snapshots its file is `FOLDER/DIGEST.NAME`.
@@ -227,26 +221,26 @@ impl Repository {
         name: &'a str,
         target: &Target,
     ) -> Result<Wanted<'a>, RepositoryError> {
-        let sha256 = hex::encode(&target.hashes.sha256);
+        let digests = Digests::of(&target.hashes)?;
         let mut url = self.targets_url.clone();
-        let place = self.place_of(name, &sha256);
+        let place = self.place_of(name, digests.first());
         url.path_segments_mut()
             .map_err(|()| {
                 RepositoryError::malformed("address of the targets", "it cannot have a path")
             })?
             .pop_if_empty()
             .extend(place.split('/'));
-        Ok(Wanted { name, url, length: target.length, sha256 })
+        Ok(Wanted { name, url, length: target.length, digests })
     }
 
     /// The path of a target's file below the folder of targets.
-    pub(crate) fn place_of(&self, name: &str, sha256: &str) -> String {
+    pub(crate) fn place_of(&self, name: &str, digest: &str) -> String {
         if !self.trusted.root.signed.consistent_snapshot {
             return name.to_owned();
         }
         match name.rsplit_once('/') {
-            Some((folder, file)) => format!("{folder}/{sha256}.{file}"),
-            None => format!("{sha256}.{name}"),
+            Some((folder, file)) => format!("{folder}/{digest}.{file}"),
+            None => format!("{digest}.{name}"),
         }
     }
 }

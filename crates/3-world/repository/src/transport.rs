@@ -1,16 +1,16 @@
 //! Fetching metadata over the caller's own HTTP client, or from a folder, with limits in size and time.
 
+use crate::limits::{Limits, is_same_server};
 use bytes::{Bytes, BytesMut};
 use refit_names::ByteSize;
-use reqwest::StatusCode;
-use std::{io, path::PathBuf, time::Duration};
+use reqwest::{Response, StatusCode};
+use std::{
+    io,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 use tokio::io::AsyncReadExt;
 use url::Url;
-
-/// Metadata is small; a server that needs longer is as good as gone.
-const METADATA_TIME_MAX: Duration = Duration::from_secs(60);
-/// Longest silence in the middle of a file.
-pub(crate) const STALL_MAX: Duration = Duration::from_secs(30);
 
 /// Why one file did not arrive.
 #[derive(Debug, thiserror::Error)]
@@ -21,8 +21,14 @@ pub(crate) enum Fault {
     Status(StatusCode),
     #[error("it is larger than {0}")]
     TooLarge(ByteSize),
-    #[error("nothing came for {0:?}")]
-    Stalled(Duration),
+    #[error("{received} bytes came in {within:?}")]
+    Slow { received: u64, within: Duration },
+    #[error("it ended after {received} bytes")]
+    CutShort { received: u64 },
+    #[error("server sends to {to}")]
+    Redirected { to: String },
+    #[error("expected the bytes from {expected} on, found `{found}`")]
+    WrongRange { expected: u64, found: String },
     #[error("address has the scheme `{0}`, expected http, https or file")]
     Scheme(String),
     #[error("{}", refit_names::chain(.0))]
@@ -36,30 +42,106 @@ pub(crate) async fn bring(
     http: &reqwest::Client,
     url: &Url,
     max: ByteSize,
+    limits: &Limits,
 ) -> Result<Bytes, Fault> {
     let fetch = async {
         match url.scheme() {
             "file" => from_folder(url, max).await,
-            "http" | "https" => from_server(http, url, max).await,
+            "http" | "https" => from_server(http, url, max, limits).await,
             other => Err(Fault::Scheme(other.to_owned())),
         }
     };
-    tokio::time::timeout(METADATA_TIME_MAX, fetch)
-        .await
-        .map_err(|_| Fault::Stalled(METADATA_TIME_MAX))?
+    let within = limits.metadata_time_max;
+    tokio::time::timeout(within, fetch).await.map_err(|_| Fault::Slow { received: 0, within })?
 }
 
-async fn from_server(http: &reqwest::Client, url: &Url, max: ByteSize) -> Result<Bytes, Fault> {
-    let mut response = http.get(url.clone()).send().await.map_err(Fault::Http)?;
-    refuse_status(response.status())?;
+async fn from_server(
+    http: &reqwest::Client,
+    url: &Url,
+    max: ByteSize,
+    limits: &Limits,
+) -> Result<Bytes, Fault> {
+    let mut incoming = Incoming::open(http.get(url.clone()), url, limits).await?;
+    if incoming.announced().is_some_and(|length| length > max.0) {
+        return Err(Fault::TooLarge(max));
+    }
     let mut body = BytesMut::new();
-    while let Some(part) = response.chunk().await.map_err(Fault::Http)? {
+    while let Some(part) = incoming.next().await? {
         if (body.len() + part.len()) as u64 > max.0 {
             return Err(Fault::TooLarge(max));
         }
         body.extend_from_slice(&part);
     }
     Ok(body.freeze())
+}
+
+/// An answer that is watched while it comes.
+pub(crate) struct Incoming<'a> {
+    pub(crate) response: Response,
+    limits: &'a Limits,
+    received: u64,
+    window_began: Instant,
+    window_received: u64,
+}
+
+impl<'a> Incoming<'a> {
+    /// Sends the request; refuses answers of other servers and every status but success.
+    pub(crate) async fn open(
+        request: reqwest::RequestBuilder,
+        url: &Url,
+        limits: &'a Limits,
+    ) -> Result<Self, Fault> {
+        let within = limits.stall_max;
+        let response = tokio::time::timeout(within, request.send())
+            .await
+            .map_err(|_| Fault::Slow { received: 0, within })?
+            .map_err(from_error)?;
+        if !is_same_server(url, response.url()) {
+            return Err(Fault::Redirected { to: response.url().to_string() });
+        }
+        refuse_status(response.status())?;
+        let window_began = Instant::now();
+        Ok(Self { response, limits, received: 0, window_began, window_received: 0 })
+    }
+
+    /// What the server says that it will send.
+    pub(crate) fn announced(&self) -> Option<u64> {
+        self.response.content_length()
+    }
+
+    /// The next piece. Silence, dripping and an early end are faults of their own.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Fault> {
+        let stall = self.limits.stall_max;
+        let part = tokio::time::timeout(stall, self.response.chunk())
+            .await
+            .map_err(|_| Fault::Slow { received: 0, within: stall })?
+            .map_err(|error| {
+                if error.is_body() || error.is_decode() {
+                    Fault::CutShort { received: self.received }
+                } else {
+                    from_error(error)
+                }
+            })?;
+        let length = part.as_ref().map_or(0, |part| part.len() as u64);
+        self.received += length;
+        self.window_received += length;
+        let within = self.window_began.elapsed();
+        if part.is_some() && within >= self.limits.window {
+            if self.window_received < self.limits.window_bytes_min {
+                return Err(Fault::Slow { received: self.window_received, within });
+            }
+            (self.window_began, self.window_received) = (Instant::now(), 0);
+        }
+        Ok(part)
+    }
+}
+
+fn from_error(error: reqwest::Error) -> Fault {
+    if error.is_redirect() {
+        let to = error.url().map_or_else(|| "another server".to_owned(), ToString::to_string);
+        return Fault::Redirected { to };
+    }
+    Fault::Http(error)
 }
 
 /// Object stores answer 403 for a file that is not there.

@@ -4,12 +4,14 @@
 //! timestamp by another one of the same version; this one does not.
 
 use crate::{
-    RepositoryError, TrustStore, transport,
+    Limits, RepositoryError, TrustStore, digests,
+    parse::{Unverified, parse},
+    transport,
     trust::{Kept, quoted},
 };
 use bytes::Bytes;
 use jiff::Timestamp;
-use refit_names::{ByteSize, Digest};
+use refit_names::ByteSize;
 use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use tough::schema::{
@@ -41,6 +43,7 @@ pub(crate) struct Workflow {
     pub(crate) http: reqwest::Client,
     pub(crate) base: Url,
     pub(crate) now: Timestamp,
+    pub(crate) limits: Limits,
 }
 
 impl Workflow {
@@ -60,7 +63,7 @@ impl Workflow {
         &self,
         files: &mut BTreeMap<String, Bytes>,
     ) -> Result<Signed<Root>, RepositoryError> {
-        let mut root: Signed<Root> = parse(&self.store.newest_root()?)?;
+        let mut root: Signed<Root> = parse::<Root>(&self.store.newest_root()?)?.role;
         let first = root.signed.version.get();
         while root.signed.version.get() < first.saturating_add(ROOTS_MAX) {
             let version = root.signed.version.get() + 1;
@@ -69,10 +72,12 @@ impl Workflow {
                 Err(RepositoryError::MissingFile { .. }) => break,
                 other => other?,
             };
-            let next: Signed<Root> = parse(&bytes)?;
-            verify(&root, &next)?;
-            verify(&next, &next)?;
-            check_version::<Root>(version, next.signed.version.get())?;
+            // By the keys of the root before and by its own.
+            parse::<Root>(&bytes)?.verify(&root.signed)?;
+            let next = parse::<Root>(&bytes)?;
+            let own = next.role.signed.clone();
+            let next = next.verify(&own)?;
+            check_version("root", version, next.signed.version.get())?;
             self.store.put(&Kept::Root, &bytes)?;
             files.insert(name, bytes);
             root = next;
@@ -88,8 +93,7 @@ impl Workflow {
     ) -> Result<Signed<TimestampRole>, RepositoryError> {
         let name = "timestamp.json";
         let bytes = self.bring(name, SMALL_BYTES_MAX).await?;
-        let new: Signed<TimestampRole> = parse(&bytes)?;
-        verify(root, &new)?;
+        let new = parse::<TimestampRole>(&bytes)?.verify(&root.signed)?;
         let new_snapshot = snapshot_meta(&new)?.version.get();
         if let Some((old, old_bytes)) = self.kept::<TimestampRole>(root, &Kept::Timestamp) {
             check_rollback("timestamp", old.signed.version.get(), new.signed.version.get())?;
@@ -98,7 +102,12 @@ impl Workflow {
                 files.insert(name.to_owned(), old_bytes);
                 return Ok(old);
             }
-            check_rollback("snapshot", snapshot_meta(&old)?.version.get(), new_snapshot)?;
+            // A snapshot whose key was exchanged says nothing any more: this is how a thief's high version is got rid of.
+            let kept = self.store.get(&Kept::Snapshot).is_none()
+                || self.kept::<Snapshot>(root, &Kept::Snapshot).is_some();
+            if kept {
+                check_rollback("snapshot", snapshot_meta(&old)?.version.get(), new_snapshot)?;
+            }
         }
         self.check_expiry(&new.signed)?;
         self.store.put(&Kept::Timestamp, &bytes)?;
@@ -124,8 +133,9 @@ impl Workflow {
             files.insert(name, bytes.clone());
             return Ok(old.clone());
         }
-        let (new, bytes) =
-            self.bring_named::<Snapshot>(&name, meta, "snapshot", |new| verify(root, new)).await?;
+        let (new, bytes) = self
+            .bring_named::<Snapshot>(&name, meta, "snapshot", |new| new.verify(&root.signed))
+            .await?;
         for (file, listed) in old.iter().flat_map(|(old, _)| &old.signed.meta) {
             let role = file.strip_suffix(".json").unwrap_or(file);
             let now = new
@@ -153,7 +163,9 @@ impl Workflow {
         let meta = snapshot.signed.meta.get("targets.json").ok_or_else(missing)?;
         let name = remote_name(root, meta, "targets");
         let (targets, bytes) = self
-            .named_targets(&name, meta, "targets", &Kept::Targets, |targets| verify(root, targets))
+            .named_targets(&name, meta, "targets", &Kept::Targets, |targets| {
+                targets.verify(&root.signed)
+            })
             .await?;
         files.insert(name, bytes);
         Ok(targets)
@@ -170,13 +182,7 @@ impl Workflow {
             return Ok(None);
         };
         let name = remote_name(&trusted.root, meta, &quoted(role));
-        let check = |targets: &Signed<Targets>| {
-            let refused = |error| RepositoryError::BadSignature {
-                role: role.to_owned(),
-                source: Box::new(error),
-            };
-            delegator.verify_role(targets, role).map_err(refused)
-        };
+        let check = |targets: Unverified<Targets>| targets.verify_delegated(delegator, role);
         let (targets, bytes) =
             self.named_targets(&name, meta, role, &Kept::Delegated(role.to_owned()), check).await?;
         Ok(Some((targets, name, bytes)))
@@ -189,19 +195,19 @@ impl Workflow {
         meta: &Metafile,
         role: &str,
         kept: &Kept,
-        check: impl Fn(&Signed<Targets>) -> Result<(), RepositoryError>,
+        check: impl Fn(Unverified<Targets>) -> Result<Signed<Targets>, RepositoryError>,
     ) -> Result<(Signed<Targets>, Bytes), RepositoryError> {
         if let Some(bytes) = self.store.get(kept)
             && let Ok(old) = parse::<Targets>(&bytes)
-            && old.signed.version == meta.version
+            && old.role.signed.version == meta.version
             && check_meta(role, meta, &bytes).is_ok()
-            && check(&old).is_ok()
+            && let Ok(old) = check(old)
         {
-            self.check_expiry(&old.signed)?;
+            self.check_expiry_of(role, &old.signed)?;
             return Ok((old, bytes.into()));
         }
         let (new, bytes) = self.bring_named::<Targets>(name, meta, role, check).await?;
-        self.check_expiry(&new.signed)?;
+        self.check_expiry_of(role, &new.signed)?;
         self.store.put(kept, &bytes)?;
         Ok((new, bytes))
     }
@@ -212,13 +218,12 @@ impl Workflow {
         name: &str,
         meta: &Metafile,
         role: &str,
-        check: impl Fn(&Signed<T>) -> Result<(), RepositoryError>,
+        check: impl Fn(Unverified<T>) -> Result<Signed<T>, RepositoryError>,
     ) -> Result<(Signed<T>, Bytes), RepositoryError> {
         let bytes = self.bring(name, meta.length.map_or(LARGE_BYTES_MAX, ByteSize)).await?;
         check_meta(role, meta, &bytes)?;
-        let new: Signed<T> = parse(&bytes)?;
-        check(&new)?;
-        check_version::<T>(meta.version.get(), new.signed.version().get())?;
+        let new = check(parse::<T>(&bytes)?)?;
+        check_version(role, meta.version.get(), new.signed.version().get())?;
         Ok((new, bytes))
     }
 
@@ -227,7 +232,7 @@ impl Workflow {
             .base
             .join(name)
             .map_err(|error| RepositoryError::malformed("address of the metadata", error))?;
-        transport::bring(&self.http, &url, max)
+        transport::bring(&self.http, &url, max, &self.limits)
             .await
             .map_err(|fault| RepositoryError::from_fault(&url, fault))
     }
@@ -240,14 +245,17 @@ impl Workflow {
         kept: &Kept,
     ) -> Option<(Signed<T>, Bytes)> {
         let bytes = self.store.get(kept)?;
-        let role: Signed<T> = parse(&bytes).ok()?;
-        verify(root, &role).ok()?;
+        let role = parse::<T>(&bytes).ok()?.verify(&root.signed).ok()?;
         Some((role, bytes.into()))
     }
 
     fn check_expiry<T: Role>(&self, role: &T) -> Result<(), RepositoryError> {
+        self.check_expiry_of(&T::TYPE.to_string(), role)
+    }
+
+    fn check_expiry_of<T: Role>(&self, name: &str, role: &T) -> Result<(), RepositoryError> {
         if role.expires() <= self.now {
-            return Err(RepositoryError::Expired { role: T::TYPE.to_string(), at: role.expires() });
+            return Err(RepositoryError::Expired { role: name.to_owned(), at: role.expires() });
         }
         Ok(())
     }
@@ -258,23 +266,11 @@ pub(crate) const fn root_bytes_max() -> ByteSize {
     SMALL_BYTES_MAX
 }
 
-fn parse<T: Role + DeserializeOwned>(bytes: &[u8]) -> Result<Signed<T>, RepositoryError> {
-    serde_json::from_slice(bytes)
-        .map_err(|error| RepositoryError::malformed(format!("{} metadata", T::TYPE), error))
-}
-
-fn verify<T: Role>(root: &Signed<Root>, role: &Signed<T>) -> Result<(), RepositoryError> {
-    root.signed.verify_role(role).map_err(|error| RepositoryError::BadSignature {
-        role: T::TYPE.to_string(),
-        source: Box::new(error),
-    })
-}
-
-fn check_version<T: Role>(expected: u64, found: u64) -> Result<(), RepositoryError> {
+fn check_version(role: &str, expected: u64, found: u64) -> Result<(), RepositoryError> {
     if expected == found {
         Ok(())
     } else {
-        Err(RepositoryError::VersionMismatch { role: T::TYPE.to_string(), expected, found })
+        Err(RepositoryError::VersionMismatch { role: role.to_owned(), expected, found })
     }
 }
 
@@ -296,16 +292,9 @@ fn check_meta(role: &str, meta: &Metafile, bytes: &[u8]) -> Result<(), Repositor
             found: bytes.len() as u64,
         });
     }
-    let found = Digest::of(bytes);
     match &meta.hashes {
-        Some(hashes) if hashes.sha256[..] != found.as_bytes()[..] => {
-            Err(RepositoryError::HashMismatch {
-                what: what(),
-                expected: hex::encode(&hashes.sha256),
-                found: found.to_hex(),
-            })
-        }
-        _ => Ok(()),
+        Some(hashes) => digests::Digests::of(hashes)?.check(&what(), bytes),
+        None => Ok(()),
     }
 }
 

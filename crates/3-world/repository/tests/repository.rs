@@ -126,7 +126,7 @@ async fn published_pack_arrives_on_a_host() {
     let record = repository.record(&pin).await.unwrap();
     let origin = Origin {
         http: source.http.clone(),
-        url: repository.locate(&record.bundle.target).unwrap(),
+        url: repository.locate(&record.bundle.target).await.unwrap(),
     };
     let (into, cache) = (world.path("host/releases/1100"), world.path("host/cache"));
     let job = Realise {
@@ -265,7 +265,7 @@ async fn changed_target_is_refused_and_leaves_nothing() {
     drop(world.publish(&[world.pack("1000", "1100", "one")]).await.unwrap());
     let repository = world.refresh(&world.trust("state")).await.unwrap();
     let bundle = name("packs/ledger/1100/bundle");
-    let place = repository.locate(&bundle).unwrap().to_file_path().unwrap();
+    let place = repository.locate(&bundle).await.unwrap().to_file_path().unwrap();
     let whole = fs::read(&place).unwrap();
     let mut bad = whole.clone();
     bad[0] ^= 1;
@@ -345,7 +345,7 @@ async fn mirror_serves_what_the_origin_served_and_survives_interruption() {
     drop(world.publish(&[world.pack("1100", "1200", "twelve")]).await.unwrap());
     let repository = refresh(&upstream, &origin, Timestamp::now()).await.unwrap();
     // Interrupted: one of the new targets cannot be fetched.
-    let bundle = repository.locate(&name("packs/ledger/1200/bundle")).unwrap();
+    let bundle = repository.locate(&name("packs/ledger/1200/bundle")).await.unwrap();
     let file = world.path("repo").join(&bundle.path()[1..]);
     fs::rename(&file, world.path("away")).unwrap();
     assert!(matches!(repository.mirror(&mirror).await, Err(RepositoryError::MissingFile { .. })));
@@ -375,7 +375,10 @@ async fn threshold_of_offline_keys_holds() {
     world.refresh(&world.trust("state")).await.unwrap();
     fs::remove_file(world.path("keys/targets-2.der")).unwrap();
     let error = world.publish(&[world.pack("1000", "1100", "one")]).await.unwrap_err();
-    assert!(matches!(error, ForgeError::Sign(_)), "{error}");
+    assert!(
+        matches!(&error, ForgeError::BelowThreshold { role, threshold: 2, found: 1 } if role == "targets"),
+        "{error}"
+    );
     let bad = InitOptions { root: Signers { keys: 1, threshold: 2 }, ..InitOptions::default() };
     let error =
         repo::init(&world.path("r2"), &world.path("k2"), &bad, Timestamp::now()).await.unwrap_err();

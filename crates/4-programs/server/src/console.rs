@@ -131,7 +131,7 @@ async fn unpack(
     into: PathBuf,
 ) -> Answer<()> {
     let record = pack(stock, digest)?.clone();
-    let origin = depot.bundle(stock, &record)?;
+    let origin = depot.bundle(stock, &record).await?;
     let _turn = depot.unpacking().await;
     let cache = app.state.join("pages-cache").join(digest.to_hex());
     let realise = Realise {

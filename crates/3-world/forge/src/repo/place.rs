@@ -3,11 +3,14 @@
 
 use crate::{ForgeError, PackFile};
 use refit_names::{Digest, TargetName};
+use sha2::{Digest as _, Sha256};
 use std::{
     fs::{self, File},
-    io::{self, Write},
+    io::{self, Read, Write},
     path::{Path, PathBuf},
 };
+
+const BLOCK_BYTES: usize = 256 << 10;
 
 /// A target that is on disk.
 #[derive(Debug, Clone, Copy)]
@@ -63,4 +66,41 @@ pub(super) fn atomically(
         File::open(folder)?.sync_all()
     };
     finish().map_err(ForgeError::write(path))
+}
+
+/// Writes a small file whole.
+pub(super) fn content(path: &Path, content: &[u8]) -> Result<(), ForgeError> {
+    atomically(path, |file| file.write_all(content).map_err(ForgeError::write(path)))
+}
+
+/// Refuses a file that is not what metadata say.
+pub(super) fn check_digest(path: &Path, digest: Digest, length: u64) -> Result<(), ForgeError> {
+    let mut file = File::open(path).map_err(ForgeError::read(path))?;
+    let mut hasher = Sha256::new();
+    let (mut found, mut block) = (0, vec![0; BLOCK_BYTES]);
+    loop {
+        match file.read(&mut block).map_err(ForgeError::read(path))? {
+            0 => break,
+            count => {
+                hasher.update(&block[..count]);
+                found += count as u64;
+            }
+        }
+    }
+    let sum = hex::encode(hasher.finalize());
+    if found != length || sum != digest.to_hex() {
+        return Err(ForgeError::BrokenRepository {
+            path: path.to_owned(),
+            why: format!("expected {length} bytes with {digest}, found {found} with sha256:{sum}"),
+        });
+    }
+    Ok(())
+}
+
+/// Copies a target to its place.
+pub(super) fn copy(from: &Path, to: &Path) -> Result<(), ForgeError> {
+    atomically(to, |file| {
+        let mut source = File::open(from).map_err(ForgeError::read(from))?;
+        io::copy(&mut source, file).map(|_| ()).map_err(ForgeError::write(to))
+    })
 }

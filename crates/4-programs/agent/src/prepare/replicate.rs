@@ -75,7 +75,7 @@ impl Preparation<'_> {
         seeds: &[PathBuf],
     ) -> Result<ByteSize, StageError> {
         let http = self.agent.repository.http.clone();
-        let origin = Origin { http, url: repository.locate(&record.bundle.target)? };
+        let origin = Origin { http, url: repository.locate(&record.bundle.target).await? };
         let mut fetched = ByteSize(0);
         for entries in [&record.payload, &record.web] {
             fetched.0 += self.fetch_tree(&origin, record, entries, seeds).await?.0;
