@@ -86,7 +86,9 @@ impl Calendar {
         until: Timestamp,
     ) -> impl Iterator<Item = &Freeze> {
         let covers = move |freeze: &&Freeze| {
-            freeze.from < until && freeze.until > from && freeze.scope.covers(place)
+            freeze.from < until
+                && freeze.until > from
+                && freeze.scope.covers(place.site, place.role, place.product)
         };
         self.0.freezes.iter().filter(covers)
     }

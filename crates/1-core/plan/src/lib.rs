@@ -12,9 +12,11 @@
 mod diff;
 mod display;
 mod time;
+mod window;
 
 pub use diff::{Change, diff};
 pub use time::{busy_ms, reserve_ms};
+pub use window::{Freeze, Scope, Window};
 
 use jiff::Timestamp;
 use refit_names::{

@@ -124,7 +124,7 @@ def around(name, zone, turn):
         walls = sorted([naive(at + before), naive(at + after)])
         middle = walls[0] + (walls[1] - walls[0]) // 2
         middle = middle.replace(second=0)
-        times = [middle, walls[0], walls[1], walls[0] - timedelta(minutes=1), walls[1] - SECOND]
+        times = [middle, walls[0], walls[1], walls[1] - SECOND]
         for index, start in enumerate(times):
             choice = list(rules(start.date(), at))
             for pick in {turn % len(choice), (turn + 3) % len(choice)}:
