@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use facts::{FactPattern, IssueAction, KnownIssue, Patterns, SeenFacts};
 pub use requirements::{Requirements, Unmet, VolumeNeed, capability_number};
 pub(crate) use rules::check;
-pub use rules::{MANIFEST_BYTES_MAX, ManifestError, parse, read};
+pub use rules::{MANIFEST_BYTES_MAX, ManifestError, accept, misfits, parse, read};
 pub use terms::{
     Coexistence, FeatureSwitch, Migration, Part, PartTerms, RebootNeed, Terms, Uninstall,
     UninstallRule,

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 pub use parameters::{ParameterProblem, ParametersError, resolve_parameters};
 pub use plain::default_for_plain_service;
 pub(crate) use rules::check;
-pub use rules::{RUNBOOK_BYTES_MAX, RunbookError, parse};
+pub use rules::{RUNBOOK_BYTES_MAX, RunbookError, accept, parse, read};
 
 /// The value of `format` in a runbook that this code understands.
 pub const RUNBOOK_FORMAT: &str = "refit.runbook/1";

@@ -80,9 +80,13 @@ fn of<T: JsonSchema>(which: SchemaOf, format: &str) -> Value {
 /// In YAML `1100` and `true` are texts where a text is wanted; another reader hands them on as number and boolean.
 fn written_by_people(mut schema: Value) -> Value {
     each_object(&mut schema, &mut |object| {
-        if object.contains_key("const") || object.contains_key("enum") {
+        let form = object.get("format").and_then(Value::as_str);
+        if object.contains_key("const") || object.contains_key("enum") || form == Some("refit-size")
+        {
             return;
         }
+        // The pattern of names looks at texts only.
+        let least = (form == Some("refit-name")).then_some(0);
         let kinds = match object.get("type") {
             Some(Value::String(kind)) => vec![kind.clone()],
             Some(Value::Array(kinds)) => {
@@ -94,6 +98,7 @@ fn written_by_people(mut schema: Value) -> Value {
             let more = ["number", "boolean"].map(str::to_owned);
             let kinds: Vec<String> = kinds.into_iter().chain(more).collect();
             object.insert("type".to_owned(), json!(kinds));
+            object.extend(least.map(|least| ("minimum".to_owned(), json!(least))));
         }
     });
     schema

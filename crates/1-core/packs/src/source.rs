@@ -68,6 +68,7 @@ impl fmt::Display for SourceFlaws {
 #[derive(Debug)]
 pub struct Reading<T> {
     value: Option<T>,
+    tree: Option<Node>,
     /// Fields at the top that are faulty or missing.
     damaged: BTreeSet<String>,
     is_shape: bool,
@@ -89,6 +90,7 @@ impl<T> Reading<T> {
     }
 
     /// The value when nothing is wrong; else whether the shape is, and all flaws.
+    /// [`ManifestError`](crate::manifest::ManifestError) and [`RunbookError`](crate::runbook::RunbookError) are made of it.
     pub(crate) fn into_result(self) -> Result<T, (bool, SourceFlaws)> {
         match self.value {
             Some(value) if self.flaws.is_empty() => Ok(value),
@@ -96,9 +98,19 @@ impl<T> Reading<T> {
         }
     }
 
+    /// Adds rules that turned out to be broken when the text was held against something else.
+    #[must_use]
+    pub fn with(mut self, breaks: Vec<RuleBreak>) -> Self {
+        if let Some(tree) = &self.tree {
+            self.flaws.0.extend(breaks.into_iter().map(|broken| locate(broken, tree)));
+            self.flaws.0.sort_by_key(|flaw| (flaw.line, flaw.column));
+        }
+        self
+    }
+
     fn failed(flaw: SourceFlaw) -> Self {
         let flaws = SourceFlaws(vec![flaw]);
-        Self { value: None, damaged: BTreeSet::new(), is_shape: true, flaws }
+        Self { value: None, tree: None, damaged: BTreeSet::new(), is_shape: true, flaws }
     }
 }
 
@@ -147,8 +159,8 @@ pub(crate) fn read<T: DeserializeOwned>(
         }
         flaws.extend(breaks.into_list().into_iter().map(|broken| locate(broken, &tree)));
     }
-    flaws.sort_by(|a, b| (a.line, a.column).cmp(&(b.line, b.column)));
-    Reading { value, damaged, is_shape, flaws: SourceFlaws(flaws) }
+    flaws.sort_by_key(|flaw| (flaw.line, flaw.column));
+    Reading { value, tree: Some(tree), damaged, is_shape, flaws: SourceFlaws(flaws) }
 }
 
 /// The fields of `top`, and those of `filler` that it lacks.

@@ -1,5 +1,6 @@
 //! What a well-formed manifest must also hold.
 
+mod fit;
 mod terms;
 
 use super::{MANIFEST_FORMAT, Manifest};
@@ -10,6 +11,8 @@ use crate::{
 use refit_names::{Coded, ErrorClass};
 use serde_json::json;
 use std::collections::BTreeSet;
+
+pub use fit::misfits;
 
 /// Bytes of a manifest: a page of text has 4 KiB, the longest known-issue lists some tens.
 pub const MANIFEST_BYTES_MAX: usize = 256 << 10;
@@ -55,7 +58,15 @@ impl Coded for ManifestError {
 /// # Errors
 /// [`ManifestError`] names line, column, field, what was expected and what was found, for every fault.
 pub fn parse(text: &str) -> Result<Manifest, ManifestError> {
-    read(text).into_result().map_err(|(is_shape, flaws)| {
+    accept(read(text))
+}
+
+/// The manifest when nothing is wrong with it.
+///
+/// # Errors
+/// As [`parse`].
+pub fn accept(reading: Reading<Manifest>) -> Result<Manifest, ManifestError> {
+    reading.into_result().map_err(|(is_shape, flaws)| {
         if is_shape { ManifestError::Shape(flaws) } else { ManifestError::Rule(flaws) }
     })
 }

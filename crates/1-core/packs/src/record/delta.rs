@@ -132,8 +132,8 @@ pub struct DeltaIndexError {
 impl DeltaIndex {
     /// Holds an index against the bundle and the tree that it is for.
     ///
-    /// Afterwards every chunk exists, every piece belongs to a file of `entries`, a file's pieces are in order and stay inside it, and
-    /// no group or old part is larger than its limit. That every file is complete is not said: an incomplete one is not made.
+    /// Afterwards every chunk exists, a file's pieces are in order and stay inside it, and no group or old part is larger than its
+    /// limit. That every file is complete is not said: an incomplete one is not made. `entries` may be a part of the tree.
     ///
     /// # Errors
     /// [`DeltaIndexError`] names the first fault.
@@ -168,11 +168,10 @@ impl DeltaIndex {
                     let expected = format!("pieces of `{}` in order", piece.path);
                     return wrong("piece", expected, format!("one at {}", piece.at));
                 }
-                let Some(size) = sizes.get(&piece.path) else {
-                    return wrong("piece", "a file of the tree".to_owned(), piece.path.to_string());
-                };
+                // Files that are not wanted, such as those of a part that was not picked, are decoded all the same and not written.
+                let size = sizes.get(&piece.path).copied().unwrap_or(u64::MAX);
                 let end = piece.at.saturating_add(piece.size);
-                if piece.size > PIECE_BYTES_MAX || end > *size {
+                if piece.size > PIECE_BYTES_MAX || end > size {
                     let expected = format!("at most {PIECE_BYTES_MAX} bytes of {size}");
                     return wrong("piece", expected, format!("{} to {end}", piece.at));
                 }

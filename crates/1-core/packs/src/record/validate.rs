@@ -1,7 +1,6 @@
 //! What a record must hold before a host believes it: a signature says who wrote it, not that it is sound.
 
 use super::{Bundle, PackRecord, RECORD_FORMAT, TreeEntry, TreeNode, delta};
-use crate::manifest::Database;
 use crate::{RuleBreak, manifest, runbook};
 use refit_names::{Coded, ErrorClass};
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,27 +85,19 @@ pub fn validate(record: &PackRecord) -> Result<(), RecordError> {
     }
     manifest::check(&record.manifest).map_err(RecordError::Manifest)?;
     runbook::check(&record.runbook).map_err(RecordError::Runbook)?;
-    check_database_parameters(record)?;
+    check_fit(record)?;
     check_bundle(&record.bundle)?;
     check_deltas(record)?;
     check_tree("payload", &record.payload, &record.bundle)?;
     check_tree("web", &record.web, &record.bundle)
 }
 
-/// A database's connection string comes from a parameter: the runbook must declare it.
-fn check_database_parameters(record: &PackRecord) -> Result<(), RecordError> {
-    for (name, database) in &record.manifest.unit.databases {
-        if let Database::Postgres { url } = database
-            && !record.runbook.parameters.contains_key(url)
-        {
-            return Err(RecordError::Manifest(RuleBreak::new(
-                format!("unit.databases.{name}.url"),
-                "a parameter that the runbook declares",
-                format!("`{url}`"),
-            )));
-        }
-    }
-    Ok(())
+/// What the manifest says must fit to the runbook and to the payload.
+fn check_fit(record: &PackRecord) -> Result<(), RecordError> {
+    let there: BTreeSet<_> = record.payload.iter().map(|entry| &entry.path).collect();
+    let has = |path: &refit_names::TreePath| there.contains(path);
+    let misfit = manifest::misfits(&record.manifest, &record.runbook, &has).into_iter().next();
+    misfit.map_or(Ok(()), |misfit| Err(RecordError::Manifest(misfit)))
 }
 
 fn check_bundle(bundle: &Bundle) -> Result<(), RecordError> {

@@ -60,16 +60,28 @@ impl Coded for RunbookError {
 /// # Errors
 /// [`RunbookError`] names line, column, field, what was expected and what was found, for every fault.
 pub fn parse(text: &str) -> Result<Runbook, RunbookError> {
+    accept(read(text))
+}
+
+/// The runbook when nothing is wrong with it.
+///
+/// # Errors
+/// As [`parse`].
+pub fn accept(reading: Reading<Runbook>) -> Result<Runbook, RunbookError> {
+    reading.into_result().map_err(|(is_shape, flaws)| {
+        if is_shape { RunbookError::Shape(flaws) } else { RunbookError::Rule(flaws) }
+    })
+}
+
+/// Reads as much of a runbook as can be read, with everything that is wrong with it.
+#[must_use]
+pub fn read(text: &str) -> Reading<Runbook> {
     // Stands for what is missing or faulty; rules that look at such a field are not asked.
     let filler = json!({
         "format": RUNBOOK_FORMAT, "name": "x", "version": 1, "steps": [],
         "rollback": { "method": "switch-and-restore", "trigger": "x", "deadline_ms": 1, "owner": "x" },
     });
-    let read: Reading<Runbook> =
-        read_source(text, RUNBOOK_BYTES_MAX, SchemaOf::Runbook.schema(), filler, RULES);
-    read.into_result().map_err(|(is_shape, flaws)| {
-        if is_shape { RunbookError::Shape(flaws) } else { RunbookError::Rule(flaws) }
-    })
+    read_source(text, RUNBOOK_BYTES_MAX, SchemaOf::Runbook.schema(), filler, RULES)
 }
 
 /// The rules without a text, for runbooks that arrive inside a record.

@@ -5,6 +5,7 @@ use serde_saphyr::{Error as YamlError, Location, Spanned, options::DuplicateKeyP
 use std::fmt;
 
 /// A value with its place.
+#[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) place: Place,
     pub(crate) kind: Kind,
@@ -18,6 +19,7 @@ pub(crate) struct Place {
 }
 
 /// A value.
+#[derive(Debug)]
 pub(crate) enum Kind {
     Null,
     /// True or false, and how it is written.
@@ -32,6 +34,7 @@ pub(crate) enum Kind {
 }
 
 /// A key with its value.
+#[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) key: String,
     pub(crate) place: Place,

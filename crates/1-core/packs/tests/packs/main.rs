@@ -4,3 +4,4 @@ mod manifests;
 mod paths;
 mod records;
 mod runbooks;
+mod schemas;

@@ -78,3 +78,55 @@ fn a_text_beyond_the_limit_is_refused_before_it_is_read() {
     assert_eq!(error.code(), "pack.manifest-shape");
     assert!(error.to_string().contains("at most 262144 bytes"), "{error}");
 }
+
+#[test]
+fn all_faults_are_told_at_once_whether_of_shape_or_of_rules() {
+    let text = GOOD
+        .replace("title: Ledger 1100", "titel: ''")
+        .replace("kind: service-pack", "kind: servicepack")
+        .replace("1050: loses", "1051: loses")
+        .replace("web: web", "web: /srv/web\ncolour: red")
+        .replace("data: [data]", "data: [data, data, releases/x]")
+        .replace("action: warn", "action: wran");
+    insta::assert_snapshot!(
+        parse(&text)
+            .unwrap_err()
+            .flaws()
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("\n")
+    );
+}
+
+#[test]
+fn rules_of_parts_switches_volumes_and_the_rest_name_their_field() {
+    let text = format!(
+        "{GOOD}\
+requirements:
+  privileges: [root, cap_everything]
+  services: [cron]
+  products: {{ledger: []}}
+  volumes: [{{path: data, steady: 2 MiB, peak: 1 MiB}}, {{path: ../x, peak: 1}}, {{path: data, peak: 1}}]
+migrations:
+  - {{id: a, database: other, about: x, repeatable: true}}
+  - {{id: a, database: main, about: ' ', repeatable: true}}
+switches: [{{name: s, before: on, after: on, text: x}}, {{name: s, before: 'off', after: on, text: ''}}]
+parts:
+  one: {{title: One, paths: [share/a, lib]}}
+  two: {{title: Two, paths: [share/a, lib/x/y]}}
+  three: {{title: Three, paths: []}}
+uninstall: {{allowed: never}}
+coexistence: {{with: [1100], for_ms: 0}}
+"
+    );
+    insta::assert_snapshot!(
+        parse(&text)
+            .unwrap_err()
+            .flaws()
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("\n")
+    );
+}

@@ -4,7 +4,7 @@ use refit_packs::runbook::{
 };
 use std::collections::BTreeMap;
 
-const GOOD: &str = "\
+pub(crate) const GOOD: &str = "\
 format: refit.runbook/1
 name: ledger
 version: 3
