@@ -8,7 +8,7 @@ use refit_names::{ByteSize, Digest};
 use sha2::{Digest as _, Sha256};
 use std::{
     collections::BTreeSet,
-    fs::{self, File, Metadata, Permissions},
+    fs::{self, File, FileTimes, Metadata, Permissions},
     io::{Read, Write},
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -166,6 +166,30 @@ pub(crate) fn set_rights(path: &Path, saved: &SavedPath) -> Result<(), BackupErr
             .map_err(BackupError::io("set rights of", path))?;
     }
     Ok(())
+}
+
+/// Gives a copy the rights, owner and time of the live file, so that whatever reads backups later sees them.
+pub(crate) fn look_alike(
+    copy: &Path,
+    saved: &SavedPath,
+    seen: &Metadata,
+) -> Result<(), BackupError> {
+    let file = File::open(copy).map_err(BackupError::io("open", copy))?;
+    let times = seen.modified().map(|modified| FileTimes::new().set_modified(modified));
+    times.and_then(|times| file.set_times(times)).map_err(BackupError::io("set time of", copy))?;
+    give_rights(copy, saved)
+}
+
+/// Gives a copy in a backup the saved rights, and the owner where the agent may do that: the manifest knows both.
+pub(crate) fn give_rights(copy: &Path, saved: &SavedPath) -> Result<(), BackupError> {
+    match std::os::unix::fs::lchown(copy, Some(saved.uid), Some(saved.gid)) {
+        Err(error) if error.kind() != std::io::ErrorKind::PermissionDenied => {
+            return Err(BackupError::io("give owner to", copy)(error));
+        }
+        _ => {}
+    }
+    let rights = Permissions::from_mode(saved.mode);
+    fs::set_permissions(copy, rights).map_err(BackupError::io("set rights of", copy))
 }
 
 /// What a tree looks like: SHA-256 over the path, rights and content of everything in it.

@@ -34,7 +34,7 @@ pub use files::{clone_or_copy, sync_folder, tree_digest};
 pub use manifest::{Identity, MANIFEST_FORMAT, Manifest, SavedDatabase, SavedNode, SavedPath};
 pub use postgres::TOOLS as POSTGRES_TOOLS;
 pub use restore::{Restored, restore};
-pub use take::{Saved, Sealed, prune, save_ahead, take};
+pub use take::{Saved, Sealed, adopt, prune, save_ahead, take};
 pub use tool::{RunAs, find_tool};
 pub use verify::{Depth, verify};
 

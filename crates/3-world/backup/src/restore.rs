@@ -168,8 +168,10 @@ fn restore_path(sealed: &Sealed, path: &Path, saved: &SavedPath) -> Result<bool,
             }
             let fresh = sqlite::beside(path, ".refit-restore");
             clear(&fresh)?;
-            clone_or_copy(&sealed.folder.join("data").join(&saved.path), &fresh)?;
+            let copy = sealed.folder.join("data").join(&saved.path);
+            clone_or_copy(&copy, &fresh)?;
             set_rights(&fresh, saved)?;
+            keep_time(&copy, &fresh)?;
             if !is_file {
                 clear(path)?;
             }
@@ -179,6 +181,14 @@ fn restore_path(sealed: &Sealed, path: &Path, saved: &SavedPath) -> Result<bool,
     };
     set_rights(path, saved)?;
     Ok(written)
+}
+
+/// The content's time is part of a file: make and caches go by it.
+fn keep_time(copy: &Path, fresh: &Path) -> Result<(), BackupError> {
+    let modified = fs::metadata(copy).and_then(|seen| seen.modified());
+    let modified = modified.map_err(BackupError::io("look at", copy))?;
+    let file = fs::File::open(fresh).map_err(BackupError::io("open", fresh))?;
+    file.set_modified(modified).map_err(BackupError::io("set time of", fresh))
 }
 
 fn clear(path: &Path) -> Result<(), BackupError> {

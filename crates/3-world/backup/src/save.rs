@@ -146,6 +146,7 @@ impl Work<'_> {
         } else {
             let (size, digest) = copy_for_now(live, copy)?;
             saved.node = SavedNode::File { size, digest };
+            files::look_alike(copy, &saved, seen)?;
         }
         let after = fs::symlink_metadata(live).map_err(BackupError::io("look at", live))?;
         // Written to meanwhile: next time it is read again.
@@ -186,7 +187,7 @@ fn write_manifest(path: &Path, manifest: &Manifest) -> Result<(), BackupError> {
 /// Above this many, one call for the whole volume is quicker, though it also waits for what others wrote.
 const SYNC_ONE_BY_ONE_MAX: usize = 64;
 
-fn make_durable(top: &Path, manifest: &Manifest) -> Result<(), BackupError> {
+pub(crate) fn make_durable(top: &Path, manifest: &Manifest) -> Result<(), BackupError> {
     if manifest.files.len() > SYNC_ONE_BY_ONE_MAX {
         return sync_volume(top);
     }

@@ -3,10 +3,10 @@
 use crate::{
     UnitPlace,
     error::BackupError,
-    files::sync_folder,
+    files::{self, sync_folder},
     manifest::{AHEAD_FILE, MANIFEST_FILE, Manifest, SavedNode, SavedPath},
-    save::{Work, database_files},
-    verify::{Depth, read_back},
+    save::{Work, database_files, make_durable},
+    verify::{Depth, read_back, verify},
 };
 use jiff::Timestamp;
 use refit_names::{BuildId, ByteSize, Digest, ProductName};
@@ -14,8 +14,11 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
+/// Reading a dump's table of contents takes seconds.
+const CHECK_LIMIT: Duration = Duration::from_secs(600);
 /// At the end of the name of what was saved ahead.
 const AHEAD: &str = ".ahead";
 
@@ -71,6 +74,35 @@ pub fn take(
     let product = store.join(place.product.as_str());
     seal(&product, id, place, taken_at)?;
     Sealed::open(store, &place.product, id)
+}
+
+/// Seals what something else put together as `STORE/PRODUCT/ID.partial`, when it is what the manifest says and the manifest is `digest`.
+///
+/// # Errors
+/// [`BackupError`]; it is not sealed then.
+pub fn adopt(
+    store: &Path,
+    product: &ProductName,
+    id: &str,
+    digest: Digest,
+) -> Result<Sealed, BackupError> {
+    let folder = store.join(product.as_str());
+    let (sealed, partial) = (folder.join(id), folder.join(format!("{id}.partial")));
+    let (manifest, found) = Manifest::read(&partial)?;
+    if found != digest {
+        return Err(BackupError::digest(&partial.join(MANIFEST_FILE), digest, found));
+    }
+    let candidate = Sealed { folder: partial.clone(), manifest, digest };
+    verify(&candidate, Depth::Whole, CHECK_LIMIT)?;
+    for saved in &candidate.manifest.files {
+        if matches!(saved.node, SavedNode::File { .. }) {
+            files::give_rights(&partial.join("data").join(&saved.path), saved)?;
+        }
+    }
+    make_durable(&partial, &candidate.manifest)?;
+    fs::rename(&partial, &sealed).map_err(BackupError::io("seal", &partial))?;
+    sync_folder(&folder)?;
+    Sealed::open(store, product, id)
 }
 
 /// Saves the files of the unit while the product may still write, so that a later [`take`] only copies what changed since.

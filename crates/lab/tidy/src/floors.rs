@@ -5,14 +5,15 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// Sideways edges that are allowed, as `(from, to)`. DESIGN section 3; `2-edge` and the uses of `content` and `packs` included.
 const SIDEWAYS: &[(&str, &str)] = &[
-    ("refit-inventory", "refit-packs"),
     ("refit-risk", "refit-inventory"),
     ("refit-expression", "refit-inventory"),
     ("refit-calendar", "refit-plan"),
+    ("refit-planner", "refit-calendar"),
     ("refit-planner", "refit-plan"),
     ("refit-planner", "refit-packs"),
     ("refit-planner", "refit-inventory"),
     ("refit-planner", "refit-risk"),
+    ("refit-plan-check", "refit-calendar"),
     ("refit-plan-check", "refit-plan"),
     ("refit-plan-check", "refit-packs"),
     ("refit-plan-check", "refit-inventory"),
@@ -24,6 +25,7 @@ const SIDEWAYS: &[(&str, &str)] = &[
     ("refit-repository", "refit-content"),
     ("refit-forge", "refit-content"),
     ("refit-host", "refit-backup"),
+    ("refit-vault", "refit-backup"),
     ("refit-server", "refit-console"),
     ("refit", "refit-server"),
     ("refit", "refit-demo"),

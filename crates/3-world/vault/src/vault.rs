@@ -1,0 +1,186 @@
+//! The repository and what is in it.
+
+use crate::error::{VaultError, guarded};
+use jiff::Timestamp;
+use refit_names::{BuildId, ByteSize, Digest, HostName, ProductName};
+use rustic_backend::BackendOptions;
+use rustic_core::{
+    CheckOptions, ConfigOptions, Credentials, KeyOptions, OpenStatus, Repository,
+    RepositoryBackends, RepositoryOptions,
+    repofile::{MasterKey, SnapshotFile},
+};
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// What marks the snapshots that Refit made.
+pub(crate) const MARK: &str = "refit";
+
+/// Where a repository is, and what opens it.
+#[derive(Clone)]
+pub struct VaultPlace {
+    /// A folder, maybe of another machine.
+    pub folder: PathBuf,
+    /// Its password.
+    pub password: String,
+}
+
+/// An opened repository.
+pub struct Vault {
+    pub(crate) folder: PathBuf,
+    /// What the password unlocked: unlocking takes long on purpose, so it is done once.
+    key: MasterKey,
+}
+
+/// A backup in a repository.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// As restic shows it.
+    pub id: String,
+    /// Of which host.
+    pub host: HostName,
+    /// Of which product.
+    pub product: ProductName,
+    /// Of which build.
+    pub build: BuildId,
+    /// The moment that it shows.
+    pub taken_at: Timestamp,
+    /// SHA-256 of the backup's manifest.
+    pub manifest: Digest,
+    /// Bytes of everything in it.
+    pub size: ByteSize,
+    /// Bytes that it added to the repository.
+    pub added: ByteSize,
+}
+
+impl Vault {
+    /// Makes a new repository.
+    ///
+    /// # Errors
+    /// [`VaultError::Occupied`] when something is there already.
+    pub fn create(place: &VaultPlace) -> Result<Self, VaultError> {
+        let folder = &place.folder;
+        std::fs::create_dir_all(folder).map_err(VaultError::io("make folder", folder))?;
+        let mut inside = std::fs::read_dir(folder).map_err(VaultError::io("list", folder))?;
+        if inside.next().is_some() {
+            return Err(VaultError::Occupied { folder: folder.clone() });
+        }
+        let credentials = Credentials::password(&place.password);
+        let made = closed(folder)?
+            .init(&credentials, &KeyOptions::default(), &ConfigOptions::default())
+            .map_err(VaultError::repository("make a repository", folder))?;
+        Ok(Self { key: made.key(), folder: folder.clone() })
+    }
+
+    /// Opens a repository that is there.
+    ///
+    /// # Errors
+    /// [`VaultError::Missing`] when it is not: nothing is ever made instead.
+    pub fn open(place: &VaultPlace) -> Result<Self, VaultError> {
+        let folder = &place.folder;
+        if !folder.join("config").is_file() {
+            return Err(VaultError::Missing { folder: folder.clone() });
+        }
+        let opened = closed(folder)?
+            .open(&Credentials::password(&place.password))
+            .map_err(VaultError::repository("open it", folder))?;
+        Ok(Self { key: opened.key(), folder: folder.clone() })
+    }
+
+    /// Snapshots of `host` that Refit made, oldest first.
+    ///
+    /// # Errors
+    /// [`VaultError::Repository`].
+    pub fn list(&self, host: &HostName) -> Result<Vec<Snapshot>, VaultError> {
+        let all = self.all()?;
+        let mut found: Vec<Snapshot> = all.iter().filter_map(describe).collect();
+        found.retain(|snapshot| snapshot.host == *host);
+        found.sort_by(|a, b| a.taken_at.cmp(&b.taken_at).then_with(|| a.id.cmp(&b.id)));
+        Ok(found)
+    }
+
+    /// The snapshot of `host` whose identifier begins with `id`, or its newest of `product` for `latest`.
+    ///
+    /// # Errors
+    /// [`VaultError::NoSnapshot`] when there is none, or more than one.
+    pub fn find(
+        &self,
+        host: &HostName,
+        product: &ProductName,
+        id: &str,
+    ) -> Result<Snapshot, VaultError> {
+        let mut of_product = self.list(host)?;
+        of_product.retain(|snapshot| snapshot.product == *product);
+        let mut named = of_product.iter().filter(|snapshot| snapshot.id.starts_with(id));
+        let found = match id {
+            "latest" => of_product.last(),
+            "" => None,
+            _ => named.next().filter(|_| named.next().is_none()),
+        };
+        found.cloned().ok_or_else(|| VaultError::NoSnapshot {
+            folder: self.folder.clone(),
+            snapshot: id.to_owned(),
+            host: host.to_string(),
+        })
+    }
+
+    /// Reads the whole repository and checks every byte of it.
+    ///
+    /// # Errors
+    /// [`VaultError::Repository`] names what was found.
+    pub fn check(&self) -> Result<(), VaultError> {
+        let what = "check all data";
+        let options = CheckOptions::default().read_data(true);
+        let found = guarded(what, &self.folder, || {
+            let found = self.repository()?.check(options);
+            found.map_err(VaultError::repository(what, &self.folder))
+        })?;
+        if found.is_ok().is_ok() {
+            return Ok(());
+        }
+        let lines: Vec<String> = found.0.iter().map(|(_, error)| error.to_string()).collect();
+        let (folder, why) = (self.folder.clone(), lines.join("; "));
+        Err(VaultError::Repository { what, folder, why })
+    }
+
+    /// The repository, opened anew: reading its index uses it up.
+    pub(crate) fn repository(&self) -> Result<Repository<OpenStatus>, VaultError> {
+        let opened = closed(&self.folder)?.open(&Credentials::Masterkey(self.key.clone()));
+        opened.map_err(VaultError::repository("open it", &self.folder))
+    }
+
+    pub(crate) fn all(&self) -> Result<Vec<SnapshotFile>, VaultError> {
+        let listed = self.repository()?.get_all_snapshots();
+        listed.map_err(VaultError::repository("list snapshots", &self.folder))
+    }
+}
+
+/// The repository before its password is known.
+fn closed(folder: &Path) -> Result<Repository<()>, VaultError> {
+    let failed = VaultError::repository("reach it", folder);
+    let backends = BackendOptions::default().repository(folder.display().to_string()).to_backends();
+    let backends: RepositoryBackends = backends.map_err(failed)?;
+    // A second copy of the index on the host itself would only grow there.
+    let options = RepositoryOptions::default().no_cache(true);
+    Repository::new(&options, &backends).map_err(VaultError::repository("reach it", folder))
+}
+
+/// What a snapshot says of itself; none when Refit did not make it.
+pub(crate) fn describe(file: &SnapshotFile) -> Option<Snapshot> {
+    let tags: Vec<&str> = file.tags.iter().map(String::as_str).collect();
+    if !tags.contains(&MARK) {
+        return None;
+    }
+    let tag = |key: &str| tags.iter().find_map(|tag| tag.strip_prefix(key)?.strip_prefix('='));
+    let summary = file.summary.as_ref();
+    let bytes = |count: Option<u64>| ByteSize(count.unwrap_or_default());
+    Some(Snapshot {
+        id: file.id.to_hex().as_str().to_owned(),
+        host: HostName::parse(file.hostname.clone()).ok()?,
+        product: ProductName::parse(tag("product")?).ok()?,
+        build: BuildId::parse(tag("build")?).ok()?,
+        taken_at: file.time.timestamp(),
+        manifest: Digest::parse(tag("manifest")?).ok()?,
+        size: bytes(summary.map(|summary| summary.total_bytes_processed)),
+        added: bytes(summary.map(|summary| summary.data_added_packed)),
+    })
+}
