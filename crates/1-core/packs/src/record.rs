@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use delta::DeltaSet;
-pub use validate::{RecordError, validate};
+pub use validate::{ENTRIES_MAX, RecordError, link_stays, validate};
 
 /// The value of `format` in a record that this code understands.
 pub const RECORD_FORMAT: &str = "refit.record/1";

@@ -17,6 +17,7 @@ pub mod key;
 pub mod pack;
 pub mod pack_file;
 pub mod repo;
+pub mod survey;
 mod tree;
 
 pub use error::ForgeError;

@@ -2,9 +2,10 @@
 
 use crate::{
     ForgeError,
+    survey::{inside, read_text},
     tree::{self, BundleWriter},
 };
-use refit_names::{ByteSize, Digest, TargetName, TreePath};
+use refit_names::{Digest, TargetName, TreePath};
 use refit_packs::{
     manifest::{self, Manifest},
     record::{self, Bundle, PackRecord, RECORD_FORMAT},
@@ -15,7 +16,7 @@ use std::{fs, path::Path};
 /// The manifest's name in a pack's folder.
 pub const MANIFEST_FILE: &str = "pack.yaml";
 /// Texts are read whole and travel in every record; a mebibyte is a long book chapter.
-const TEXT_BYTES_MAX: u64 = 1 << 20;
+pub(crate) const TEXT_BYTES_MAX: u64 = 1 << 20;
 
 /// A pack that was built and not written anywhere yet.
 #[derive(Debug)]
@@ -65,13 +66,13 @@ impl BuiltPack {
 /// [`ForgeError`] when the manifest, the runbook or a tree is not fit, naming the file.
 pub fn build(folder: &Path) -> Result<BuiltPack, ForgeError> {
     let path = folder.join(MANIFEST_FILE);
-    let manifest = manifest::parse(&text(&path)?)
+    let manifest = manifest::parse(&read_text(&path)?)
         .map_err(|source| ForgeError::Manifest { path, source: Box::new(source) })?;
-    let readme = text(&folder.join(manifest.readme.as_str()))?;
+    let readme = read_text(&inside(folder, &manifest.readme)?)?;
     let runbook = match &manifest.runbook {
         Some(name) => {
-            let path = folder.join(name.as_str());
-            runbook::parse(&text(&path)?)
+            let path = inside(folder, name)?;
+            runbook::parse(&read_text(&path)?)
                 .map_err(|source| ForgeError::Runbook { path, source: Box::new(source) })?
         }
         None => runbook::default_for_plain_service(),
@@ -118,29 +119,11 @@ pub(crate) fn target_name(
         .map_err(|error| ForgeError::UnfitTree { path: at.to_owned(), why: error.to_string() })
 }
 
-/// A tree's own folder. A link would let a pack's folder name files outside of it.
+/// A tree's own folder.
 fn tree_folder(folder: &Path, name: &TreePath) -> Result<std::path::PathBuf, ForgeError> {
-    let path = folder.join(name.as_str());
+    let path = inside(folder, name)?;
     if !fs::symlink_metadata(&path).map_err(ForgeError::read(&path))?.is_dir() {
         return Err(ForgeError::UnfitTree { path, why: "expected a folder".to_owned() });
     }
     Ok(path)
-}
-
-fn text(path: &Path) -> Result<String, ForgeError> {
-    let metadata = fs::symlink_metadata(path).map_err(ForgeError::read(path))?;
-    if !metadata.is_file() {
-        return Err(ForgeError::UnfitTree {
-            path: path.to_owned(),
-            why: "expected a file".to_owned(),
-        });
-    }
-    if metadata.len() > TEXT_BYTES_MAX {
-        return Err(ForgeError::TooLarge {
-            path: path.to_owned(),
-            found: ByteSize(metadata.len()),
-            limit: ByteSize(TEXT_BYTES_MAX),
-        });
-    }
-    fs::read_to_string(path).map_err(ForgeError::read(path))
 }

@@ -113,7 +113,7 @@ fn what_a_host_must_not_get_is_not_packed() {
             )
             .unwrap();
         }),
-        ("expected a folder", |folder| {
+        ("found a link", |folder| {
             fs::rename(folder.join("payload"), folder.join("other")).unwrap();
             std::os::unix::fs::symlink("other", folder.join("payload")).unwrap();
         }),

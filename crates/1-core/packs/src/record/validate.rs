@@ -6,7 +6,7 @@ use refit_names::{Coded, ErrorClass};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Entries of one tree: the largest products of the field have some 100,000 files.
-const ENTRIES_MAX: usize = 500_000;
+pub const ENTRIES_MAX: usize = 500_000;
 /// Bytes of one chunk's content: chunks are held in memory while they are verified.
 const CHUNK_BYTES_MAX: u32 = 16 << 20;
 /// Bytes of one frame: zstd grows data that does not compress by less than this.
@@ -226,6 +226,12 @@ fn length_of(chunks: &[u32], bundle: &Bundle) -> Result<u64, String> {
             .ok_or_else(|| format!("chunk {index} of {}", bundle.chunks.len()))
     };
     chunks.iter().map(size_of).sum()
+}
+
+/// Whether a link at `path` to `target` stays in its tree whatever else the tree has.
+#[must_use]
+pub fn link_stays(path: &str, target: &str) -> bool {
+    check_link(path, target).is_ok()
 }
 
 /// A link may go up only before it goes down: after a name, which may itself be a link, `..` could lead anywhere.
