@@ -2,6 +2,7 @@
 //!
 //! Everything is level-triggered: an answer says what ought to be, a report says what is. Repeating either changes nothing.
 
+use crate::backup::{BackupReport, BackupWish};
 use refit_inventory::ObservedFacts;
 use refit_journal::{Cause, Entry, OrderOutcome};
 use refit_names::{BuildId, ByteSize, Digest, HostName, RoleName, SiteName, StepId};
@@ -69,6 +70,9 @@ pub struct SyncRequest {
     /// Journal entries that were not acknowledged, oldest first, at most [`JOURNAL_BATCH_MAX`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub journal: Vec<Entry>,
+    /// What it has of backups, when that changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backups: Option<BackupReport>,
     /// A number that the server gave with its last answer: an unchanged one lets the server hold the call.
     #[serde(default)]
     pub seen: u64,
@@ -86,6 +90,9 @@ pub struct SyncResponse {
     /// What the host ought to do; none: nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub assignment: Option<Assignment>,
+    /// What is wished for of backups.
+    #[serde(default, skip_serializing_if = "BackupWish::is_empty")]
+    pub backups: BackupWish,
     /// The next report shall carry facts.
     #[serde(default)]
     pub want_facts: bool,
@@ -98,6 +105,18 @@ pub struct Assignment {
     pub order: Order,
     /// How far it may go.
     pub permission: Permission,
+    /// Packs of the order that their author took back: a leg with one of them must not begin.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub withdrawn: Vec<WithdrawnPack>,
+}
+
+/// A pack that its author took back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WithdrawnPack {
+    /// SHA-256 of its record.
+    pub record: Digest,
+    /// Which, and why.
+    pub because: String,
 }
 
 /// How far a host may go with its order.

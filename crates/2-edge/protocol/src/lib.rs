@@ -8,6 +8,7 @@
 //! 2. Every error on the wire is a [`Problem`] with a code that has a page in `docs/errors/`.
 
 pub mod agent;
+pub mod backup;
 pub mod problem;
 pub mod v1;
 

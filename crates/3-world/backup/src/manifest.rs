@@ -28,6 +28,9 @@ pub struct Manifest {
     pub release: Digest,
     /// The moment that it shows.
     pub taken_at: Timestamp,
+    /// Whether the product stood still while it was saved.
+    #[serde(default)]
+    pub stood_still: bool,
     /// The product's folder.
     pub root: String,
     /// Folders and files of the unit that did not exist.

@@ -60,6 +60,7 @@ impl Work<'_> {
             build: place.build.clone(),
             release: place.release,
             taken_at,
+            stood_still: place.product_is == Quiet::Stopped,
             root: place.root.display().to_string(),
             absent,
             files,

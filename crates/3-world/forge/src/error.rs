@@ -141,6 +141,34 @@ pub enum ForgeError {
         /// The record of the pack that was to be published.
         found: Box<Digest>,
     },
+    /// The pack was taken back.
+    #[error("{product} {build} was withdrawn: {reason}; expected a new build that supersedes it")]
+    Withdrawn {
+        /// The product.
+        product: ProductName,
+        /// The build that the pack leads to.
+        build: BuildId,
+        /// Why.
+        reason: String,
+    },
+    /// The catalogue has no such pack.
+    #[error("repository has no pack of {product} to {build}; it has: {}", builds(known))]
+    UnknownPack {
+        /// The product.
+        product: ProductName,
+        /// The build.
+        build: BuildId,
+        /// Builds of the product that it has packs to.
+        known: Vec<BuildId>,
+    },
+    /// A reason that nobody could read.
+    #[error("reason has {found} characters, expected 1 to {limit} in one line")]
+    Reason {
+        /// How many.
+        found: usize,
+        /// How many are allowed.
+        limit: usize,
+    },
     /// A threshold that no set of signatures can reach, or that nobody needs to reach.
     #[error("threshold of {role} is {threshold}, expected 1 to {keys}")]
     Threshold {
@@ -243,6 +271,13 @@ pub enum ForgeError {
     },
 }
 
+fn builds(known: &[BuildId]) -> String {
+    match known {
+        [] => "none of the product".to_owned(),
+        some => some.iter().map(BuildId::as_str).collect::<Vec<_>>().join(", "),
+    }
+}
+
 impl ForgeError {
     pub(crate) fn read(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
@@ -289,6 +324,9 @@ impl Coded for ForgeError {
             Self::BrokenRepository { .. } => "repo.broken",
             Self::AlreadyPublished { .. } => "repo.already-published",
             Self::Threshold { .. } => "repo.threshold",
+            Self::Withdrawn { .. } => "repo.withdrawn",
+            Self::UnknownPack { .. } => "repo.unknown-pack",
+            Self::Reason { .. } => "repo.reason",
             Self::BelowThreshold { .. } => "repo.below-threshold",
             Self::ForeignKey { .. } => "repo.foreign-key",
             Self::NoSuchKey { .. } => "repo.no-such-key",

@@ -14,6 +14,7 @@ mod runbooks;
 mod sign;
 mod staged;
 mod state;
+mod withdraw;
 
 use crate::{
     ForgeError, PackFile,
@@ -48,6 +49,7 @@ pub use root::{
 };
 pub use runbooks::{PublishedRunbook, publish_runbook, stage_runbook};
 pub use staged::{discard, staged_folder};
+pub use withdraw::{Withdrawal, stage_withdrawal, withdraw};
 
 /// Offline roles are renewed by a ceremony; a freeze is bounded by the timestamp.
 const OFFLINE_LASTS: SignedDuration = SignedDuration::from_hours(365 * 24);
@@ -342,6 +344,12 @@ fn add_packs(
 fn is_published(catalog: &Catalog, pack: &PublishedPack) -> Result<bool, ForgeError> {
     match catalog.packs.iter().find(|there| there.product == pack.product && there.to == pack.to) {
         None => Ok(false),
+        // For ever: hosts and people remember a build by its name. A repaired release is another build (D-0011).
+        Some(there) if there.withdrawn.is_some() => Err(ForgeError::Withdrawn {
+            product: pack.product.clone(),
+            build: pack.to.clone(),
+            reason: there.withdrawn.clone().unwrap_or_default(),
+        }),
         Some(there) if there.record_digest == pack.record => Ok(true),
         Some(there) => Err(ForgeError::AlreadyPublished {
             product: pack.product.clone(),

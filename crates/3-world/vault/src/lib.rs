@@ -19,5 +19,5 @@ mod vault;
 
 pub use error::VaultError;
 pub use keep::Kept;
-pub use retention::{Forgotten, Retention};
+pub use retention::Forgotten;
 pub use vault::{Snapshot, Vault, VaultPlace};

@@ -7,31 +7,9 @@ use crate::{
 };
 use jiff::{Span, Timestamp, tz::TimeZone};
 use refit_names::{HostName, ProductName};
+use refit_protocol::backup::Retention;
 use rustic_core::{KeepOptions, PruneOptions};
 use serde::{Deserialize, Serialize};
-
-/// How many backups of a product are kept; each number counts for itself, as in restic.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Retention {
-    /// The newest.
-    pub last: u32,
-    /// The newest of each of so many days.
-    pub daily: u32,
-    /// The newest of each of so many weeks.
-    pub weekly: u32,
-    /// The newest of each of so many months.
-    pub monthly: u32,
-    /// The newest of each of so many years.
-    pub yearly: u32,
-}
-
-impl Default for Retention {
-    /// A week of days, a month of weeks, a year of months; and never fewer than the newest three.
-    fn default() -> Self {
-        Self { last: 3, daily: 7, weekly: 5, monthly: 12, yearly: 0 }
-    }
-}
 
 /// What forgetting does, or would do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,7 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use refit_backup::{DatabasePlace, Quiet, Sealed, UnitPlace, restore, take};
 use refit_names::{BuildId, Digest, HostName, ProductName, TreePath};
-use refit_vault::{Retention, Vault, VaultError, VaultPlace};
+use refit_protocol::backup::Retention;
+use refit_vault::{Vault, VaultError, VaultPlace};
 use rusqlite::Connection;
 use std::{
     collections::BTreeMap,

@@ -120,6 +120,7 @@ async fn report(agent: &Arc<Agent>, told: &Told) -> Report {
         at: agent.ambient.clock.now(),
     });
     let request = SyncRequest {
+        backups: None,
         protocol: PROTOCOL,
         agent_version: agent_release::VERSION.to_owned(),
         facts: facts.map(|facts| facts.as_ref().clone()),

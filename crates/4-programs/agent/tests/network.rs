@@ -16,6 +16,7 @@ impl Control for Ear {
         self.0.lock().unwrap().push(request.clone());
         let heard = request.journal.last().map_or(0, |entry| entry.seq);
         let answer = SyncResponse {
+            backups: Default::default(),
             journal_acknowledged: heard,
             seen: 1,
             assignment: None,

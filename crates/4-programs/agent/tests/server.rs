@@ -49,6 +49,7 @@ fn host(name: &str) -> HostName {
 
 fn report() -> SyncRequest {
     SyncRequest {
+        backups: None,
         protocol: PROTOCOL,
         agent_version: "0".to_owned(),
         facts: None,

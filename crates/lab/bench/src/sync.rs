@@ -150,6 +150,7 @@ fn facts() -> ObservedFacts {
         boot_id: "bench".to_owned(),
         booted_at: None,
         memory: ByteSize(1 << 30),
+        virtualisation: None,
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
         products: Vec::new(),
     }
@@ -198,7 +199,9 @@ fn connector(certificate: &Path) -> Result<tokio_rustls::TlsConnector> {
 
 fn idle_request(seen: u64, wait_ms: u64) -> SyncRequest {
     SyncRequest {
+        backups: None,
         protocol: PROTOCOL,
+        virtualisation: None,
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
         facts: None,
         order: None,

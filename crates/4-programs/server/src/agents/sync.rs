@@ -55,6 +55,7 @@ pub(super) async fn sync(
         return Err(Refusal::HostRetired { host }.into());
     }
     Ok(axum::Json(SyncResponse {
+        backups: Default::default(),
         journal_acknowledged,
         seen: now.seen,
         assignment: now.desired.assignment.clone(),

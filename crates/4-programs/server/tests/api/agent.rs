@@ -111,6 +111,7 @@ impl Agent {
 
 pub(crate) fn quiet() -> SyncRequest {
     SyncRequest {
+        backups: None,
         protocol: PROTOCOL,
         agent_version: "0.1.0".to_owned(),
         facts: None,
@@ -138,6 +139,7 @@ fn facts(build: &str) -> ObservedFacts {
         boot_id: "boot".to_owned(),
         booted_at: None,
         memory: size(1 << 30),
+        virtualisation: None,
         agent_version: "0.1.0".to_owned(),
         products: vec![ObservedProduct {
             name: "ledger".parse().unwrap(),
@@ -147,6 +149,7 @@ fn facts(build: &str) -> ObservedFacts {
             free: size(1 << 34),
             services: ServiceState::Running,
             parameters: BTreeMap::new(),
+            backup_at: None,
             quarantined: BTreeMap::new(),
         }],
     }
