@@ -51,7 +51,10 @@ impl Plan {
         }
         if let Some(finish) = self.finishes_at() {
             let outside = span(self.out_of_hours_ms());
-            writeln!(out, "expected to end at {finish}; {outside} of work outside of working hours")?;
+            writeln!(
+                out,
+                "expected to end at {finish}; {outside} of work outside of working hours"
+            )?;
         }
         if let Some(deadline) = self.deadline {
             writeln!(out, "wanted by {deadline}")?;
@@ -129,7 +132,7 @@ impl PlannedHost {
 }
 
 /// A duration in its two largest units.
-fn span(ms: u64) -> String {
+pub(crate) fn span(ms: u64) -> String {
     let duration = Duration::from_millis(ms);
     let seconds = duration.as_secs();
     match seconds {

@@ -11,10 +11,12 @@
 
 mod diff;
 mod display;
+mod rollback;
 mod time;
 mod window;
 
 pub use diff::{Change, diff};
+pub use rollback::{ReturnWay, RollbackHost, RollbackPlan};
 pub use time::{busy_ms, reserve_ms};
 pub use window::{Freeze, Scope, Window};
 

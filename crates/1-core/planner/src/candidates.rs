@@ -1,21 +1,35 @@
 //! Who takes part, and in which order.
 
-use crate::{Candidate, PlanError, PlanInput};
+use crate::{Candidate, PlanInput, estimate};
 use refit_inventory::{HostRecord, Lifecycle};
 use refit_names::{BuildId, HostName, ParameterName};
 use refit_packs::catalog::PackSummary;
 use refit_packs::manifest::IssueAction;
 use refit_plan::{Excluded, Leg, PackPin};
+use refit_risk::RiskReason;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A host that takes part.
+#[derive(Debug, Clone)]
 pub(crate) struct Placed<'a> {
     pub(crate) record: &'a HostRecord,
     pub(crate) risk: u32,
     pub(crate) legs: Vec<Leg>,
     pub(crate) parameters: BTreeMap<ParameterName, String>,
+    pub(crate) p50_ms: u64,
     pub(crate) p95_ms: u64,
     pub(crate) undo_p95_ms: u64,
+    /// Where its times come from; empty: from its packs.
+    pub(crate) estimated_from: String,
+    /// What its score is made of.
+    pub(crate) reasons: &'a [RiskReason],
+}
+
+impl Placed<'_> {
+    /// What it fetches.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.legs.iter().map(|leg| leg.pack.size.0).sum()
+    }
 }
 
 /// All hosts that were asked for, sorted into those that take part and those that do not.
@@ -26,29 +40,6 @@ pub(crate) struct Sorted<'a> {
     pub(crate) warnings: Vec<String>,
 }
 
-pub(crate) fn check_input(input: &PlanInput) -> Result<(), PlanError> {
-    let known: BTreeSet<_> = input.hosts.iter().map(|host| &host.record.name).collect();
-    let unknown: Vec<_> =
-        input.wanted.iter().filter(|host| !known.contains(host)).cloned().collect();
-    if !unknown.is_empty() {
-        return Err(PlanError::UnknownHosts { hosts: unknown });
-    }
-    let published = |pack: &PackSummary| pack.product == input.product && pack.to == input.target;
-    if !input.catalog.packs.iter().any(published) {
-        let (product, target) = (input.product.clone(), input.target.clone());
-        return Err(PlanError::UnknownTarget { product, target });
-    }
-    if input.shape.shares.is_empty() {
-        let expected = "at least one share";
-        return Err(PlanError::Shape { found: "no shares".to_owned(), expected });
-    }
-    if input.shape.parallel == 0 {
-        let expected = "at least 1";
-        return Err(PlanError::Shape { found: "0 hosts at the same time".to_owned(), expected });
-    }
-    Ok(())
-}
-
 pub(crate) fn sort(input: &PlanInput) -> Sorted<'_> {
     let mut sorted = Sorted {
         placed: Vec::new(),
@@ -56,7 +47,13 @@ pub(crate) fn sort(input: &PlanInput) -> Sorted<'_> {
         packs: Vec::new(),
         warnings: Vec::new(),
     };
+    let begun = |host: &HostName| {
+        input.begun.as_ref().is_some_and(|begun| begun.hosts.contains(host))
+    };
     let asked = |host: &&Candidate| {
+        if begun(&host.record.name) {
+            return false;
+        }
         if input.wanted.is_empty() {
             host.record.product(&input.product).is_some()
         } else {
@@ -72,7 +69,7 @@ pub(crate) fn sort(input: &PlanInput) -> Sorted<'_> {
             }
         }
     }
-    exclude_orphans(input, &mut sorted);
+    exclude_orphans(input, &mut sorted.placed, &mut sorted.excluded);
     for leg in sorted.placed.iter().flat_map(|host| &host.legs) {
         if !sorted.packs.contains(&leg.pack) {
             sorted.packs.push(leg.pack.clone());
@@ -120,15 +117,17 @@ fn place<'a>(
         }
         known_issues(pack, record, warnings)?;
     }
-    let estimate =
-        |pack: &PackSummary| input.estimates.get(&pack.record_digest).copied().unwrap_or_default();
+    let times = estimate::of(input, path, &record.role);
     Ok(Placed {
         record,
         risk: host.risk.score,
         legs: legs(from, path),
         parameters: seen.parameters.clone(),
-        p95_ms: path.iter().map(|pack| estimate(pack).p95_ms).sum(),
-        undo_p95_ms: path.iter().map(|pack| estimate(pack).undo_p95_ms).max().unwrap_or_default(),
+        p50_ms: times.p50_ms,
+        p95_ms: times.p95_ms,
+        undo_p95_ms: times.undo_p95_ms,
+        estimated_from: times.origin,
+        reasons: &host.risk.reasons,
     })
 }
 
@@ -167,7 +166,11 @@ fn legs(from: &BuildId, path: &[&PackSummary]) -> Vec<Leg> {
 }
 
 /// Leaves out hosts that wait for one that is not brought to the target, and those that wait for these in turn.
-fn exclude_orphans(input: &PlanInput, sorted: &mut Sorted<'_>) {
+pub(crate) fn exclude_orphans(
+    input: &PlanInput,
+    placed: &mut Vec<Placed<'_>>,
+    excluded: &mut Vec<Excluded>,
+) {
     let at_target: BTreeSet<&HostName> = input
         .hosts
         .iter()
@@ -179,10 +182,11 @@ fn exclude_orphans(input: &PlanInput, sorted: &mut Sorted<'_>) {
         .map(|host| &host.record.name)
         .collect();
     let mut present: BTreeSet<&HostName> =
-        sorted.placed.iter().map(|host| &host.record.name).collect();
+        placed.iter().map(|host| &host.record.name).collect();
+    present.extend(input.begun.iter().flat_map(|begun| &begun.hosts));
     let mut waiting: BTreeMap<&HostName, Vec<&HostName>> = BTreeMap::new();
     let mut queue = VecDeque::new();
-    for host in &sorted.placed {
+    for host in placed.iter() {
         for first in &host.record.after {
             waiting.entry(first).or_default().push(&host.record.name);
             if !present.contains(first) && !at_target.contains(first) {
@@ -195,47 +199,9 @@ fn exclude_orphans(input: &PlanInput, sorted: &mut Sorted<'_>) {
             continue;
         }
         let because = format!("it comes after `{first}`, which is not in the plan");
-        sorted.excluded.push(Excluded { host: host.clone(), because });
+        excluded.push(Excluded { host: host.clone(), because });
         let behind = waiting.get(host).into_iter().flatten();
         queue.extend(behind.map(|name| (*name, host)));
     }
-    sorted.placed.retain(|host| present.contains(&host.record.name));
-}
-
-/// Lowest risk first, by name among equals, never before what a host depends on.
-pub(crate) fn order(placed: Vec<Placed<'_>>) -> Result<Vec<Placed<'_>>, PlanError> {
-    let mut left: BTreeMap<HostName, Placed<'_>> =
-        placed.into_iter().map(|host| (host.record.name.clone(), host)).collect();
-    let mut waiting: BTreeMap<HostName, Vec<HostName>> = BTreeMap::new();
-    let mut open: BTreeMap<HostName, usize> = BTreeMap::new();
-    let mut free: BTreeSet<(u32, HostName)> = BTreeSet::new();
-    for (name, host) in &left {
-        let firsts: Vec<_> = host.record.after.iter().filter(|f| left.contains_key(*f)).collect();
-        for first in &firsts {
-            waiting.entry((*first).clone()).or_default().push(name.clone());
-        }
-        if firsts.is_empty() {
-            free.insert((host.risk, name.clone()));
-        } else {
-            open.insert(name.clone(), firsts.len());
-        }
-    }
-    let mut ordered = Vec::with_capacity(left.len());
-    while let Some((_, name)) = free.pop_first() {
-        for behind in waiting.remove(&name).unwrap_or_default() {
-            let Some(count) = open.get_mut(&behind) else { continue };
-            *count -= 1;
-            if *count == 0
-                && let Some(host) = left.get(&behind)
-            {
-                free.insert((host.risk, behind));
-            }
-        }
-        ordered.extend(left.remove(&name));
-    }
-    if left.is_empty() {
-        Ok(ordered)
-    } else {
-        Err(PlanError::Circle { hosts: left.into_keys().collect() })
-    }
+    placed.retain(|host| present.contains(&host.record.name));
 }

@@ -1,39 +1,17 @@
 //! Why there is no plan.
 
-use refit_names::{BuildId, Coded, ErrorClass, HostName, ProductName};
+use jiff::Timestamp;
+use refit_names::{
+    BuildId, Coded, ErrorClass, HostName, PersonName, ProductName, RoleName, SiteName, WindowName,
+};
 use refit_plan::Excluded;
 
 /// Why there is no plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    /// Names that the fleet does not have; all of them at once.
-    #[error("hosts {} are not in the fleet", list(hosts))]
-    UnknownHosts {
-        /// The names.
-        hosts: Vec<HostName>,
-    },
-    /// The target is in no catalogue.
-    #[error("build `{target}` of product `{product}` is not published")]
-    UnknownTarget {
-        /// The product.
-        product: ProductName,
-        /// The build.
-        target: BuildId,
-    },
-    /// Each waits for another.
-    #[error("hosts {} wait for each other in a circle", list(hosts))]
-    Circle {
-        /// The names.
-        hosts: Vec<HostName>,
-    },
-    /// The shape of waves makes no sense.
-    #[error("wave shape has {found}, expected {expected}")]
-    Shape {
-        /// What was found.
-        found: String,
-        /// What was expected.
-        expected: &'static str,
-    },
+    /// What was asked for contradicts itself or the fleet; everything that is wrong, at once.
+    #[error("{}", lines(.0))]
+    Faults(Vec<Fault>),
     /// Nobody is left.
     #[error(
         "no host can be upgraded to build `{target}` of product `{product}`{}",
@@ -47,16 +25,156 @@ pub enum PlanError {
         /// Everybody, with the reason.
         excluded: Vec<Excluded>,
     },
+    /// The demands cannot be met together.
+    #[error("{demand}; {}", conflict_text(conflict, remarks))]
+    DoesNotFit {
+        /// What was wanted and what is possible.
+        demand: String,
+        /// A smallest set of rules that forbid it: without any one of them it fits.
+        conflict: Vec<String>,
+        /// The arithmetic behind it, a line each.
+        remarks: Vec<String>,
+        /// When it would end without the demand, if it would.
+        earliest: Option<Timestamp>,
+    },
+}
+
+/// One thing that is wrong with what a plan shall be made of.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub enum Fault {
+    /// Names that the fleet does not have.
+    #[error("hosts {} are not in the fleet", list(hosts))]
+    UnknownHosts {
+        /// The names.
+        hosts: Vec<HostName>,
+    },
+    /// The same name more than once.
+    #[error("{what} `{name}` stands {found} times, expected once")]
+    Duplicate {
+        /// Of what.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// How often.
+        found: usize,
+    },
+    /// The target is in no catalogue.
+    #[error("build `{target}` of product `{product}` is not published")]
+    UnknownTarget {
+        /// The product.
+        product: ProductName,
+        /// The build.
+        target: BuildId,
+    },
+    /// Each waits for another.
+    #[error("hosts {} wait for each other in a circle", list(hosts))]
+    Circle {
+        /// The names, each after the next.
+        hosts: Vec<HostName>,
+    },
+    /// A host of a lower tier behind one of a higher tier.
+    #[error("host `{host}` of tier {tier} comes after `{first}` of tier {first_tier}, expected a tier not above its own")]
+    TierOrder {
+        /// The host.
+        host: HostName,
+        /// Its tier.
+        tier: u32,
+        /// What it waits for.
+        first: HostName,
+        /// And its tier.
+        first_tier: u32,
+    },
+    /// The shape of waves makes no sense.
+    #[error("wave shape has {found}, expected {expected}")]
+    Shape {
+        /// What was found.
+        found: String,
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// A window that nobody defined.
+    #[error("host `{host}` has window `{window}`, which is not defined")]
+    UnknownWindow {
+        /// Whose.
+        host: String,
+        /// Which.
+        window: WindowName,
+    },
+    /// All windows of a host stay shut.
+    #[error("host `{host}`: {why}")]
+    NeverOpens {
+        /// Whose.
+        host: HostName,
+        /// Which windows, and until when they were looked at.
+        why: String,
+    },
+    /// A cluster with a limit that makes no sense for its members.
+    #[error("cluster `{cluster}` {found}, expected {expected}")]
+    ClusterLimit {
+        /// Which.
+        cluster: String,
+        /// What was found.
+        found: String,
+        /// What was expected.
+        expected: String,
+    },
+    /// An order of members with a name that is none.
+    #[error("cluster `{cluster}` has `{host}` in its order, which is not one of its members")]
+    UnknownMember {
+        /// Which.
+        cluster: String,
+        /// The name.
+        host: HostName,
+    },
+    /// A site that lets nothing happen.
+    #[error("site `{site}` {found}, expected at least 1")]
+    SiteLimit {
+        /// Which.
+        site: SiteName,
+        /// What was found.
+        found: String,
+    },
+    /// A person who can never do anything.
+    #[error("engineer `{person}` {found}, expected {expected}")]
+    NoHours {
+        /// Who.
+        person: PersonName,
+        /// What was found.
+        found: String,
+        /// What was expected.
+        expected: &'static str,
+    },
+    /// Nobody knows a role at a site.
+    #[error("nobody looks after role `{role}` at site `{site}` ({hosts} hosts), expected an engineer with that skill and site")]
+    NobodyKnows {
+        /// The role.
+        role: RoleName,
+        /// The site.
+        site: SiteName,
+        /// How many hosts need one.
+        hosts: usize,
+    },
+    /// Pins of one host that contradict each other, or of a host that does not take part.
+    #[error("pin of host `{host}`: {found}")]
+    Pin {
+        /// Whose.
+        host: HostName,
+        /// What is wrong.
+        found: String,
+    },
 }
 
 impl Coded for PlanError {
     fn code(&self) -> &'static str {
         match self {
-            Self::UnknownHosts { .. } => "plan.unknown-hosts",
-            Self::UnknownTarget { .. } => "plan.unknown-target",
-            Self::Circle { .. } => "plan.circle",
-            Self::Shape { .. } => "plan.wave-shape",
+            Self::Faults(faults) => match &faults[..] {
+                [first, rest @ ..] if rest.iter().all(|fault| fault.code() == first.code()) => {
+                    first.code()
+                }
+                _ => "plan.bad-input",
+            },
             Self::Nobody { .. } => "plan.nobody",
+            Self::DoesNotFit { .. } => "plan.does-not-fit",
         }
     }
     fn class(&self) -> ErrorClass {
@@ -64,8 +182,52 @@ impl Coded for PlanError {
     }
 }
 
+impl Fault {
+    /// The page that explains it.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownHosts { .. } => "plan.unknown-hosts",
+            Self::Duplicate { .. } => "plan.duplicate",
+            Self::UnknownTarget { .. } => "plan.unknown-target",
+            Self::Circle { .. } => "plan.circle",
+            Self::TierOrder { .. } => "plan.tier-order",
+            Self::Shape { .. } => "plan.wave-shape",
+            Self::UnknownWindow { .. } => "plan.unknown-window",
+            Self::NeverOpens { .. } => "plan.window-never-opens",
+            Self::ClusterLimit { .. } | Self::UnknownMember { .. } => "plan.cluster-limit",
+            Self::SiteLimit { .. } => "plan.site-limit",
+            Self::NoHours { .. } => "plan.no-hours",
+            Self::NobodyKnows { .. } => "plan.nobody-knows",
+            Self::Pin { .. } => "plan.pin",
+        }
+    }
+}
+
+/// One fault as it is; more as lines, each with its code.
+fn lines(faults: &[Fault]) -> String {
+    match faults {
+        [only] => only.to_string(),
+        _ => {
+            let each = faults.iter().map(|fault| format!("{}: {fault}", fault.code()));
+            let count = format!("{} faults", faults.len());
+            std::iter::once(count).chain(each).collect::<Vec<_>>().join("\n")
+        }
+    }
+}
+
 fn list(hosts: &[HostName]) -> String {
     hosts.iter().map(|host| format!("`{host}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn conflict_text(conflict: &[String], remarks: &[String]) -> String {
+    let head = if conflict.is_empty() {
+        "no rule that could be changed stands in the way".to_owned()
+    } else {
+        format!("without any one of these {} rules it would fit:", conflict.len())
+    };
+    let rules = conflict.iter().map(|rule| format!("  - {rule}"));
+    std::iter::once(head).chain(rules).chain(remarks.iter().cloned()).collect::<Vec<_>>().join("\n")
 }
 
 /// Reasons shown in the message: enough to see the pattern, short enough to read.

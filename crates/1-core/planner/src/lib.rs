@@ -1,92 +1,51 @@
 //! From what is known of a fleet to a plan, with a reason for every placement.
 //!
-//! Here: who is in, in which order, in which wave. Deliberately not here: whether the plan is right (`plan-check` judges it with
-//! code of its own), when it runs (`rollout`).
-//! Called by: server, simulator.
+//! Here: who is in, in which order, in which wave, when, and by whom; which rules are in each other's way.
+//! Deliberately not here: whether the plan is right (`plan-check` judges it with code of its own), when it runs (`rollout`),
+//! when windows are open (`calendar`).
+//! Called by: server, planbook, bench, simulator.
 //!
 //! Invariants:
 //! 1. The same input gives the same plan, to the byte.
 //! 2. Every host that was asked for is placed with a reason or left out with a reason.
-//! 3. Lowest risk first; a host moves back only behind what it depends on or away from its cluster's other members.
+//! 3. Lowest risk first; a host moves back only behind what it waits for or away from its cluster's other members.
+//! 4. A time is given only where openings, freezes, people, sites and limits allow it; what nothing limits has no time.
+//! 5. What has begun stays where the plan before had it.
 
+mod attempt;
+mod board;
+mod bound;
 mod candidates;
+mod conflict;
 mod error;
+mod estimate;
+mod faults;
+mod input;
+mod make;
+mod ordering;
+mod people;
+mod profile;
+mod rollback;
+mod rules;
+mod schedule;
+mod text;
+mod times;
 mod waves;
 
-pub use error::PlanError;
-
-use candidates::Sorted;
-use jiff::Timestamp;
-use refit_inventory::HostRecord;
-use refit_names::{
-    BuildId, Digest, Generation, HostName, Percent, PersonName, ProductName, RolloutName,
+pub use error::{Fault, PlanError};
+pub use input::{
+    Begun, Candidate, Demands, HORIZON_DAYS, Measured, Pin, PinnedTo, PlanInput, SAMPLES_MIN, Shape,
+    Surroundings,
 };
-use refit_packs::catalog::Catalog;
-use refit_packs::manifest::Estimate;
-use refit_plan::{Advance, PLAN_FORMAT, Plan};
-use refit_risk::RiskScore;
-use std::collections::{BTreeMap, BTreeSet};
+pub use rollback::{RollbackInput, rollback};
+pub use times::ANY_TIME;
 
-/// Everything that a plan is made of.
-#[derive(Debug, Clone)]
-pub struct PlanInput {
-    /// The campaign.
-    pub rollout: RolloutName,
-    /// Of the plan that is made.
-    pub generation: Generation,
-    /// The plan that it replaces.
-    pub parent: Option<Digest>,
-    /// Who asked for it.
-    pub author: PersonName,
-    /// The moment that goes into the plan.
-    pub now: Timestamp,
-    /// What is upgraded.
-    pub product: ProductName,
-    /// Where to.
-    pub target: BuildId,
-    /// Hosts that were asked for by name; empty means all that have the product.
-    pub wanted: BTreeSet<HostName>,
-    /// The whole fleet.
-    pub hosts: Vec<Candidate>,
-    /// Published packs.
-    pub catalog: Catalog,
-    /// How long each pack takes, by the digest of its record; a missing one takes the default.
-    pub estimates: BTreeMap<Digest, Estimate>,
-    /// Shape of the waves.
-    pub shape: Shape,
-    /// Failures, over all waves, that halt the rollout when exceeded.
-    pub failure_budget: u32,
-    /// How many people other than the author must agree.
-    pub approvals_needed: u32,
-}
-
-/// A host as the planner sees it.
-#[derive(Debug, Clone)]
-pub struct Candidate {
-    /// What is known of it.
-    pub record: HostRecord,
-    /// Its score.
-    pub risk: RiskScore,
-    /// Whether its agent was heard of lately.
-    pub reachable: bool,
-}
-
-/// Shape of waves.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Shape {
-    /// Share of the hosts in each wave; the last one takes the rest.
-    pub shares: Vec<Percent>,
-    /// Share of a wave that must succeed before the next starts.
-    pub goal: Percent,
-    /// How long a wave is watched after its last host, in milliseconds.
-    pub soak_ms: u64,
-    /// When a wave stops waiting, in milliseconds.
-    pub timeout_ms: u64,
-    /// Hosts that may be down at the same time.
-    pub parallel: u32,
-    /// How the next wave starts.
-    pub advance: Advance,
-}
+use attempt::{Attempt, attempt};
+use candidates::{Placed, Sorted};
+use jiff::Timestamp;
+use refit_plan::{Excluded, PLAN_FORMAT, Plan};
+use rules::Relaxed;
+use std::collections::BTreeSet;
 
 /// Why the plan is as it is.
 #[must_use]
@@ -94,36 +53,46 @@ pub struct Shape {
 pub struct PlanReport {
     /// A line each, for people.
     pub remarks: Vec<String>,
+    /// When the last host is expected to end; none when nothing has a time.
+    pub finish: Option<Timestamp>,
+    /// No plan of these waves ends earlier.
+    pub bound: Option<Timestamp>,
 }
 
 /// Makes a plan.
 ///
 /// Shape: waves are never empty; each host stands in exactly one wave or in `excluded`.
-/// Units: all times in milliseconds; shares in per cent of the hosts that are placed.
+/// Units: all times in milliseconds; shares in per cent of the hosts that are placed, of each tier by itself.
+/// Source: decision 0015 (algorithm and bound).
 ///
 /// # Errors
-/// [`PlanError`] when a name is unknown, dependencies go round in a circle, the shape makes no sense, or nobody is left to be upgraded.
+/// [`PlanError::Faults`] with everything that is wrong with the input; [`PlanError::Nobody`] when nobody is left to be
+/// upgraded; [`PlanError::DoesNotFit`] when a deadline or a pin cannot be kept.
 pub fn plan(input: &PlanInput) -> Result<(Plan, PlanReport), PlanError> {
-    candidates::check_input(input)?;
-    let Sorted { placed, excluded, packs, warnings } = candidates::sort(input);
-    if placed.is_empty() {
-        return Err(PlanError::Nobody {
-            product: input.product.clone(),
-            target: input.target.clone(),
-            excluded,
-        });
+    let mut faults = faults::of_input(input);
+    let Sorted { mut placed, mut excluded, packs, warnings } = candidates::sort(input);
+    faults.extend(faults::of_placed(input, &placed));
+    if !faults.is_empty() {
+        return Err(all_faults(input, placed, faults));
     }
-    let ordered = candidates::order(placed)?;
-    let waves = waves::fill(input, &ordered);
-    let mut report = PlanReport::default();
-    report.remarks.push(format!(
-        "{} hosts in {} waves to build {}, {} left out",
-        ordered.len(),
-        waves.len(),
-        input.target,
-        excluded.len()
-    ));
-    report.remarks.extend(warnings);
+    let relaxed = Relaxed::default();
+    let mut tried = loop {
+        if placed.is_empty() && input.begun.is_none() {
+            return Err(nobody(input, excluded));
+        }
+        let mut tried = attempt(input, &relaxed, placed.clone())
+            .map_err(|fault| PlanError::Faults(vec![fault]))?;
+        if conflict::fits(input, &tried) {
+            break tried;
+        }
+        if input.demands.deadline.is_some() || pin_missed(input, &tried) {
+            return Err(does_not_fit(input, &placed, &mut tried));
+        }
+        placed = without_time(input, &mut tried, &mut excluded);
+    };
+    excluded.sort_by(|a, b| a.host.cmp(&b.host));
+    let waves = make::waves(input, &mut tried);
+    let count = waves.iter().map(|wave| wave.hosts.len()).sum::<usize>();
     let plan = Plan {
         format: PLAN_FORMAT.to_owned(),
         rollout: input.rollout.clone(),
@@ -134,16 +103,122 @@ pub fn plan(input: &PlanInput) -> Result<(Plan, PlanReport), PlanError> {
         product: input.product.clone(),
         target: input.target.clone(),
         packs,
+        staging: make::staging(input, &waves),
         waves,
         // More failures than hosts cannot happen: the plan says what it means.
-        failure_budget: input.failure_budget.min(u32::try_from(ordered.len()).unwrap_or(u32::MAX)),
+        failure_budget: input.failure_budget.min(u32::try_from(count).unwrap_or(u32::MAX)),
         excluded,
-        approvals_needed: input.approvals_needed,
-        parts: BTreeSet::new(),
-        deadline: None,
-        emergency: None,
-        staging: Vec::new(),
-        begun: BTreeSet::new(),
+        // An emergency has an approval of its own.
+        approvals_needed: input.approvals_needed + u32::from(input.demands.emergency.is_some()),
+        parts: input.parts.clone(),
+        deadline: input.demands.deadline,
+        emergency: input.demands.emergency.clone(),
+        begun: input.begun.as_ref().map_or_else(BTreeSet::new, |begun| begun.hosts.clone()),
     };
+    let report = report(&plan, &tried, warnings);
     Ok((plan, report))
 }
+
+fn report(plan: &Plan, tried: &Attempt<'_>, warnings: Vec<String>) -> PlanReport {
+    let mut remarks = vec![format!(
+        "{} hosts in {} waves to build {}, {} left out",
+        plan.hosts().count(),
+        plan.waves.len(),
+        plan.target,
+        plan.excluded.len()
+    )];
+    remarks.extend(text::remarks(tried));
+    remarks.extend(make::outside(plan));
+    let origins: BTreeSet<&str> = plan.hosts().map(|(_, host)| host.estimated_from.as_str()).collect();
+    let origins = origins.into_iter().filter(|origin| !origin.is_empty());
+    remarks.extend(origins.map(|origin| format!("times from history: {origin}")));
+    remarks.extend(warnings);
+    let timed = tried.board.is_some();
+    PlanReport {
+        remarks,
+        finish: tried.finish.filter(|_| timed).map(times::moment),
+        bound: tried.bound.filter(|_| timed).map(times::moment),
+    }
+}
+
+/// Everything that is wrong: circles are only looked for here, because they are found on the way otherwise.
+fn all_faults(input: &PlanInput, placed: Vec<Placed<'_>>, mut faults: Vec<Fault>) -> PlanError {
+    let relaxed = Relaxed::default();
+    let firsts = ordering::firsts(input, &placed, &relaxed);
+    faults.extend(ordering::order(placed, &firsts, &relaxed).err());
+    faults.sort();
+    faults.dedup();
+    PlanError::Faults(faults)
+}
+
+fn nobody(input: &PlanInput, mut excluded: Vec<Excluded>) -> PlanError {
+    excluded.sort_by(|a, b| a.host.cmp(&b.host));
+    PlanError::Nobody { product: input.product.clone(), target: input.target.clone(), excluded }
+}
+
+fn pin_missed(input: &PlanInput, tried: &Attempt<'_>) -> bool {
+    let missed = tried.ordered.iter().zip(&tried.places).filter(|(_, place)| place.is_none());
+    let mut names = missed.map(|(host, _)| &host.record.name);
+    names.any(|name| input.demands.pins.iter().any(|pin| pin.host == *name))
+}
+
+/// Leaves out who has no time, with the reason, and who waits for them.
+fn without_time<'a>(
+    input: &'a PlanInput,
+    tried: &mut Attempt<'a>,
+    excluded: &mut Vec<Excluded>,
+) -> Vec<Placed<'a>> {
+    let mut left = Vec::with_capacity(tried.ordered.len());
+    for (number, host) in tried.ordered.iter().enumerate() {
+        match (&mut tried.board, tried.places[number]) {
+            (Some(board), None) => {
+                let because = text::no_time(input, board, number, host);
+                excluded.push(Excluded { host: host.record.name.clone(), because });
+            }
+            _ => left.push(host.clone()),
+        }
+    }
+    candidates::exclude_orphans(input, &mut left, excluded);
+    left
+}
+
+fn does_not_fit<'a>(input: &'a PlanInput, placed: &[Placed<'a>], tried: &mut Attempt<'a>) -> PlanError {
+    let conflict = conflict::smallest(input, placed);
+    let mut remarks = Vec::new();
+    let mut demand = Vec::new();
+    if let (Some(deadline), Some(finish)) = (input.demands.deadline, tried.finish) {
+        let late = finish.saturating_sub(deadline.as_millisecond());
+        let finish = times::moment(finish);
+        demand.push(format!("not finished by {deadline}: the plan ends at {finish}, {} min later", text::minutes(late)));
+        if let Some(bound) = tried.bound {
+            remarks.push(format!("no plan of these waves ends before {} (proven)", times::moment(bound)));
+        }
+    }
+    let missing: Vec<usize> =
+        (0..tried.ordered.len()).filter(|number| tried.places[*number].is_none()).collect();
+    if !missing.is_empty() {
+        let deadline = input.demands.deadline.map_or_else(String::new, |at| format!(" (wanted by {at})"));
+        demand.push(format!("{} of {} hosts have no time{deadline}", missing.len(), tried.ordered.len()));
+    }
+    for number in missing.iter().take(HOSTS_SHOWN) {
+        let host = &tried.ordered[*number];
+        if let Some(board) = &mut tried.board {
+            let why = text::no_time(input, board, *number, host);
+            remarks.push(format!("host `{}`: {why}", host.record.name));
+        }
+    }
+    if conflict.is_empty() {
+        let longest = tried.ordered.iter().map(|host| host.p95_ms).max().unwrap_or(0);
+        let longest = board::ms(longest.saturating_add(input.demands.validation_ms));
+        remarks.push(format!("the longest host alone needs {} min", text::minutes(longest)));
+    }
+    PlanError::DoesNotFit {
+        demand: demand.join("; "),
+        conflict: conflict.iter().map(ToString::to_string).collect(),
+        remarks,
+        earliest: tried.finish.map(times::moment),
+    }
+}
+
+/// Hosts whose arithmetic is shown: enough to see the pattern.
+const HOSTS_SHOWN: usize = 5;

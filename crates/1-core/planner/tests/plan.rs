@@ -7,7 +7,7 @@ use refit_packs::catalog::{CATALOG_FORMAT, Catalog, PackSummary};
 use refit_packs::manifest::{IssueAction, KnownIssue, PackKind};
 use refit_plan::{Advance, Plan};
 use refit_plan_check::{Rule, check};
-use refit_planner::{Candidate, PlanError, PlanInput, Shape, plan};
+use refit_planner::{Candidate, Demands, Fault, PlanError, PlanInput, Shape, Surroundings, plan};
 use refit_risk::RiskScore;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -90,7 +90,9 @@ fn input(hosts: Vec<Candidate>) -> PlanInput {
             format: CATALOG_FORMAT.to_owned(),
             packs: vec![pack("1000", "1100"), pack("1100", "1200")],
         },
+        parts: BTreeSet::new(),
         estimates: BTreeMap::new(),
+        history: BTreeMap::new(),
         shape: Shape {
             shares: vec![percent(10), percent(30), percent(60)],
             goal: percent(60),
@@ -101,6 +103,9 @@ fn input(hosts: Vec<Candidate>) -> PlanInput {
         },
         failure_budget: 2,
         approvals_needed: 1,
+        surroundings: Surroundings::default(),
+        demands: Demands::default(),
+        begun: None,
     }
 }
 
@@ -204,16 +209,20 @@ fn held_host_is_never_in_a_wave() {
 #[test]
 fn wrong_input_is_named() {
     let error = |input: &PlanInput| plan(input).unwrap_err();
+    let fault = |input: &PlanInput| match error(input) {
+        PlanError::Faults(faults) => faults[0].clone(),
+        other => panic!("{other}"),
+    };
     let mut unknown = input(vec![host(0, 1)]);
     unknown.wanted = BTreeSet::from([name("web-9"), name("web-8")]);
     assert_eq!(error(&unknown).to_string(), "hosts `web-8`, `web-9` are not in the fleet");
     let mut circle = input(vec![host(0, 1), host(1, 1)]);
     circle.hosts[0].record.after = BTreeSet::from([name("host-01")]);
     circle.hosts[1].record.after = BTreeSet::from([name("host-00")]);
-    assert!(matches!(error(&circle), PlanError::Circle { hosts } if hosts.len() == 2));
+    assert!(matches!(fault(&circle), Fault::Circle { hosts } if hosts.len() == 2));
     let mut target = input(vec![host(0, 1)]);
     target.target = name("9999");
-    assert!(matches!(error(&target), PlanError::UnknownTarget { .. }));
+    assert!(matches!(fault(&target), Fault::UnknownTarget { .. }));
     assert!(matches!(error(&input(Vec::new())), PlanError::Nobody { .. }));
 }
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use refit_inventory::HostRecord;
 use refit_names::{Generation, Percent};
 use refit_plan::{Advance, Plan};
-use refit_planner::{Candidate, PlanError, PlanInput, Shape, plan};
+use refit_planner::{Candidate, Demands, PlanError, PlanInput, Shape, Surroundings, plan};
 use refit_risk::RiskScore;
 use refit_testkit::{PRODUCT, catalog, host, lit, pack};
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,7 +70,9 @@ fn input(hosts: Vec<Candidate>, shares: &[u8]) -> PlanInput {
         wanted: BTreeSet::new(),
         hosts,
         catalog: catalog(vec![pack(&["1000"], "1100"), pack(&["1100"], "1200")]),
+        parts: BTreeSet::new(),
         estimates: BTreeMap::new(),
+        history: BTreeMap::new(),
         shape: Shape {
             shares: shares.iter().map(|share| percent(*share)).collect(),
             goal: percent(80),
@@ -81,6 +83,9 @@ fn input(hosts: Vec<Candidate>, shares: &[u8]) -> PlanInput {
         },
         failure_budget: 1,
         approvals_needed: 1,
+        surroundings: Surroundings::default(),
+        demands: Demands::default(),
+        begun: None,
     }
 }
 

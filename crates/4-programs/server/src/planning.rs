@@ -3,56 +3,15 @@
 use crate::{
     app::App,
     campaign::{self, Campaign},
-    depot::Stock,
     refusal::{Answer, Refusal},
+    risk::Surroundings,
 };
 use refit_inventory::HostRecord;
-use refit_names::{BuildId, Generation, HostName, PersonName, ProductName, RolloutName};
+use refit_names::{Generation, HostName, PersonName, RolloutName};
 use refit_planner::{Candidate, PlanInput, Shape};
 use refit_protocol::v1::{HostView, PlanView};
-use refit_risk::{RiskInput, RiskScore};
 use refit_rollout::Event;
 use refit_store::plans::PlanRow;
-use std::collections::BTreeMap;
-
-/// What the risk of a host depends on beside itself.
-pub(crate) struct Surroundings {
-    failures: BTreeMap<HostName, u32>,
-}
-
-impl Surroundings {
-    /// Counts failures over all campaigns.
-    pub(crate) async fn of(app: &App) -> Answer<Self> {
-        let mut failures = BTreeMap::new();
-        for row in app.store.rollouts::<Campaign>().await? {
-            for failure in row.body.rollout.failures() {
-                *failures.entry(failure.host.clone()).or_insert(0) += 1;
-            }
-        }
-        Ok(Self { failures })
-    }
-
-    /// The score of a host, with what an upgrade to `goal` would mean when one is given.
-    pub(crate) fn score(
-        &self,
-        app: &App,
-        host: &HostRecord,
-        goal: Option<(&Stock, &ProductName, &BuildId)>,
-    ) -> RiskScore {
-        let legs = goal.map_or(0, |(stock, product, target)| {
-            let installed = host.product(product).and_then(|seen| seen.build.as_ref());
-            let path = installed.and_then(|from| stock.catalog.path(product, from, target).ok());
-            path.map_or(0, |path| u32::try_from(path.len()).unwrap_or(u32::MAX))
-        });
-        refit_risk::score(&RiskInput {
-            host,
-            product: goal.map(|(_, product, _)| product),
-            legs,
-            failures: self.failures.get(&host.name).copied().unwrap_or(0),
-            now: app.now(),
-        })
-    }
-}
 
 /// The fleet as people see it.
 pub(crate) async fn host_views(app: &App) -> Answer<Vec<HostView>> {
@@ -99,10 +58,15 @@ pub(crate) async fn make(app: &App, name: &RolloutName, author: PersonName) -> A
         wanted: spec.hosts.clone(),
         hosts: candidates.collect(),
         catalog: stock.catalog.clone(),
+        parts: std::collections::BTreeSet::new(),
         estimates: stock.estimates(),
+        history: BTreeMap::new(),
         shape,
         failure_budget: spec.failure_budget,
         approvals_needed: spec.approvals_needed,
+        surroundings: refit_planner::Surroundings::default(),
+        demands: refit_planner::Demands::default(),
+        begun: None,
     };
     let (plan, report) = refit_planner::plan(&input)?;
     let findings = refit_plan_check::check(&plan, &hosts, &stock.catalog);

@@ -4,6 +4,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use refit_inventory::FleetFault;
 use refit_names::ErrorClass;
 use refit_names::{Coded, Digest, HostName, PersonName, RolloutName, chain};
 use refit_protocol::{Problem, problem::PROBLEM_JSON, v1::Right};
@@ -49,6 +50,8 @@ pub(crate) enum Refusal {
         "server has no repository, expected one from `--repository-metadata` and `--repository-targets`"
     )]
     NoRepository,
+    #[error("channel cannot be used: {what}")]
+    Channel { what: String },
     #[error("repository was not refreshed with success yet")]
     RepositoryEmpty,
     #[error("host `{host}` of rollout `{rollout}` has not finished: {standing}")]
@@ -63,8 +66,21 @@ pub(crate) enum Refusal {
     Configuration { what: String },
     #[error("`{field}` is out of range: expected {expected}, found {found}")]
     OutOfRange { field: &'static str, expected: String, found: String },
+    #[error("{} faults, nothing was changed: {}", faults.len(), first(faults))]
+    FleetFaults { faults: Vec<FleetFault> },
+    #[error("weights are wrong, nothing was changed: {}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Weights { errors: Vec<refit_risk::WeightError> },
+    #[error("window `{window}` is named by {count} hosts and people, such as {}; expected none", users.join(", "))]
+    WindowInUse { window: refit_names::WindowName, count: usize, users: Vec<String> },
     #[error("certificate signing request of host `{host}` cannot be signed")]
     Csr { host: HostName, source: crate::authority::RequestError },
+}
+
+/// Faults that fit into one line; all of them stand in the problem.
+fn first(faults: &[FleetFault]) -> String {
+    let shown = faults.iter().take(3).map(ToString::to_string);
+    let more = if faults.len() > 3 { "; …" } else { "" };
+    shown.collect::<Vec<_>>().join("; ") + more
 }
 
 impl Refusal {
@@ -83,7 +99,11 @@ impl Refusal {
             Self::NotUnderstood { .. } | Self::Protocol { .. } | Self::Csr { .. } => {
                 StatusCode::BAD_REQUEST
             }
-            Self::OutOfRange { .. } | Self::Configuration { .. } => {
+            Self::OutOfRange { .. }
+            | Self::Channel { .. }
+            | Self::Configuration { .. }
+            | Self::FleetFaults { .. }
+            | Self::Weights { .. } => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
             Self::TooSlow { .. } | Self::NoRepository | Self::RepositoryEmpty => {
@@ -92,6 +112,7 @@ impl Refusal {
             Self::Bug => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NoPlan { .. }
             | Self::Findings { .. }
+            | Self::WindowInUse { .. }
             | Self::NotFinished { .. }
             | Self::PartyNotAsked { .. }
             | Self::SignedAlready { .. } => StatusCode::CONFLICT,
@@ -120,12 +141,16 @@ impl Coded for Refusal {
             Self::Findings { .. } => "rollout.plan-has-findings",
             Self::NoRepository => "server.no-repository",
             Self::RepositoryEmpty => "server.repository-empty",
+            Self::Channel { .. } => "notify.unfit-channel",
             Self::NotFinished { .. } => "signoff.not-finished",
             Self::PartyNotAsked { .. } => "signoff.party-not-asked",
             Self::NotOwner { .. } => "signoff.not-owner",
             Self::SignedAlready { .. } => "signoff.signed-already",
             Self::Configuration { .. } => "rollout.configuration",
             Self::OutOfRange { .. } => "api.out-of-range",
+            Self::FleetFaults { .. } => "fleet.faults",
+            Self::Weights { .. } => "risk.weights",
+            Self::WindowInUse { .. } => "window.in-use",
             Self::Csr { .. } => "enrol.bad-request",
         }
     }
@@ -158,7 +183,11 @@ impl ApiError {
 
 impl From<Refusal> for ApiError {
     fn from(error: Refusal) -> Self {
-        Self::of(error.status(), &error)
+        let mut made = Self::of(error.status(), &error);
+        if let Refusal::FleetFaults { faults } = error {
+            made.0.faults = faults;
+        }
+        made
     }
 }
 
@@ -192,22 +221,40 @@ impl From<refit_rollout::IllegalMove> for ApiError {
 
 impl From<refit_planner::PlanError> for ApiError {
     fn from(error: refit_planner::PlanError) -> Self {
+        use refit_planner::{Fault, PlanError};
         let status = match &error {
-            // The request is lawful; it is the state of the fleet that forbids it.
-            refit_planner::PlanError::Nobody { .. } | refit_planner::PlanError::Circle { .. } => {
-                StatusCode::CONFLICT
-            }
-            refit_planner::PlanError::UnknownHosts { .. }
-            | refit_planner::PlanError::UnknownTarget { .. } => StatusCode::NOT_FOUND,
-            refit_planner::PlanError::Shape { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            PlanError::Faults(faults) => match &faults[..] {
+                [Fault::UnknownHosts { .. } | Fault::UnknownTarget { .. }] => StatusCode::NOT_FOUND,
+                // The request is lawful; it is the state of the fleet that forbids it.
+                [Fault::Circle { .. }] => StatusCode::CONFLICT,
+                _ => StatusCode::UNPROCESSABLE_ENTITY,
+            },
+            PlanError::Nobody { .. } | PlanError::DoesNotFit { .. } => StatusCode::CONFLICT,
         };
         Self::of(status, &error)
     }
 }
 
+impl From<refit_calendar::CalendarErrors> for ApiError {
+    fn from(errors: refit_calendar::CalendarErrors) -> Self {
+        Self::of(StatusCode::UNPROCESSABLE_ENTITY, &errors)
+    }
+}
+
+impl From<refit_calendar::UnknownWindow> for ApiError {
+    fn from(error: refit_calendar::UnknownWindow) -> Self {
+        Self::of(StatusCode::NOT_FOUND, &error)
+    }
+}
+
 impl From<refit_packs::catalog::PathError> for ApiError {
     fn from(error: refit_packs::catalog::PathError) -> Self {
-        Self::of(StatusCode::CONFLICT, &error)
+        let status = match &error {
+            refit_packs::catalog::PathError::UnknownProduct { .. }
+            | refit_packs::catalog::PathError::UnknownBuild { .. } => StatusCode::NOT_FOUND,
+            _ => StatusCode::CONFLICT,
+        };
+        Self::of(status, &error)
     }
 }
 

@@ -1,0 +1,88 @@
+//! The way back of a wave, planned like the way there.
+
+use crate::{Excluded, Slot};
+use jiff::Timestamp;
+use refit_names::{BuildId, HostName, RolloutName, WaveName};
+use serde::{Deserialize, Serialize};
+use std::fmt::Write as _;
+
+/// How the hosts of one wave come back: in reverse order, in their windows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RollbackPlan {
+    /// The campaign.
+    pub rollout: RolloutName,
+    /// The wave.
+    pub wave: WaveName,
+    /// When this was planned.
+    pub made_at: Timestamp,
+    /// Who was changed last comes first.
+    pub hosts: Vec<RollbackHost>,
+    /// Hosts of the wave with no way or no time, with the reason.
+    pub left_out: Vec<Excluded>,
+    /// When the last one is back; none when none has a time.
+    pub ends_at: Option<Timestamp>,
+}
+
+/// One host on its way back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RollbackHost {
+    /// Its name.
+    pub host: HostName,
+    /// The build that it leaves.
+    pub from: BuildId,
+    /// The build that it goes back to.
+    pub to: BuildId,
+    /// Nineteen of twenty such hosts are back after this many milliseconds.
+    pub undo_p95_ms: u64,
+    /// When and by whom; none: at any time.
+    pub slot: Option<Slot>,
+    /// Who carries it out.
+    pub way: ReturnWay,
+}
+
+/// Who brings a host back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReturnWay {
+    /// Its agent, by itself, as soon as a step of its order fails.
+    ByItself,
+    /// A person, from the sealed backup that its order took: no command does it for a host that has ended well.
+    ByPerson,
+    /// It was not changed yet: nothing is to be done unless it starts.
+    NotChanged,
+}
+
+impl RollbackPlan {
+    /// The plan as text.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let mut text = format!("way back of {} of rollout {}", self.wave, self.rollout);
+        if let Some(end) = self.ends_at {
+            // Writing to a text cannot fail.
+            let _ = write!(text, ", ends at {end}");
+        }
+        let width = self.hosts.iter().map(|host| host.host.as_str().len()).max().unwrap_or(0);
+        for host in &self.hosts {
+            let when = host.slot.as_ref().map_or_else(|| "at any time".to_owned(), Slot::to_string);
+            let way = match host.way {
+                ReturnWay::ByItself => "by its agent if a step fails",
+                ReturnWay::ByPerson => "by a person from its sealed backup",
+                ReturnWay::NotChanged => "not changed yet",
+            };
+            let _ = write!(
+                text,
+                "\n  {:<width$}  {} → {}  back in {}  {when}; {way}",
+                host.host,
+                host.from,
+                host.to,
+                crate::display::span(host.undo_p95_ms)
+            );
+        }
+        for host in &self.left_out {
+            let _ = write!(text, "\n  {}: {}", host.host, host.because);
+        }
+        text
+    }
+}

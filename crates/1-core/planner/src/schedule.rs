@@ -1,0 +1,400 @@
+//! Giving the hosts of one wave their times: each as early as all limits allow, the scarce ones first.
+//!
+//! Hosts that are alike (site, people, windows, times) form a kind. Kinds are placed one after the other, each host at the
+//! earliest start that openings, sites, people and the number of hosts down at once leave. What decides is the order of the
+//! kinds; kinds that end last are moved to the front and everything is placed again, while that helps (D-0015).
+
+use crate::board::{Board, Job};
+use crate::people::Agenda;
+use crate::profile::Profile;
+use crate::times::Span;
+use refit_names::TimeClass;
+use std::collections::BTreeMap;
+
+/// What is in use, moment by moment.
+#[derive(Debug, Clone)]
+pub(crate) struct Load {
+    all: Profile,
+    sites: Vec<Profile>,
+    agendas: Vec<Agenda>,
+}
+
+/// A host's time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Placement {
+    pub(crate) start: i64,
+    pub(crate) span: Span,
+    pub(crate) person: Option<usize>,
+    pub(crate) held: Held,
+}
+
+/// What keeps a host from starting earlier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Held {
+    /// The wave before and its soak, or the moment of planning.
+    Wave,
+    /// Its content is on its way.
+    Staging,
+    /// Its window opens then.
+    Window,
+    /// The number of hosts that may be down at once.
+    Parallel,
+    /// That number of its site.
+    Site,
+    /// People.
+    People,
+    /// It could be earlier, outside of working hours.
+    Cheaper,
+}
+
+/// The outcome for one wave, job by job.
+#[derive(Debug, Clone)]
+pub(crate) struct Wave {
+    /// In the order of the jobs given; none: there is no room for it before the horizon.
+    pub(crate) places: Vec<Option<Placement>>,
+    pub(crate) end: i64,
+    missing: usize,
+    outside_ms: i64,
+}
+
+/// Hosts that are alike.
+#[derive(Debug, Clone)]
+struct Kind {
+    job: Job,
+    /// Places among the wave's jobs.
+    members: Vec<usize>,
+}
+
+/// Between which moments, and how.
+#[derive(Debug, Clone, Copy)]
+struct Aim {
+    release: i64,
+    deadline: i64,
+    /// Working hours where a host has any before the deadline.
+    cheap: bool,
+}
+
+/// Placements that one wave may cost: about a third of a second on one core, so that planning stays interactive.
+const EFFORT_MAX: usize = 150_000;
+/// Tries for small waves, where each costs nothing.
+const TRIES_MAX: usize = 60;
+/// Up to so many hosts, each is a kind of its own: better orders are found.
+const SINGLE_MAX: usize = 48;
+
+impl Load {
+    pub(crate) fn new(board: &Board<'_>) -> Self {
+        Self {
+            all: Profile::default(),
+            sites: vec![Profile::default(); board.sites.len()],
+            agendas: vec![Agenda::default(); board.people.len()],
+        }
+    }
+
+    pub(crate) fn take(&mut self, site: usize, person: Option<usize>, start: i64, busy: i64) {
+        self.all.take(start, busy, 1);
+        if let Some(site_load) = self.sites.get_mut(site) {
+            site_load.take(start, busy, 1);
+        }
+        if let Some(agenda) = person.and_then(|person| self.agendas.get_mut(person)) {
+            agenda.take(start, busy, site);
+        }
+    }
+
+    /// The earliest common start within the range, with who does it and what held it up last.
+    fn earliest(
+        &self,
+        board: &Board<'_>,
+        job: &Job,
+        (from, latest): (i64, i64),
+    ) -> Option<(i64, Option<usize>, Option<Held>)> {
+        let mut start = from;
+        let mut held = None;
+        loop {
+            let all = self.all.earliest(start, job.busy, board.parallel, latest)?;
+            let site = match board.down_at_once[job.site] {
+                u32::MAX => all,
+                most => self.sites[job.site].earliest(all, job.busy, most, latest)?,
+            };
+            let (found, person) = self.person(board, job, (site, latest))?;
+            held = match (all > start, site > all, found > site) {
+                (_, _, true) => Some(Held::People),
+                (_, true, _) => Some(Held::Site),
+                (true, ..) => Some(Held::Parallel),
+                _ => held,
+            };
+            if found == start {
+                return Some((start, person, held));
+            }
+            start = found;
+        }
+    }
+
+    fn person(
+        &self,
+        board: &Board<'_>,
+        job: &Job,
+        (from, latest): (i64, i64),
+    ) -> Option<(i64, Option<usize>)> {
+        let Some(crew) = job.crew else { return Some((from, None)) };
+        let mut best: Option<(i64, Option<usize>)> = None;
+        for person in &board.crews[crew] {
+            // Who comes later in the crew has to be earlier, not as early.
+            let bound = best.map_or(latest, |(start, _)| start - 1);
+            let range = (from, job.busy, bound);
+            let agenda = &self.agendas[*person];
+            if let Some(start) = agenda.earliest(&board.people[*person], range, job.site) {
+                best = Some((start, Some(*person)));
+                if start == from {
+                    break;
+                }
+            }
+        }
+        best
+    }
+}
+
+/// Places one wave between `release` and the horizon, so that it ends early. `bound`: no schedule ends earlier.
+pub(crate) fn place(
+    board: &Board<'_>,
+    base: &Load,
+    jobs: &[usize],
+    release: i64,
+    bound: i64,
+) -> Wave {
+    let kinds = kinds(board, jobs);
+    let aim = Aim { release, deadline: i64::MAX, cheap: false };
+    let mut orders = [by_scarcity(board, &kinds, aim, bound), by_need(board, &kinds, aim)];
+    let tries = (EFFORT_MAX / jobs.len().max(1)).clamp(2, TRIES_MAX);
+    let mut best: Option<(Wave, Vec<usize>)> = None;
+    for order in &mut orders {
+        let order = std::mem::take(order);
+        improve(board, base, (jobs, &kinds), aim, (bound, tries / 2), order, &mut best);
+        if best.as_ref().is_some_and(|(wave, _)| wave.missing == 0 && wave.end <= bound) {
+            break;
+        }
+    }
+    match best {
+        Some((wave, _)) => wave,
+        None => Wave { places: Vec::new(), end: release, missing: 0, outside_ms: 0 },
+    }
+}
+
+/// The earliest place for one host from `release` on.
+pub(crate) fn first(board: &Board<'_>, load: &Load, job: usize, release: i64) -> Option<Placement> {
+    let aim = Aim { release, deadline: i64::MAX, cheap: false };
+    next(board, load, &board.jobs[job], aim, &mut Pointer { span: 0, at: release }, |_| true)
+}
+
+/// Places an already placed wave again, in working hours where that costs nobody time: it ends by `deadline`.
+pub(crate) fn cheaper(
+    board: &Board<'_>,
+    base: &Load,
+    jobs: &[usize],
+    (release, deadline): (i64, i64),
+    found: Wave,
+) -> Wave {
+    let choice = |job: &usize| {
+        let spans = board.spans(&board.jobs[*job]);
+        let working = |span: &&Span| span.class == Some(TimeClass::WorkingHours);
+        let inside = spans.iter().filter(working).count();
+        inside > 0 && inside < spans.len()
+    };
+    if found.outside_ms == 0 || !jobs.iter().any(choice) {
+        return found;
+    }
+    let kinds = kinds(board, jobs);
+    let aim = Aim { release, deadline, cheap: true };
+    let mut order = by_scarcity(board, &kinds, aim, deadline);
+    // Who has no choice goes first: the others find something.
+    order.sort_by_key(|kind| choice(&jobs[kinds[*kind].members[0]]));
+    let wave = attempt(board, base, (jobs, &kinds), aim, &order);
+    if wave.missing == 0 && wave.outside_ms < found.outside_ms { wave } else { found }
+}
+
+fn kinds(board: &Board<'_>, jobs: &[usize]) -> Vec<Kind> {
+    let mut at: BTreeMap<(usize, Option<usize>, usize, i64, i64, usize), usize> = BTreeMap::new();
+    let mut kinds: Vec<Kind> = Vec::new();
+    for (place, number) in jobs.iter().enumerate() {
+        let job = board.jobs[*number];
+        let alone = if jobs.len() <= SINGLE_MAX { place } else { 0 };
+        let key = (job.site, job.crew, job.list, job.busy, job.undo, alone);
+        let kind = *at.entry(key).or_insert_with(|| {
+            kinds.push(Kind { job, members: Vec::new() });
+            kinds.len() - 1
+        });
+        kinds[kind].members.push(place);
+    }
+    kinds
+}
+
+/// Who has the fewest moments to start at goes first, and among these the longest.
+fn by_scarcity(board: &Board<'_>, kinds: &[Kind], aim: Aim, bound: i64) -> Vec<usize> {
+    // As far ahead as the wave will take at least, and a week, so that weekly windows are seen.
+    let until = bound.max(aim.release).saturating_add(7 * 86_400_000);
+    let chances = |kind: &Kind| -> i64 {
+        let spans = board.spans(&kind.job).iter();
+        let open = spans.map(|span| {
+            let last = span.last.min(span.closes - kind.job.need()).min(until);
+            (last - span.first.max(aim.release) + 1).max(0)
+        });
+        open.sum()
+    };
+    let mut order: Vec<usize> = (0..kinds.len()).collect();
+    order.sort_by_cached_key(|at| (chances(&kinds[*at]), -kinds[*at].job.busy, *at));
+    order
+}
+
+/// Who alone would end last goes first.
+fn by_need(board: &Board<'_>, kinds: &[Kind], aim: Aim) -> Vec<usize> {
+    let ends = |kind: &Kind| {
+        let count = i64::try_from(kind.members.len()).unwrap_or(i64::MAX);
+        let most = board.down_at_once[kind.job.site].min(board.parallel);
+        let mut left = kind.job.busy.saturating_mul(count) / i64::from(most.max(1));
+        for span in board.spans(&kind.job) {
+            let first = span.first.max(aim.release);
+            let room = span.closes - kind.job.undo - first;
+            if room < kind.job.busy {
+                continue;
+            }
+            if left <= room {
+                return first + left;
+            }
+            left -= room;
+        }
+        i64::MAX
+    };
+    let mut order: Vec<usize> = (0..kinds.len()).collect();
+    order.sort_by_cached_key(|at| (std::cmp::Reverse(ends(&kinds[*at])), -kinds[*at].job.busy, *at));
+    order
+}
+
+/// Places, moves the kinds that ended last to the front, and places again, while that helps.
+fn improve(
+    board: &Board<'_>,
+    base: &Load,
+    (jobs, kinds): (&[usize], &[Kind]),
+    aim: Aim,
+    (bound, tries): (i64, usize),
+    mut order: Vec<usize>,
+    best: &mut Option<(Wave, Vec<usize>)>,
+) {
+    for _ in 0..tries.max(1) {
+        let wave = attempt(board, base, (jobs, kinds), aim, &order);
+        let late = |kind: &usize| {
+            kinds[*kind].members.iter().any(|member| match &wave.places[*member] {
+                None => true,
+                Some(place) => wave.missing == 0 && place.start + kinds[*kind].job.busy >= wave.end,
+            })
+        };
+        let (front, back): (Vec<usize>, Vec<usize>) = order.iter().partition(|kind| late(kind));
+        let next: Vec<usize> = front.into_iter().chain(back).collect();
+        let good = wave.missing == 0 && wave.end <= bound;
+        let better = best
+            .as_ref()
+            .is_none_or(|(known, _)| (wave.missing, wave.end) < (known.missing, known.end));
+        if better {
+            *best = Some((wave, order.clone()));
+        }
+        if good || next == order {
+            return;
+        }
+        order = next;
+    }
+}
+
+/// Where the search of a kind goes on: what lies before is full for ever.
+#[derive(Debug, Clone, Copy)]
+struct Pointer {
+    span: usize,
+    at: i64,
+}
+
+fn attempt(
+    board: &Board<'_>,
+    base: &Load,
+    (jobs, kinds): (&[usize], &[Kind]),
+    aim: Aim,
+    order: &[usize],
+) -> Wave {
+    let mut load = base.clone();
+    let mut wave =
+        Wave { places: vec![None; jobs.len()], end: aim.release, missing: 0, outside_ms: 0 };
+    for kind in order.iter().map(|at| &kinds[*at]) {
+        let mut any = Pointer { span: 0, at: aim.release };
+        let mut cheap = any;
+        for member in &kind.members {
+            let job = &board.jobs[jobs[*member]];
+            let inside = if aim.cheap {
+                next(board, &load, job, aim, &mut cheap, |span| {
+                    span.class == Some(TimeClass::WorkingHours)
+                })
+            } else {
+                None
+            };
+            let found = match inside {
+                Some(place) => Some(Placement { held: Held::Cheaper, ..place }),
+                None => next(board, &load, job, aim, &mut any, |_| true),
+            };
+            let Some(place) = found else {
+                wave.missing += 1;
+                continue;
+            };
+            load.take(job.site, place.person, place.start, job.busy);
+            wave.end = wave.end.max(place.start + job.busy);
+            if place.span.class.is_some_and(|class| class != TimeClass::WorkingHours) {
+                wave.outside_ms += job.busy;
+            }
+            wave.places[*member] = Some(place);
+        }
+    }
+    wave
+}
+
+/// The earliest place for one more host of a kind.
+fn next(
+    board: &Board<'_>,
+    load: &Load,
+    job: &Job,
+    aim: Aim,
+    pointer: &mut Pointer,
+    wanted: impl Fn(&Span) -> bool,
+) -> Option<Placement> {
+    let spans = board.spans(job);
+    let release = aim.release.max(job.staged);
+    let latest = aim.deadline.saturating_sub(job.busy);
+    let mut held = None;
+    while let Some(span) = spans.get(pointer.span) {
+        let from = span.first.max(release).max(pointer.at);
+        let last = span.last.min(span.closes - job.need()).min(latest);
+        if span.first > latest {
+            return None;
+        }
+        if from <= last && wanted(span) {
+            if let Some((start, person, why)) = load.earliest(board, job, (from, last)) {
+                pointer.at = start;
+                let opens = if start == span.first { Held::Window } else { Held::Wave };
+                let plain = if start == job.staged && job.staged > aim.release {
+                    Held::Staging
+                } else {
+                    opens
+                };
+                let held = why.or(held).unwrap_or(plain);
+                return Some(Placement { start, span: *span, person, held });
+            }
+            held = Some(fullest(board, load, job, from));
+        }
+        pointer.span += 1;
+    }
+    None
+}
+
+/// What an opening was full of: the narrowest of the limits at its beginning.
+fn fullest(board: &Board<'_>, load: &Load, job: &Job, at: i64) -> Held {
+    if load.all.peak(at, job.busy) >= board.parallel {
+        Held::Parallel
+    } else if load.sites[job.site].peak(at, job.busy) >= board.down_at_once[job.site] {
+        Held::Site
+    } else {
+        Held::People
+    }
+}
