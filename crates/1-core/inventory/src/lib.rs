@@ -8,8 +8,16 @@
 //! 1. A fact carries the time it was observed; "never seen" is a state of its own, not a default value.
 //! 2. "Unreachable" is not "bad": it is derived from `last_seen`, never stored.
 
+mod fault;
+mod field;
+mod fleet;
+mod stated;
 mod surroundings;
 
+pub use fault::{FleetFault, did_you_mean};
+pub use field::{HostField, Said};
+pub use fleet::{ChangeKind, FieldChange, Fleet, RecordChange, RecordKind, field_changes};
+pub use stated::{Retirement, StatedFacts};
 pub use surroundings::{ClusterRecord, EngineerRecord, SiteRecord};
 
 use jiff::Timestamp;
@@ -39,6 +47,9 @@ pub struct ObservedFacts {
     pub booted_at: Option<Timestamp>,
     /// Memory of the machine.
     pub memory: ByteSize,
+    /// Whether it is a machine of its own: `none`, or what it runs in, such as `kvm`; unknown when not seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub virtualisation: Option<String>,
     /// The agent's version.
     pub agent_version: String,
     /// Products that the agent is told to look after.
@@ -62,6 +73,9 @@ pub struct ObservedProduct {
     pub services: ServiceState,
     /// Values that the host's own configuration gives to runbook parameters. Secrets are left out.
     pub parameters: BTreeMap<ParameterName, String>,
+    /// When its newest sealed backup was taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup_at: Option<Timestamp>,
     /// Builds that were rolled back here, with the cause; they stay away until cleared.
     #[serde(default)]
     pub quarantined: BTreeMap<BuildId, String>,
@@ -117,6 +131,12 @@ pub struct HostRecord {
     /// Whether it takes part.
     #[serde(default)]
     pub lifecycle: Lifecycle,
+    /// Why it was retired, when and by whom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retired: Option<Retirement>,
+    /// What people or other systems say of the machine; what its agent sees counts more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stated: Option<StatedFacts>,
     /// When its agent was last heard of.
     #[serde(default)]
     pub last_seen: Option<Timestamp>,
@@ -142,6 +162,8 @@ impl HostRecord {
             windows: BTreeSet::new(),
             time_class: None,
             lifecycle: Lifecycle::default(),
+            retired: None,
+            stated: None,
             last_seen: None,
             facts: None,
         }

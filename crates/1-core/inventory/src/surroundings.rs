@@ -28,6 +28,9 @@ pub struct ClusterRecord {
     pub name: String,
     /// Members that may be down at the same time.
     pub down_at_once: u32,
+    /// Members that it may have at most; none means no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub members_max: Option<u32>,
     /// Members that go first, in this order; the others follow in any order.
     #[serde(default)]
     pub order: Vec<HostName>,

@@ -7,10 +7,15 @@
 //! 1. The score is the sum of its reasons' points, capped at 100: every number can be traced.
 //! 2. The same input gives the same score.
 
+mod entry;
 mod score;
+mod weights;
 
-pub use score::{RiskInput, score};
+pub use entry::{Exposure, Level, LevelError, RiskEntry, RiskStatus};
+pub use score::{KnownIssue, PastFailure, RiskInput, score, score_without};
+pub use weights::{Weight, WeightError, Weights};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// The score of one host.
@@ -23,7 +28,7 @@ pub struct RiskScore {
 }
 
 /// One reason of a score.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RiskReason {
     /// Stable identifier, such as `criticality`.
     pub code: String,
@@ -33,4 +38,19 @@ pub struct RiskReason {
     pub text: String,
     /// What lessens it, for people.
     pub mitigation: String,
+    /// Where the fact comes from: an agent, a person, an import, earlier campaigns, a pack.
+    #[serde(default)]
+    pub source: String,
+    /// Since when that is known; none when nobody wrote it down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_at: Option<Timestamp>,
+    /// The weights that its points come from, by name, and how often.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub weight: String,
+    /// The stated risk behind it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entry: Option<u64>,
+    /// What it added before its mitigation was done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub points_before: Option<u32>,
 }

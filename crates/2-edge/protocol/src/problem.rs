@@ -1,5 +1,6 @@
 //! Errors on the wire: `application/problem+json` (RFC 9457).
 
+use refit_inventory::FleetFault;
 use serde::{Deserialize, Serialize};
 
 /// The media type of a problem.
@@ -19,6 +20,9 @@ pub struct Problem {
     pub title: String,
     /// The whole chain: what, where, expected, found.
     pub detail: String,
+    /// Faults of records that were sent, all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<FleetFault>,
 }
 
 impl Problem {
@@ -31,6 +35,7 @@ impl Problem {
             status,
             title: title.to_owned(),
             detail: detail.into(),
+            faults: Vec::new(),
         }
     }
 }

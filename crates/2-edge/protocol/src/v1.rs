@@ -22,6 +22,12 @@
 //! | POST `/risk/entries` | [`NewRisk`] | [`RiskEntryView`] | planner, application-owner |
 //! | GET `/risk/entries`, POST `/risk/entries/{id}` | [`RiskAct`] | [`RiskEntryView`] | any; planner, application-owner |
 //! | GET, POST `/risk/weights` | [`WeightsSet`] | [`WeightsView`] | any; planner |
+//! | GET, POST `/windows` | [`WindowsPut`] | [`WindowView`] list, [`WindowsChanged`] | any; planner |
+//! | POST `/windows/{name}/remove` | – | [`Removed`] | planner |
+//! | GET `/windows/{name}/openings` | [`OpeningsQuery`] as query | [`OpeningsView`] | any |
+//! | GET, POST `/freezes`, POST `/freezes/{name}/remove` | freeze | freezes, [`Removed`] | any; planner |
+//! | GET, POST `/feeds`, POST `/feeds/{id}/remove` | [`NewFeed`] | [`FeedView`] list, [`FeedCreated`], [`Removed`] | any |
+//! | GET `/windows.ics` | [`FeedQuery`] as query, or `secret=` instead of a bearer token | iCalendar | any |
 //! | GET `/repository` | – | [`RepositoryView`] | any |
 //! | POST `/repository/refresh` | – | [`RepositoryView`] | planner |
 //! | GET `/updates` | – | [`UpdateView`] list | any |
@@ -73,12 +79,14 @@ mod notify;
 mod paper;
 mod risk;
 mod updates;
+mod window;
 
 pub use fleet::*;
 pub use notify::*;
 pub use paper::*;
 pub use risk::*;
 pub use updates::*;
+pub use window::*;
 
 /// Where the API begins.
 pub const PREFIX: &str = "/api/v1";

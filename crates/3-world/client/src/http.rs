@@ -10,8 +10,8 @@ use url::Url;
 
 /// Longest JSON answer: a rollout of 50,000 hosts with their evidence is about 60 MiB.
 pub(crate) const JSON_BYTES_MAX: usize = 128 << 20;
-/// A problem is a few lines.
-const PROBLEM_BYTES_MAX: usize = 64 << 10;
+/// A problem is a few lines, or one line for each of 100,000 wrong rows of an import.
+const PROBLEM_BYTES_MAX: usize = 64 << 20;
 /// Longest time for an ordinary call; what takes longer on the server is a task there, not a call.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 /// A server on the other side of the world over a bad line answers a connection within this time.

@@ -34,6 +34,7 @@ pub fn collect(
         boot_id: ThisMachine.boot_id()?,
         booted_at: booted_at()?,
         memory: memory()?,
+        virtualisation: virtualisation(),
         agent_version: agent_version.to_owned(),
         products: products.collect::<Result<_, _>>()?,
     })
@@ -63,6 +64,33 @@ fn memory() -> Result<ByteSize, StepError> {
     Ok(ByteSize(kib.unwrap_or(0) * 1024))
 }
 
+/// What the machine runs in, as far as it says so itself: a container, a hypervisor, or `none`.
+fn virtualisation() -> Option<String> {
+    if let Ok(container) = fs::read_to_string("/run/systemd/container") {
+        return Some(container.trim().to_owned());
+    }
+    let processor = fs::read_to_string("/proc/cpuinfo").ok()?;
+    let flags = processor.lines().find(|line| line.starts_with("flags"));
+    if !flags.is_some_and(|flags| flags.split_whitespace().any(|flag| flag == "hypervisor")) {
+        return Some("none".to_owned());
+    }
+    let vendor = fs::read_to_string("/sys/class/dmi/id/sys_vendor").unwrap_or_default();
+    let vendor = vendor.split_whitespace().next().map(str::to_lowercase);
+    Some(vendor.unwrap_or_else(|| "hypervisor".to_owned()))
+}
+
+/// When the newest sealed backup was sealed: its manifest is written last and never again.
+fn newest_backup(state: &Path, product: &ProductConfig) -> Option<Timestamp> {
+    let folder = state.join("backups").join(product.name.as_str());
+    let sealed = fs::read_dir(folder).ok()?.flatten().filter(|entry| {
+        !entry.path().extension().is_some_and(|end| end == "partial")
+            && !entry.file_name().to_string_lossy().contains(".abandoned-")
+    });
+    let written =
+        |entry: fs::DirEntry| entry.path().join("manifest.json").metadata().ok()?.modified().ok();
+    Timestamp::try_from(sealed.filter_map(written).max()?).ok()
+}
+
 fn look(
     product: &ProductConfig,
     state: &Path,
@@ -82,6 +110,7 @@ fn look(
         free: free_bytes(&product.root).map_err(unseen("free space")).unwrap_or_default(),
         services: services.map_err(unseen("the service")).unwrap_or(ServiceState::Unknown),
         parameters: product.parameters.clone(),
+        backup_at: newest_backup(state, product),
         quarantined: log.quarantined(&product.name)?,
     })
 }

@@ -4,10 +4,9 @@ use crate::{Store, StoreError, error::during, text::At};
 use jiff::Timestamp;
 use refit_inventory::{HostRecord, ObservedFacts};
 use refit_names::{HostName, RoleName, SiteName};
-use refit_protocol::v1::HostImported;
 use sea_orm::{
     ActiveValue::Set,
-    QueryOrder as _,
+    QueryOrder as _, QuerySelect as _,
     entity::prelude::*,
     sea_query::{Expr, OnConflict},
 };
@@ -40,6 +39,31 @@ impl Store {
         found.map_err(during("list hosts"))?.into_iter().map(host_of).collect()
     }
 
+    /// Hosts after `after` by name, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`].
+    pub async fn hosts_after(
+        &self,
+        after: Option<&HostName>,
+        limit: u64,
+    ) -> Result<Vec<HostRecord>, StoreError> {
+        let mut query = Entity::find().order_by_asc(Column::Name).limit(limit);
+        if let Some(after) = after {
+            query = query.filter(Column::Name.gt(after.as_str()));
+        }
+        let found = query.all(&self.read).await;
+        found.map_err(during("list hosts"))?.into_iter().map(host_of).collect()
+    }
+
+    /// What people say of all hosts, by name.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`].
+    pub async fn said_hosts(&self) -> Result<Vec<HostRecord>, StoreError> {
+        said(&self.read).await
+    }
+
     /// One host, if it is known.
     ///
     /// # Errors
@@ -47,30 +71,6 @@ impl Store {
     pub async fn host(&self, name: &HostName) -> Result<Option<HostRecord>, StoreError> {
         let found = Entity::find_by_id(name.to_string()).one(&self.read).await;
         found.map_err(during("read a host"))?.map(host_of).transpose()
-    }
-
-    /// Takes what people say of hosts, all or none. What agents saw stays.
-    ///
-    /// # Errors
-    /// [`StoreError::Database`], [`StoreError::Damaged`].
-    pub async fn import_hosts(&self, hosts: &[HostRecord]) -> Result<HostImported, StoreError> {
-        let mut done = HostImported { created: 0, updated: 0, unchanged: 0 };
-        let transaction = self.begin().await?;
-        for host in hosts {
-            let said = said_text(host)?;
-            let found = Entity::find_by_id(host.name.to_string()).one(&transaction).await;
-            match found.map_err(during("read a host"))? {
-                None => done.created += 1,
-                Some(row) if row.record == said => {
-                    done.unchanged += 1;
-                    continue;
-                }
-                Some(_) => done.updated += 1,
-            }
-            put(&transaction, host.name.as_str(), said).await?;
-        }
-        transaction.commit().await.map_err(during("import hosts"))?;
-        Ok(done)
     }
 
     /// Notes a host that enrolled: a new one is added, a known one gets the site and role of its token.
@@ -90,7 +90,7 @@ impl Store {
             known.unwrap_or_else(|| HostRecord::new(name.clone(), site.clone(), role.clone()));
         record.site = site.clone();
         record.role = role.clone();
-        put(&transaction, name.as_str(), said_text(&record)?).await?;
+        put_all(&transaction, std::iter::once(&record)).await?;
         transaction.commit().await.map_err(during("enrol a host"))
     }
 
@@ -142,21 +142,49 @@ fn said_text(host: &HostRecord) -> Result<String, StoreError> {
     At { table: "hosts", key: host.name.as_str() }.text(&said)
 }
 
-async fn put(
+/// What people say of all hosts.
+pub(crate) async fn said(connection: &impl ConnectionTrait) -> Result<Vec<HostRecord>, StoreError> {
+    let found = Entity::find()
+        .select_only()
+        .columns([Column::Name, Column::Record])
+        .order_by_asc(Column::Name)
+        .into_tuple::<(String, String)>()
+        .all(connection)
+        .await;
+    let rows = found.map_err(during("list hosts"))?;
+    rows.into_iter().map(|(name, record)| At { table: "hosts", key: &name }.json(&record)).collect()
+}
+
+/// Keeps what people say of hosts; what agents saw stays.
+pub(crate) async fn put_all<'a>(
+    connection: &impl ConnectionTrait,
+    hosts: impl Iterator<Item = &'a HostRecord>,
+) -> Result<(), StoreError> {
+    let hosts: Vec<&HostRecord> = hosts.collect();
+    for some in hosts.chunks(crate::fleet::ROWS_AT_ONCE) {
+        let mut rows = Vec::with_capacity(some.len());
+        for host in some {
+            rows.push(ActiveModel {
+                name: Set(host.name.to_string()),
+                record: Set(said_text(host)?),
+                facts: Set(None),
+                last_seen: Set(None),
+            });
+        }
+        let only_record = OnConflict::column(Column::Name).update_column(Column::Record).to_owned();
+        let put = Entity::insert_many(rows).on_conflict(only_record);
+        put.exec_without_returning(connection).await.map_err(during("keep hosts"))?;
+    }
+    Ok(())
+}
+
+/// Forgets a host.
+pub(crate) async fn remove(
     connection: &impl ConnectionTrait,
     name: &str,
-    record: String,
 ) -> Result<(), StoreError> {
-    let row = ActiveModel {
-        name: Set(name.to_owned()),
-        record: Set(record),
-        facts: Set(None),
-        last_seen: Set(None),
-    };
-    let only_record = OnConflict::column(Column::Name).update_column(Column::Record).to_owned();
-    let put = Entity::insert(row).on_conflict(only_record).exec_without_returning(connection).await;
-    put.map_err(during("keep a host"))?;
-    Ok(())
+    let removed = Entity::delete_by_id(name.to_owned()).exec(connection).await;
+    removed.map(drop).map_err(during("remove a host"))
 }
 
 fn host_of(row: Model) -> Result<HostRecord, StoreError> {

@@ -3,6 +3,10 @@
 use sea_orm_migration::prelude::*;
 
 mod m0001_first_tables;
+mod m0002_windows;
+mod m0003_fleet;
+mod m0004_notifications;
+mod table;
 
 /// Brings tables to this version.
 pub(crate) struct Migrator;
@@ -10,6 +14,11 @@ pub(crate) struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_first_tables::Migration)]
+        vec![
+            Box::new(m0001_first_tables::Migration),
+            Box::new(m0002_windows::Migration),
+            Box::new(m0003_fleet::Migration),
+            Box::new(m0004_notifications::Migration),
+        ]
     }
 }

@@ -34,11 +34,18 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn set_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
-        let row = ActiveModel { name: Set(name.to_owned()), value: Set(value.to_owned()) };
-        let replace = OnConflict::column(Column::Name).update_column(Column::Value).to_owned();
-        let put =
-            Entity::insert(row).on_conflict(replace).exec_without_returning(&self.write).await;
-        put.map_err(during("keep a setting"))?;
-        Ok(())
+        put(&self.write, name, value).await
     }
+}
+
+/// Keeps a value.
+pub(crate) async fn put(
+    connection: &impl ConnectionTrait,
+    name: &str,
+    value: &str,
+) -> Result<(), StoreError> {
+    let row = ActiveModel { name: Set(name.to_owned()), value: Set(value.to_owned()) };
+    let replace = OnConflict::column(Column::Name).update_column(Column::Value).to_owned();
+    let put = Entity::insert(row).on_conflict(replace).exec_without_returning(connection).await;
+    put.map(drop).map_err(during("keep a setting"))
 }

@@ -142,6 +142,7 @@ pub(crate) fn signed() -> CertificateInput {
                     points: 30,
                     text: "criticality is high".to_owned(),
                     mitigation: "place it in a late wave, after hosts of the same role".to_owned(),
+                    ..RiskReason::default()
                 }],
             },
             people: People {

@@ -50,6 +50,10 @@ macro_rules! facts {
 facts!(all:
     rows::user_is_found_by_the_hash_of_its_token_only,
     rows::import_keeps_what_agents_saw,
+    rows::change_that_is_refused_or_tried_leaves_nothing,
+    rows::every_change_of_a_record_is_kept_with_who_and_when,
+    rows::sites_clusters_and_engineers_are_kept_and_removed,
+    rows::risks_have_numbers_and_weights_have_versions,
     rows::enrolment_does_not_forget_what_people_said,
     rows::last_report_of_a_host_replaces_the_one_before,
     rows::newest_plan_is_that_of_the_highest_generation,

@@ -62,6 +62,7 @@ fn risk() -> RiskScore {
         points,
         text: text.to_owned(),
         mitigation: mitigation.to_owned(),
+        ..RiskReason::default()
     };
     RiskScore {
         score: 45,

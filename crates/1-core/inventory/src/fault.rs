@@ -1,0 +1,292 @@
+//! What is wrong with records that people gave: all of it at once.
+
+mod circle;
+
+use crate::{Fleet, HostRecord, Lifecycle, RecordKind};
+use jiff::tz::TimeZoneDatabase;
+use refit_names::HostName;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One fault of one field of one record.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct FleetFault {
+    /// What the record is about.
+    pub kind: RecordKind,
+    /// Its name.
+    pub name: String,
+    /// Its field.
+    pub field: String,
+    /// What was found and what was expected.
+    pub text: String,
+}
+
+impl std::fmt::Display for FleetFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}, {}: {}", self.kind, self.name, self.field, self.text)
+    }
+}
+
+/// Below this likeness another name would be a guess.
+const LIKE_ENOUGH: f64 = 0.8;
+/// Hosts of a circle that are named; the rest is counted.
+const CIRCLE_NAMES_MAX: usize = 12;
+
+/// `; did you mean ...?` with the name that is most like the one found, if one is.
+#[must_use]
+pub fn did_you_mean<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let like = |name: &&str| strsim::jaro_winkler(&found.to_lowercase(), &name.to_lowercase());
+    let best = known.map(|name| (like(&name), name)).max_by(|a, b| a.0.total_cmp(&b.0));
+    match best {
+        Some((likeness, name)) if likeness >= LIKE_ENOUGH => format!("; did you mean `{name}`?"),
+        _ => String::new(),
+    }
+}
+
+impl Fleet {
+    /// Every fault that the changes brought in or touch. Names in `assumed` count as hosts: they have faults of their own.
+    ///
+    /// Sites and clusters are checked as soon as one of their kind has a record; before that nobody keeps them.
+    #[must_use]
+    pub fn faults(&self, assumed: &BTreeSet<HostName>) -> Vec<FleetFault> {
+        let mut faults = Vec::new();
+        let touched = |kind| {
+            let of_kind = self.changes().iter().filter(move |change| change.kind == kind);
+            of_kind.map(|change| change.name.as_str()).collect::<BTreeSet<_>>()
+        };
+        let hosts = touched(RecordKind::Host);
+        let known = Known::of(self);
+        for host in self.hosts().values().filter(|host| hosts.contains(host.name.as_str())) {
+            self.host_faults(host, assumed, &known, &mut faults);
+        }
+        self.cluster_faults(&touched(RecordKind::Cluster), &hosts, assumed, &mut faults);
+        self.engineer_faults(&touched(RecordKind::Engineer), &known, &mut faults);
+        self.site_faults(&touched(RecordKind::Site), &mut faults);
+        self.removal_faults(&mut faults);
+        for circle in circle::circles(self) {
+            if circle.iter().any(|name| hosts.contains(name.as_str())) {
+                faults.push(circle_fault(&circle));
+            }
+        }
+        faults
+    }
+
+    fn host_faults(
+        &self,
+        host: &HostRecord,
+        assumed: &BTreeSet<HostName>,
+        known: &Known<'_>,
+        faults: &mut Vec<FleetFault>,
+    ) {
+        let mut fault = |field: &str, text: String| {
+            let (kind, name) = (RecordKind::Host, host.name.to_string());
+            faults.push(FleetFault { kind, name, field: field.to_owned(), text });
+        };
+        if !known.sites.is_empty() && !known.sites.contains(host.site.as_str()) {
+            fault("site", unknown("site", host.site.as_str(), &known.sites));
+        }
+        if let Some(cluster) = &host.cluster
+            && !known.clusters.is_empty()
+            && !known.clusters.contains(cluster.as_str())
+        {
+            fault("cluster", unknown("cluster", cluster, &known.clusters));
+        }
+        if let Some(windows) = &known.windows {
+            for window in host.windows.iter().filter(|name| !windows.contains(name.as_str())) {
+                fault("windows", unknown("window", window.as_str(), windows));
+            }
+        }
+        for before in &host.after {
+            if *before == host.name {
+                fault("after", "a host cannot wait for itself".to_owned());
+            } else if !self.hosts().contains_key(before) && !assumed.contains(before) {
+                let names = self.hosts().keys().map(HostName::as_str);
+                let meant = did_you_mean(before.as_str(), names);
+                fault("after", format!("host `{before}` is not known{meant}"));
+            }
+        }
+    }
+
+    /// A cluster that could be down as a whole, that is larger than it may be, or whose order names others.
+    fn cluster_faults(
+        &self,
+        touched: &BTreeSet<&str>,
+        hosts: &BTreeSet<&str>,
+        assumed: &BTreeSet<HostName>,
+        faults: &mut Vec<FleetFault>,
+    ) {
+        let mut members: BTreeMap<&str, Vec<&HostRecord>> = BTreeMap::new();
+        for host in self.hosts().values().filter(|host| host.lifecycle == Lifecycle::Active) {
+            if let Some(cluster) = &host.cluster {
+                members.entry(cluster).or_default().push(host);
+            }
+        }
+        let none = Vec::new();
+        for cluster in self.clusters().values() {
+            let members = members.get(cluster.name.as_str()).unwrap_or(&none);
+            let joined = members.iter().any(|host| hosts.contains(host.name.as_str()));
+            if !joined && !touched.contains(cluster.name.as_str()) {
+                continue;
+            }
+            let mut fault = |field: &str, text: String| {
+                let (kind, name) = (RecordKind::Cluster, cluster.name.clone());
+                faults.push(FleetFault { kind, name, field: field.to_owned(), text });
+            };
+            let count = u32::try_from(members.len()).unwrap_or(u32::MAX);
+            if let Some(most) = cluster.members_max.filter(|most| count > *most) {
+                let names = names_of(members.iter().map(|host| host.name.as_str()));
+                fault(
+                    "members_max",
+                    format!("it has {count} members, at most {most} are allowed: {names}"),
+                );
+            }
+            if cluster.down_at_once == 0 {
+                fault(
+                    "down_at_once",
+                    "0 members may be down, so none could ever be changed; expected at least 1"
+                        .to_owned(),
+                );
+            } else if count >= 2 && cluster.down_at_once >= count {
+                let most = count - 1;
+                let at_once = cluster.down_at_once;
+                fault(
+                    "down_at_once",
+                    format!(
+                        "{at_once} of its {count} members may be down, so nobody would be left; expected at most {most}"
+                    ),
+                );
+            }
+            let is_member = |name: &HostName| members.iter().any(|host| host.name == *name);
+            for name in cluster
+                .order
+                .iter()
+                .filter(|name| !members.is_empty() && !is_member(name) && !assumed.contains(*name))
+            {
+                fault("order", format!("host `{name}` is not a member of the cluster"));
+            }
+        }
+    }
+
+    fn engineer_faults(
+        &self,
+        touched: &BTreeSet<&str>,
+        known: &Known<'_>,
+        faults: &mut Vec<FleetFault>,
+    ) {
+        let changed = self.engineers().values().filter(|one| touched.contains(one.name.as_str()));
+        for engineer in changed {
+            let mut fault = |field: &str, text: String| {
+                let (kind, name) = (RecordKind::Engineer, engineer.name.to_string());
+                faults.push(FleetFault { kind, name, field: field.to_owned(), text });
+            };
+            if engineer.hosts_at_once == 0 {
+                fault(
+                    "hosts_at_once",
+                    "0: they could never look after a host; expected at least 1".to_owned(),
+                );
+            }
+            for site in engineer.sites.iter().filter(|site| !known.sites.contains(site.as_str())) {
+                if !known.sites.is_empty() {
+                    fault("sites", unknown("site", site.as_str(), &known.sites));
+                }
+            }
+            if let Some(windows) = &known.windows {
+                for window in
+                    engineer.available.iter().filter(|one| !windows.contains(one.as_str()))
+                {
+                    fault("available", unknown("window", window.as_str(), windows));
+                }
+            }
+        }
+    }
+
+    fn site_faults(&self, touched: &BTreeSet<&str>, faults: &mut Vec<FleetFault>) {
+        let zones = TimeZoneDatabase::bundled();
+        for site in self.sites().values().filter(|site| touched.contains(site.name.as_str())) {
+            let mut fault = |field: &str, text: String| {
+                let (kind, name) = (RecordKind::Site, site.name.to_string());
+                faults.push(FleetFault { kind, name, field: field.to_owned(), text });
+            };
+            if !zones.get(&site.zone).is_ok_and(|zone| zone.iana_name() == Some(&site.zone)) {
+                let names: Vec<String> = zones.available().map(|zone| zone.to_string()).collect();
+                let meant = did_you_mean(&site.zone, names.iter().map(String::as_str));
+                fault("zone", format!("`{}` is no IANA time zone{meant}", site.zone));
+            }
+            if site.down_at_once == Some(0) {
+                fault(
+                    "down_at_once",
+                    "0: no host could ever be changed; expected at least 1".to_owned(),
+                );
+            }
+            if site.bandwidth.is_some_and(|bytes| bytes.0 == 0) {
+                fault(
+                    "bandwidth",
+                    "0: nothing could ever be fetched; leave it out for no limit".to_owned(),
+                );
+            }
+        }
+    }
+
+    /// A site or cluster that is taken away while hosts name it.
+    fn removal_faults(&self, faults: &mut Vec<FleetFault>) {
+        for change in
+            self.changes().iter().filter(|change| change.what == crate::ChangeKind::Removed)
+        {
+            let names = |host: &&HostRecord| match change.kind {
+                RecordKind::Site => host.site.as_str() == change.name,
+                RecordKind::Cluster => host.cluster.as_deref() == Some(&change.name),
+                _ => false,
+            };
+            let hosts: Vec<_> = self.hosts().values().filter(names).collect();
+            if !hosts.is_empty() {
+                let (kind, name) = (change.kind, change.name.clone());
+                let named = names_of(hosts.iter().map(|host| host.name.as_str()));
+                let text = format!("{} hosts still name it: {named}", hosts.len());
+                faults.push(FleetFault { kind, name, field: "name".to_owned(), text });
+            }
+        }
+    }
+}
+
+fn circle_fault(circle: &[&HostName]) -> FleetFault {
+    let first = circle.iter().enumerate().min_by_key(|(_, name)| **name).map_or(0, |(at, _)| at);
+    let turned = circle[first..].iter().chain(&circle[..first]);
+    let mut shown: Vec<&str> = turned.take(CIRCLE_NAMES_MAX).map(|name| name.as_str()).collect();
+    let name = shown.first().copied().unwrap_or_default().to_owned();
+    if circle.len() > shown.len() {
+        shown.push("…");
+    }
+    let text =
+        format!("{} hosts wait for each other: {} → {name}", circle.len(), shown.join(" → "));
+    FleetFault { kind: RecordKind::Host, name, field: "after".to_owned(), text }
+}
+
+/// Names that may be used.
+struct Known<'a> {
+    sites: BTreeSet<&'a str>,
+    clusters: BTreeSet<&'a str>,
+    windows: Option<BTreeSet<&'a str>>,
+}
+
+impl<'a> Known<'a> {
+    fn of(fleet: &'a Fleet) -> Self {
+        let windows = fleet.windows().map(|all| all.iter().map(|name| name.as_str()).collect());
+        Self {
+            sites: fleet.sites().keys().map(|name| name.as_str()).collect(),
+            clusters: fleet.clusters().keys().map(String::as_str).collect(),
+            windows,
+        }
+    }
+}
+
+fn unknown(what: &str, found: &str, known: &BTreeSet<&str>) -> String {
+    format!("{what} `{found}` is not known{}", did_you_mean(found, known.iter().copied()))
+}
+
+fn names_of<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let mut shown: Vec<&str> = names.take(CIRCLE_NAMES_MAX + 1).collect();
+    if shown.len() > CIRCLE_NAMES_MAX {
+        shown[CIRCLE_NAMES_MAX] = "…";
+    }
+    shown.join(", ")
+}
