@@ -39,10 +39,21 @@ pub struct EngineInput {
     pub log: Arc<dyn StepLog>,
     /// Makes release trees.
     pub releases: Arc<dyn StageRelease>,
+    /// Asked before each leg but the first begins.
+    pub gate: Arc<dyn LegGate>,
     /// The machine that can restart.
     pub machine: Arc<dyn Machine>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+}
+
+/// Says whether the next leg may begin: between two legs the host stands whole on a build, and may stay there.
+pub trait LegGate: Send + Sync {
+    /// Asked once a leg is about to begin, and again after a crash; may take a while.
+    ///
+    /// # Errors
+    /// Why not: the order then ends on the build that runs.
+    fn may_begin(&self, order: &Order, leg: u32) -> Result<(), Cause>;
 }
 
 /// Makes release trees from verified content. The agent provides it over `refit-content`.

@@ -94,6 +94,30 @@ fn failed_migration_brings_files_and_database_back_together() {
 }
 
 #[test]
+fn second_leg_that_may_not_begin_leaves_the_host_whole_on_the_first() {
+    let bench = Bench::new(LEG_STEPS);
+    let journal = bench.journal();
+    let engine = bench.engine(journal.clone());
+    engine.stage(&|_| ()).unwrap();
+    bench.gate.close("order.pack-withdrawn");
+    let RunEnd::Finished { outcome, .. } = engine.run(&|_| ()).unwrap() else { panic!() };
+    let OrderOutcome::RolledBack { build, refused, cause } = &outcome else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!((build.as_str(), refused.as_str()), ("1100", "1200"));
+    assert_eq!(cause.code, "order.pack-withdrawn");
+    bench.assert_whole("1100");
+    assert_eq!(bench.gate.asked(), [1], "the first leg is admitted by whoever starts the engine");
+    // No deed of the second leg was begun after the start.
+    let entries = journal.after(0, 1000).unwrap();
+    let start = entries.iter().position(|entry| entry.body == EntryBody::DeployStarted {}).unwrap();
+    let applied = entries[start..].iter().any(|entry| {
+        matches!(&entry.body, EntryBody::Intent { leg: 1, verb: refit_journal::Verb::Apply, .. })
+    });
+    assert!(!applied);
+}
+
+#[test]
 fn release_that_does_not_start_is_taken_back() {
     let bench = Bench::new(LEG_STEPS);
     bench.break_release("1100");

@@ -33,6 +33,7 @@ mod run;
 mod status;
 mod stop;
 mod sync;
+mod withdrawn;
 mod worker;
 
 pub use admission::{Admission, Refusal, admit};

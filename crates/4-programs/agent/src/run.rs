@@ -12,6 +12,7 @@ use crate::{
     releases::ContentReleases,
     stop::StopLog,
     sync,
+    withdrawn::Gate,
     worker::{self, Orders},
 };
 use refit_ambient::Ambient;
@@ -163,6 +164,7 @@ impl Agent {
                 cache: self.chunks(),
                 seed_trees: self.seed_trees(),
             }),
+            gate: Arc::new(Gate::of(self)),
             machine: Arc::clone(&self.machine),
             clock: Arc::clone(&self.ambient.clock),
         })

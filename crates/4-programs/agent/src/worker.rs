@@ -6,6 +6,7 @@ use crate::{
     orders::OrderStoreError,
     prepare::{self, Prepared},
     run::Agent,
+    withdrawn::Gate,
 };
 use refit_client::Backoff;
 use refit_host::{
@@ -135,7 +136,7 @@ async fn assigned(
     orders: &mut Orders,
     assignment: Assignment,
 ) -> Result<Option<Duration>, Cause> {
-    let Assignment { order, permission } = assignment;
+    let Assignment { order, permission, .. } = assignment;
     // Told again of what is finished: say it again.
     if let Some(Reached::Finished { outcome, evidence }) = reached_if_stored(agent, &order)? {
         agent.board.say(&order, Standing::Finished { outcome, evidence });
@@ -179,6 +180,10 @@ async fn prepare_and_go(
         _ => Permission::Withdrawn,
     };
     if newest == Permission::Deploy && !orders.stopping() {
+        if let Err(cause) = Gate::of(agent).check(order, 0..order.legs.len()).await {
+            refuse(agent, order, cause);
+            return Some(LOOK_AGAIN);
+        }
         return carry_out(agent, orders, order).await;
     }
     None

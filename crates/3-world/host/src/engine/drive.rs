@@ -78,6 +78,14 @@ impl Engine {
                 self.remember_service()?;
                 self.push(entries, EntryBody::DeployStarted {})?;
             }
+            Move::Run { leg, verb: Verb::Apply, .. }
+                if leg > 0
+                    && !leg_begun(entries, leg)
+                    && let Err(cause) = self.input.gate.may_begin(&self.input.order, leg) =>
+            {
+                tracing::warn!(leg, code = cause.code, cause = cause.text, "the leg does not begin");
+                self.push(entries, EntryBody::RollbackDecided { leg, cause })?;
+            }
             Move::Run { leg, step, verb, attempt, .. } => {
                 let chosen = Chosen { leg, step, verb, attempt };
                 self.show(&chosen, position, entries, heartbeat);
@@ -302,6 +310,14 @@ impl Engine {
         self.push(entries, outcome(leg, id, Verb::Apply, result, took))?;
         Ok(None)
     }
+}
+
+/// Whether a deed of the leg was begun since the order was: what prepare staged does not count.
+fn leg_begun(entries: &[Entry], wanted: u32) -> bool {
+    let deploying = entries.iter().skip_while(|entry| entry.body != EntryBody::DeployStarted {});
+    deploying.into_iter().any(
+        |entry| matches!(&entry.body, EntryBody::Intent { leg, .. } if *leg == wanted),
+    )
 }
 
 fn outcome(leg: u32, id: &StepId, verb: Verb, result: StepResult, took: Duration) -> EntryBody {

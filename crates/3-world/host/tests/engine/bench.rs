@@ -2,7 +2,7 @@
 
 use refit_ambient::Ambient;
 use refit_host::{
-    engine::{Engine, EngineInput, StageRelease},
+    engine::{Engine, EngineInput, LegGate, StageRelease},
     error::StepError,
     journal::{Journal, JournalError, StepLog},
     layout::Layout,
@@ -65,6 +65,31 @@ pub(crate) struct Bench {
     steps: String,
     pub(crate) releases: Arc<Releases>,
     pub(crate) machine: Arc<TestMachine>,
+    pub(crate) gate: Arc<Gate>,
+}
+
+/// Says of each leg whether it may begin.
+#[derive(Default)]
+pub(crate) struct Gate {
+    closed: Mutex<Option<Cause>>,
+    asked: Mutex<Vec<u32>>,
+}
+
+impl Gate {
+    pub(crate) fn close(&self, code: &str) {
+        let cause = Cause { code: code.to_owned(), text: "taken back".to_owned() };
+        *self.closed.lock().unwrap() = Some(cause);
+    }
+    pub(crate) fn asked(&self) -> Vec<u32> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+impl LegGate for Gate {
+    fn may_begin(&self, _: &Order, leg: u32) -> Result<(), Cause> {
+        self.asked.lock().unwrap().push(leg);
+        self.closed.lock().unwrap().clone().map_or(Ok(()), Err)
+    }
 }
 
 /// Makes releases by hand, as the agent makes them from chunks.
@@ -155,6 +180,7 @@ impl Bench {
             steps: steps.to_owned(),
             releases: Arc::new(releases),
             machine: Arc::default(),
+            gate: Arc::default(),
         };
         let layout = bench.layout();
         bench.releases.lay("1000", &layout.release(&BuildId::parse("1000").unwrap()));
@@ -251,6 +277,7 @@ impl Bench {
             state: self.state(),
             log,
             releases: self.releases.clone(),
+            gate: self.gate.clone(),
             machine: self.machine.clone(),
             clock: Ambient::system().clock,
         })
