@@ -107,11 +107,28 @@ impl Calendar {
         from: Timestamp,
         until: Timestamp,
     ) -> Result<Vec<Opening>, UnknownWindow> {
-        let compiled = self.compiled(name)?;
-        let spans = compiled.spans(from, until);
+        let covers = |freeze: &Freeze| freeze.scope.covers(place.site, place.role, place.product);
+        self.openings_where(name, from, until, covers)
+    }
+
+    /// As [`Calendar::openings`], for whoever does not ask for one place: the freezes that `counts` names are cut out.
+    ///
+    /// # Errors
+    /// [`UnknownWindow`].
+    pub fn openings_where(
+        &self,
+        name: &WindowName,
+        from: Timestamp,
+        until: Timestamp,
+        counts: impl Fn(&Freeze) -> bool,
+    ) -> Result<Vec<Opening>, UnknownWindow> {
+        let spans = self.compiled(name)?.spans(from, until);
         let whole = |span: Span| opening(name, span);
         let Some((first, last)) = spans.first().zip(spans.last()) else { return Ok(Vec::new()) };
-        let freezes: Vec<&Freeze> = self.freezes_of(place, first.opens, last.closes).collect();
+        let near = |freeze: &&Freeze| {
+            freeze.from < last.closes && freeze.until > first.opens && counts(freeze)
+        };
+        let freezes: Vec<&Freeze> = self.0.freezes.iter().filter(near).collect();
         if freezes.is_empty() {
             return Ok(spans.into_iter().map(whole).collect());
         }
@@ -129,8 +146,7 @@ impl Calendar {
         from: Timestamp,
         until: Timestamp,
     ) -> Result<Vec<Opening>, UnknownWindow> {
-        let spans = self.compiled(name)?.spans(from, until);
-        Ok(spans.into_iter().map(|span| opening(name, span)).collect())
+        self.openings_where(name, from, until, |_| false)
     }
 
     /// Whether `place` may be changed in this window at this moment.

@@ -40,6 +40,14 @@ pub enum CalendarError {
         /// How often.
         found: usize,
     },
+    /// A window of this name is there already.
+    #[error(
+        "window `{window}` is there already and says otherwise, expected a new name or an order to replace it"
+    )]
+    Taken {
+        /// Which.
+        window: WindowName,
+    },
     /// Not an IANA zone.
     #[error("window `{window}`: zone `{zone}` is unknown, expected an IANA name{}", meant(.suggestion))]
     UnknownZone {
@@ -126,7 +134,9 @@ impl CalendarError {
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
-            Self::DuplicateWindow { .. } | Self::DuplicateFreeze { .. } => "window.duplicate",
+            Self::DuplicateWindow { .. } | Self::DuplicateFreeze { .. } | Self::Taken { .. } => {
+                "window.duplicate"
+            }
             Self::UnknownZone { .. } => "window.unknown-zone",
             Self::Rule { .. } => "window.bad-rule",
             Self::NeverOpens { .. } => "window.never-opens",
@@ -139,7 +149,9 @@ impl CalendarError {
     #[must_use]
     pub const fn property(&self) -> &'static str {
         match self {
-            Self::DuplicateWindow { .. } | Self::DuplicateFreeze { .. } => "SUMMARY",
+            Self::DuplicateWindow { .. } | Self::DuplicateFreeze { .. } | Self::Taken { .. } => {
+                "SUMMARY"
+            }
             Self::UnknownZone { .. } | Self::Year { .. } => "DTSTART",
             Self::Length { .. } | Self::EmptyFreeze { .. } => "DTEND",
             Self::Rule { .. } | Self::NeverOpens { .. } | Self::Overlap { .. } => "RRULE",

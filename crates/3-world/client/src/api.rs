@@ -1,6 +1,7 @@
 //! The API for people and programs: one method per route of `protocol::v1`.
 
 mod papers;
+mod windows;
 
 use crate::{error::ClientError, events::EventStream, http, trust};
 use refit_names::{BuildId, HostName, ProductName, RolloutName};

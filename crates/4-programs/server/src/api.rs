@@ -7,15 +7,19 @@ mod enrolment;
 mod events;
 mod health;
 mod hosts;
+mod notifications;
 mod repository;
+mod papers;
 mod rollouts;
 mod signoff;
 mod updates;
 mod users;
+mod windows;
 
 pub(crate) use auth::person_of;
 pub(crate) use health::router as health;
-pub(crate) use updates::available;
+pub(crate) use notifications::newest;
+pub(crate) use updates::{available, installed};
 
 use crate::app::App;
 use auth::Needs;
@@ -65,10 +69,47 @@ fn routes() -> Vec<Route> {
         read("/hosts", get(hosts::list)),
         read("/hosts/{host}", get(hosts::one)),
         act("/hosts/import", &[Planner], post(hosts::import)),
+        read("/windows", get(windows::list)),
+        act("/windows", &[Planner], post(windows::put)),
+        act("/windows/{window}/remove", &[Planner], post(windows::remove)),
+        read("/windows/{window}/openings", get(windows::openings)),
+        read("/freezes", get(windows::freezes)),
+        act("/freezes", &[Planner], post(windows::add_freeze)),
+        act("/freezes/{freeze}/remove", &[Planner], post(windows::remove_freeze)),
+        Route {
+            method: Method::GET,
+            path: "/windows.ics",
+            needs: Needs::AnyoneOrFeed,
+            handler: get(windows::feed),
+        },
+        read("/feeds", get(windows::feeds)),
+        Route {
+            method: Method::POST,
+            path: "/feeds",
+            needs: Needs::Anyone,
+            handler: post(windows::add_feed),
+        },
+        Route {
+            method: Method::POST,
+            path: "/feeds/{id}/remove",
+            needs: Needs::Anyone,
+            handler: post(windows::remove_feed),
+        },
         read("/repository", get(repository::view)),
         act("/repository/refresh", &[Planner], post(repository::refresh)),
         read("/updates", get(updates::list)),
         read("/updates/path", get(updates::path)),
+        read("/updates/graph", get(updates::graph)),
+        act("/updates/check", &[Planner], post(updates::check)),
+        read("/notifications/channels", get(notifications::channels)),
+        act("/notifications/channels", &[Administrator], post(notifications::add)),
+        act(
+            "/notifications/channels/{id}/remove",
+            &[Administrator],
+            post(notifications::remove),
+        ),
+        act("/notifications/channels/{id}/test", &[Administrator], post(notifications::test)),
+        read("/notifications/events", get(notifications::events)),
         read("/rollouts", get(rollouts::list)),
         act("/rollouts", &[Planner], post(rollouts::add)),
         read("/rollouts/{name}", get(rollouts::one)),
@@ -94,6 +135,7 @@ fn routes() -> Vec<Route> {
         read("/rollouts/{name}/certificates", get(signoff::list)),
         read("/rollouts/{name}/hosts/{host}/certificate", get(signoff::envelope)),
         read("/rollouts/{name}/hosts/{host}/certificate.pdf", get(signoff::pages)),
+        read("/rollouts/{name}/rehearsal", get(papers::rehearsal)),
         read("/signing-key", get(signoff::key)),
     ]
 }
@@ -103,7 +145,7 @@ fn routes() -> Vec<Route> {
 pub fn access_table() -> Vec<(String, &'static str, &'static [Right])> {
     let row = |route: Route| {
         let rights = match route.needs {
-            Needs::Anyone => &[][..],
+            Needs::Anyone | Needs::AnyoneOrFeed => &[][..],
             Needs::OneOf(rights) => rights,
         };
         (route.method.to_string(), route.path, rights)

@@ -31,7 +31,13 @@ pub(crate) struct Parts {
     pub(crate) signer: SigningKey,
     pub(crate) depot: Option<Depot>,
     pub(crate) hub: Hub,
+    /// Windows and freezes as they were compiled last.
+    pub(crate) calendar: crate::calendar::Compiled,
     pub(crate) state: PathBuf,
+    /// Rung when something is to be sent.
+    pub(crate) deliveries: tokio::sync::Notify,
+    /// Opens and closes secrets at rest.
+    pub(crate) seal: crate::notify::Seal,
     /// Rises with each change of a rollout that people may watch.
     pub(crate) changes: watch::Sender<u64>,
     /// Turns to typeset: more at once than processors make each of them late.

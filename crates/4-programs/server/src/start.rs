@@ -46,6 +46,8 @@ pub struct ServerOptions {
     pub repository: Option<RepositoryOptions>,
     /// How often the repository is looked at.
     pub refresh_every: Duration,
+    /// What chance adds to it at most.
+    pub check_jitter: Duration,
 }
 
 /// Where packs come from.
@@ -100,8 +102,10 @@ pub async fn start(options: ServerOptions, ambient: Ambient) -> Result<ServerHan
     let signer = signer(state, &ambient)?;
     let store = Store::open(&database(&options)?).await?;
     administrator(&store, state, &ambient).await?;
-    let depot =
-        options.repository.as_ref().map(|repository| Depot::open(state, repository)).transpose()?;
+    let (every, jitter) = (options.refresh_every, options.check_jitter);
+    let open = |repository| Depot::open(state, repository, every, jitter);
+    let depot = options.repository.as_ref().map(open).transpose()?;
+    let seal = crate::notify::Seal::open(state, &ambient)?;
     let ca_path = state.join("ca.pem");
     let tls_config = tls::config(&authority, certificate)?;
     let (stop, stopped) = watch::channel(false);
@@ -112,6 +116,9 @@ pub async fn start(options: ServerOptions, ambient: Ambient) -> Result<ServerHan
         signer,
         depot,
         hub: crate::hub::Hub::default(),
+        calendar: crate::calendar::Compiled::default(),
+        deliveries: tokio::sync::Notify::new(),
+        seal,
         state: state.clone(),
         changes: watch::Sender::new(0),
         typesetting: tokio::sync::Semaphore::new(TYPESETTERS),
@@ -135,7 +142,7 @@ pub async fn start(options: ServerOptions, ambient: Ambient) -> Result<ServerHan
     };
     let router = router::router(&app, console);
     tasks.spawn(tls::serve(listener, tls_config, router, stopped));
-    tasks::spawn(&app, options.refresh_every, &mut tasks);
+    tasks::spawn(&app, &mut tasks);
     tracing::info!(url, console = console_url, engine = ?store.engine(), "server started");
     Ok(ServerHandle {
         url,

@@ -18,6 +18,8 @@ use refit_protocol::v1::{Right, Whoami};
 pub(crate) enum Needs {
     /// Any token.
     Anyone,
+    /// Any token, or the secret of a feed in the address: calendar programs cannot send headers.
+    AnyoneOrFeed,
     /// A token with one of these rights.
     OneOf(&'static [Right]),
 }
@@ -28,6 +30,14 @@ pub(super) async fn guard(
     mut request: Request,
     next: Next,
 ) -> Answer<Response> {
+    if needs == Needs::AnyoneOrFeed
+        && let Some(secret) = secret_of(&request)
+    {
+        let feed = app.store.feed_by_secret(&token_hash(secret)).await?;
+        let feed = feed.ok_or(Refusal::TokenUnknown)?;
+        request.extensions_mut().insert(feed);
+        return Ok(next.run(request).await);
+    }
     let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token =
         header.and_then(|value| value.strip_prefix("Bearer ")).ok_or(Refusal::TokenMissing)?;
@@ -40,6 +50,10 @@ pub(super) async fn guard(
     }
     request.extensions_mut().insert(person);
     Ok(next.run(request).await)
+}
+
+fn secret_of(request: &Request) -> Option<&str> {
+    request.uri().query()?.split('&').find_map(|pair| pair.strip_prefix("secret="))
 }
 
 /// The person that a token belongs to.
