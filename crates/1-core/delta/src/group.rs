@@ -94,7 +94,7 @@ impl GroupWriter {
 pub struct GroupReader<'a> {
     model: Model,
     coder: Decoder<'a>,
-    inserted: Box<dyn Read + 'a>,
+    inserted: Box<dyn Read + Send + 'a>,
     out: Vec<u8>,
 }
 

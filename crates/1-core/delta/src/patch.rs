@@ -22,28 +22,46 @@ pub fn make(old: &[u8], new: &[u8], level: i32) -> io::Result<Vec<u8>> {
     encoder.finish()
 }
 
-/// Makes exactly `size` bytes of `old` and `frame` and hands them on.
-///
-/// # Errors
-/// [`DeltaError`] when the frame is damaged or holds another number of bytes, or when `to` refuses.
-pub fn apply(old: &[u8], frame: &[u8], size: u64, to: &mut dyn Write) -> Result<(), DeltaError> {
-    let damaged = |source| DeltaError::Damaged { what: "frame", source };
-    let mut decoder =
-        zstd::stream::read::Decoder::with_ref_prefix(frame, old).map_err(damaged)?.single_frame();
-    decoder.window_log_max(WINDOW_LOG).map_err(damaged)?;
-    let (mut block, mut rest) = (vec![0; BLOCK_BYTES], size);
-    loop {
-        let count = decoder.read(&mut block).map_err(damaged)?;
-        if count == 0 {
-            break;
+/// A frame while it is applied: its content, one piece after the other.
+pub struct Patch<'a> {
+    decoder: zstd::stream::read::Decoder<'a, &'a [u8]>,
+    block: Vec<u8>,
+}
+
+impl<'a> Patch<'a> {
+    /// Opens `frame`, which was made for `old`.
+    ///
+    /// # Errors
+    /// [`DeltaError`] when there is no memory for it.
+    pub fn new(old: &'a [u8], frame: &'a [u8]) -> Result<Self, DeltaError> {
+        let open = || {
+            let mut decoder = zstd::stream::read::Decoder::with_ref_prefix(frame, old)?;
+            decoder.window_log_max(WINDOW_LOG)?;
+            Ok(decoder.single_frame())
+        };
+        let decoder = open().map_err(damaged)?;
+        Ok(Self { decoder, block: vec![0; BLOCK_BYTES] })
+    }
+
+    /// Hands on the next `size` bytes.
+    ///
+    /// # Errors
+    /// [`DeltaError`] when the frame is damaged or shorter, or when `to` refuses.
+    pub fn next(&mut self, size: u64, to: &mut dyn Write) -> Result<(), DeltaError> {
+        let mut rest = size;
+        while rest > 0 {
+            let length = usize::try_from(rest).unwrap_or(usize::MAX).min(BLOCK_BYTES);
+            let count = self.decoder.read(&mut self.block[..length]).map_err(damaged)?;
+            if count == 0 {
+                return Err(DeltaError::unsound("frame", format!("{size} bytes"), size - rest));
+            }
+            to.write_all(&self.block[..count]).map_err(|source| DeltaError::Write { source })?;
+            rest -= count as u64;
         }
-        rest = rest.checked_sub(count as u64).ok_or_else(|| {
-            DeltaError::unsound("frame", format!("{size} bytes"), "more than that")
-        })?;
-        to.write_all(&block[..count]).map_err(|source| DeltaError::Write { source })?;
+        Ok(())
     }
-    if rest > 0 {
-        return Err(DeltaError::unsound("frame", format!("{size} bytes"), size - rest));
-    }
-    Ok(())
+}
+
+fn damaged(source: io::Error) -> DeltaError {
+    DeltaError::Damaged { what: "frame", source }
 }

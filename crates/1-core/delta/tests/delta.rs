@@ -1,7 +1,10 @@
 //! Old and new content of several kinds, there and back; and what is not a delta.
 
 use proptest::prelude::*;
-use refit_delta::{DeltaError, GroupReader, GroupWriter, Matcher, patch};
+use refit_delta::{
+    DeltaError, GroupReader, GroupWriter, Matcher,
+    patch::{self, Patch},
+};
 
 fn noise(seed: u64, length: usize) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
@@ -110,17 +113,16 @@ fn extremes_return() {
 }
 
 #[test]
-fn patch_returns_and_refuses_another_length() {
+fn patch_returns_in_pieces_and_not_more_than_it_has() {
     let (old, mut new) = (noise(4, 100_000), noise(4, 100_000));
     new.rotate_left(40_000);
     let frame = patch::make(&old, &new, 9).unwrap();
     assert!(frame.len() < 1_000);
-    let mut made = Vec::new();
-    patch::apply(&old, &frame, new.len() as u64, &mut made).unwrap();
+    let (mut made, mut patch) = (Vec::new(), Patch::new(&old, &frame).unwrap());
+    patch.next(70_000, &mut made).unwrap();
+    patch.next(30_000, &mut made).unwrap();
     assert!(made == new);
-    for size in [0, 99_999, 100_001] {
-        assert!(patch::apply(&old, &frame, size, &mut Vec::new()).is_err());
-    }
+    assert!(patch.next(1, &mut made).is_err());
 }
 
 /// A sink that notices when more comes than was asked for.
@@ -163,7 +165,11 @@ proptest! {
             let Ok(mut reader) = GroupReader::new(&bytes) else { continue };
             let _ = reader.piece(&old, new.len() as u64, &mut counted);
             prop_assert!(counted.0 <= new.len() as u64);
-            let _ = patch::apply(&old, &bytes, 3_000, &mut counted);
+            if let Ok(mut patch) = Patch::new(&old, &bytes) {
+                let mut counted = Counted::default();
+                let _ = patch.next(3_000, &mut counted);
+                prop_assert!(counted.0 <= 3_000);
+            }
         }
     }
 }

@@ -1,13 +1,17 @@
 //! Building a tree from what the seeds and the cache hold.
 
-use crate::{ContentError, Realise, cache::Cache, seeds, tree};
+use crate::{
+    ContentError, Realise,
+    cache::{self, Cache},
+    seeds, tree,
+};
 use refit_names::{ByteSize, Digest};
 use refit_packs::record::{TreeEntry, TreeNode};
 use sha2::{Digest as _, Sha256};
 use std::{
     fs::{self, File, Permissions},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, PermissionsExt, symlink},
+    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, symlink},
     path::Path,
 };
 
@@ -30,7 +34,7 @@ pub fn assemble(realise: &Realise<'_>) -> Result<(), ContentError> {
             source: Box::new(source),
         });
     }
-    let cache = Cache::open(realise.cache, realise.bundle)?;
+    let cache = Cache::open_to_read(realise.cache, realise.bundle)?;
     let partial = tree::partial(into);
     remove(&partial)?;
     let parent =
@@ -87,6 +91,9 @@ fn place(
             symlink(target, &path).map_err(ContentError::io("create", &path))
         }
         TreeNode::File { mode, size, digest, chunks } => {
+            if take_made(realise, *size, digest, &path)? {
+                return set_mode(&path, *mode);
+            }
             let mut file = File::options()
                 .create_new(true)
                 .read(true)
@@ -100,6 +107,31 @@ fn place(
                 .map_err(ContentError::io("write", &path))
         }
     }
+}
+
+/// Links the file that was made from a delta, if there is one; it is compared again, because it was not made durable.
+///
+/// Linked once: two files of the same content are two files, and the cache goes before the release runs.
+fn take_made(
+    realise: &Realise<'_>,
+    size: ByteSize,
+    digest: &Digest,
+    path: &Path,
+) -> Result<bool, ContentError> {
+    let made = cache::made_folder(realise.cache, realise.bundle).join(digest.to_hex());
+    if !made.metadata().is_ok_and(|found| found.is_file() && found.len() == size.0) {
+        return Ok(false);
+    }
+    if tree::digest_of(&made).map_err(ContentError::io("read", &made))? != *digest {
+        fs::remove_file(&made).map_err(ContentError::io("remove", &made))?;
+        return Ok(false);
+    }
+    let is_free = made.metadata().is_ok_and(|found| found.nlink() == 1);
+    if is_free && fs::hard_link(&made, path).is_ok() {
+        return Ok(true);
+    }
+    // Taken by another file already, another file system, or one without links.
+    fs::copy(&made, path).map(|_| true).map_err(ContentError::io("write", path))
 }
 
 /// Takes the seed's file of the same path if it is the very same; leaves `file` empty otherwise.

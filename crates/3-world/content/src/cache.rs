@@ -5,7 +5,7 @@
 //! ```
 //! A record that is cut or damaged counts as absent; a cut one is the last and is overwritten.
 
-use crate::{ContentError, chunking};
+use crate::{ContentError, chunking, tail};
 use refit_names::ChunkId;
 use refit_packs::record::{Bundle, Chunk};
 use std::{
@@ -28,6 +28,13 @@ pub(crate) struct Cache {
     end: u64,
 }
 
+/// How much of the file is looked at when it is opened.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scan {
+    Content,
+    Heads,
+}
+
 #[derive(Clone, Copy)]
 struct Place {
     kind: u8,
@@ -40,23 +47,43 @@ fn path_of(dir: &Path, bundle: &Bundle) -> PathBuf {
     dir.join(format!("{}.chunks", bundle.digest.to_hex()))
 }
 
-/// Forgets the chunks of a bundle, when its trees exist.
+/// Where the files of a bundle lie that were made from deltas, each under its digest.
+pub(crate) fn made_folder(dir: &Path, bundle: &Bundle) -> PathBuf {
+    dir.join(format!("{}.files", bundle.digest.to_hex()))
+}
+
+/// Forgets what arrived of a bundle, when its trees exist.
 ///
 /// # Errors
-/// [`ContentError::Io`] when the file cannot be removed; that there is none is fine.
+/// [`ContentError::Io`] when a file cannot be removed; that there is none is fine.
 pub fn discard(cache: &Path, bundle: &Bundle) -> Result<(), ContentError> {
-    let path = path_of(cache, bundle);
-    match fs::remove_file(&path) {
+    let gone = |path: PathBuf, result: io::Result<()>| match result {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(ContentError::io("remove", path)(error))
         }
         _ => Ok(()),
+    };
+    for path in [path_of(cache, bundle), tail::path_of(cache, bundle)] {
+        let result = fs::remove_file(&path);
+        gone(path, result)?;
     }
+    let folder = made_folder(cache, bundle);
+    let result = fs::remove_dir_all(&folder);
+    gone(folder, result)
 }
 
 impl Cache {
     /// Opens the bundle's file and lists what is whole in it. Waits while another process has it open.
     pub(crate) fn open(dir: &Path, bundle: &Bundle) -> Result<Self, ContentError> {
+        Self::open_and(dir, bundle, Scan::Content)
+    }
+
+    /// As [`Cache::open`], for one who only reads: each chunk is compared with its name when it is taken, not now.
+    pub(crate) fn open_to_read(dir: &Path, bundle: &Bundle) -> Result<Self, ContentError> {
+        Self::open_and(dir, bundle, Scan::Heads)
+    }
+
+    fn open_and(dir: &Path, bundle: &Bundle, scan: Scan) -> Result<Self, ContentError> {
         fs::create_dir_all(dir).map_err(ContentError::io("create", dir))?;
         let path = path_of(dir, bundle);
         let file = File::options()
@@ -68,15 +95,17 @@ impl Cache {
             .map_err(ContentError::io("open", &path))?;
         file.lock().map_err(ContentError::io("lock", &path))?;
         let mut cache = Self { file, path, places: BTreeMap::new(), end: 0 };
-        cache.scan().map_err(ContentError::io("read", cache.path.clone()))?;
+        cache.scan(scan).map_err(ContentError::io("read", cache.path.clone()))?;
         Ok(cache)
     }
 
-    fn scan(&mut self) -> io::Result<()> {
+    fn scan(&mut self, scan: Scan) -> io::Result<()> {
         let length = self.file.metadata()?.len();
         while let Some((id, place)) = self.record_at(self.end, length)? {
             self.end = place.offset + u64::from(place.stored);
-            if self.load(place).is_ok_and(|content| chunking::chunk_id(&content) == id) {
+            let is_sound =
+                || self.load(place).is_ok_and(|content| chunking::chunk_id(&content) == id);
+            if scan == Scan::Heads || is_sound() {
                 self.places.insert(id, place);
             }
         }
@@ -115,6 +144,19 @@ impl Cache {
 
     pub(crate) fn has(&self, id: &ChunkId) -> bool {
         self.places.contains_key(id)
+    }
+
+    /// Of these places in the bundle's list the chunks that are not here.
+    pub(crate) fn absent<'a>(
+        &'a self,
+        bundle: &'a Bundle,
+        places: &'a [u32],
+    ) -> impl Iterator<Item = ChunkId> + 'a {
+        places
+            .iter()
+            .filter_map(|place| bundle.chunks.get(*place as usize))
+            .map(|chunk| chunk.id)
+            .filter(|id| !self.has(id))
     }
 
     /// A chunk's content, compared with its name again: disks forget.
@@ -171,6 +213,7 @@ mod tests {
             size: ByteSize(0),
             digest: Digest::ZERO,
             chunks: Vec::new(),
+            deltas: Vec::new(),
         }
     }
 

@@ -77,6 +77,50 @@ pub enum ContentError {
         /// Bytes that were asked for.
         expected: u64,
     },
+    /// Too few bytes in too much time: the transfer would not end.
+    #[error("{url} sends too slowly: {found} bytes in {window:?}, expected at least {expected}")]
+    TooSlow {
+        /// The bundle's address.
+        url: String,
+        /// Bytes that came.
+        found: u64,
+        /// Fewest bytes that a window must bring.
+        expected: u64,
+        /// In how long.
+        window: Duration,
+    },
+    /// The server has no time now.
+    #[error("{url} answered {status}{}", .retry_after.map(|after| format!(", to be asked again in {} s", after.as_secs())).unwrap_or_default())]
+    Busy {
+        /// The bundle's address.
+        url: String,
+        /// What it said.
+        status: StatusCode,
+        /// When it wants to be asked again.
+        retry_after: Option<Duration>,
+    },
+    /// The server sends its clients to somebody else.
+    #[error("{url} leads to another server: {to}")]
+    Redirected {
+        /// The bundle's address.
+        url: String,
+        /// Where it leads.
+        to: String,
+    },
+    /// The server changed the bytes on their way.
+    #[error("{url} sends content encoded with `{found}`, expected it as it is")]
+    Encoded {
+        /// The bundle's address.
+        url: String,
+        /// Its `Content-Encoding`.
+        found: String,
+    },
+    /// The kept beginning of a chunk did not fit to what came after it.
+    #[error("what was kept of a chunk of {url} is damaged")]
+    TailDamaged {
+        /// The bundle's address.
+        url: String,
+    },
     /// Silence.
     #[error("{url} sent nothing for {silence:?}")]
     Stalled {
@@ -146,18 +190,27 @@ impl ContentError {
         Self::UnfitTree { path: path.to_string(), why: why.into() }
     }
 
+    /// When the server wants to be asked again, if it said so.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Busy { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
     /// Whether the same request may work in a moment.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Unreachable { source, .. } => !source.is_builder() && !source.is_redirect(),
             Self::Status { status, .. } => {
-                status.is_server_error()
-                    || matches!(
-                        *status,
-                        StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT
-                    )
+                status.is_server_error() || *status == StatusCode::REQUEST_TIMEOUT
             }
-            Self::CutShort { .. } | Self::Stalled { .. } => true,
+            Self::CutShort { .. }
+            | Self::Stalled { .. }
+            | Self::TooSlow { .. }
+            | Self::Busy { .. }
+            | Self::TailDamaged { .. } => true,
             _ => false,
         }
     }
@@ -175,6 +228,11 @@ impl Coded for ContentError {
             Self::CutShort { .. } => "content.cut-short",
             Self::TooLong { .. } => "content.too-long",
             Self::Stalled { .. } => "content.stalled",
+            Self::TooSlow { .. } => "content.too-slow",
+            Self::Busy { .. } => "content.busy",
+            Self::Redirected { .. } => "content.redirected",
+            Self::Encoded { .. } => "content.encoded",
+            Self::TailDamaged { .. } => "content.tail-damaged",
             Self::Address { .. } => "content.address",
             Self::ChunkDamaged { .. } => "content.chunk-damaged",
             Self::ChunkMissing { .. } => "content.chunk-missing",

@@ -1,17 +1,22 @@
-//! Bringing every chunk that this host lacks into the cache.
+//! Bringing everything that this host lacks into the cache: the cheapest way per file.
+//!
+//! In this order: the file is there already; it is made from an older file and a delta, if that is fewer bytes than its chunks; chunks
+//! that some local file holds; the rest of the chunks, neighbours together.
 
 use crate::{
-    ContentError, Origin, Realise, cache::Cache, chunking, ranges, ranges::Range, seeds, tree,
+    ContentError, Origin, Realise,
+    apply::{self, Chosen},
+    bring::Bringer,
+    cache::{self, Cache},
+    pace::Pace,
+    seeds, tree,
 };
-use bytes::{Buf, BytesMut};
-use refit_names::{ByteSize, ChunkId};
-use refit_packs::record::{Chunk, TreeNode};
-use std::{collections::BTreeSet, time::Duration};
-
-/// Tries in a row that bring nothing new; any chunk that arrives starts the count again.
-const TRIES_MAX: u32 = 5;
-/// First pause between tries; doubled each time, 6 seconds in all. Longer outages are the agent's to wait for.
-const PAUSE: Duration = Duration::from_millis(200);
+use refit_names::{BuildId, ByteSize, ChunkId, Digest, TreePath};
+use refit_packs::record::{Chunk, TreeEntry, TreeNode};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 /// How far a fetch is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,153 +29,196 @@ pub struct Fetched {
     pub to_fetch: ByteSize,
 }
 
+/// How a fetch is done.
+#[derive(Debug, Clone, Copy)]
+pub struct FetchOptions<'a> {
+    /// The builds whose trees stand among the seeds: deltas from these are of use.
+    pub from: &'a [BuildId],
+    /// Bytes per second that this host may take, together with whoever shares the same [`Pace`].
+    pub pace: Option<&'a Pace>,
+    /// What a server may do before it is given up.
+    pub patience: Patience,
+}
+
+impl Default for FetchOptions<'_> {
+    fn default() -> Self {
+        Self { from: &[], pace: None, patience: Patience::default() }
+    }
+}
+
+/// What a server may do before it is given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// Longest silence.
+    pub silence: Duration,
+    /// Over how long the rate is taken.
+    pub window: Duration,
+    /// Fewer bytes in a window mean that the transfer would never end.
+    pub window_bytes_min: u64,
+    /// First pause between tries; doubled each time.
+    pub pause: Duration,
+    /// Tries in a row that bring nothing new; anything that arrives starts the count again.
+    pub tries_max: u32,
+}
+
+impl Default for Patience {
+    /// 30 s; 1 KiB/s, a tenth of the slowest line that anybody has; 5 tries within 6 seconds: longer outages are the agent's to wait for.
+    fn default() -> Self {
+        let seconds = Duration::from_secs(30);
+        Self {
+            silence: seconds,
+            window: seconds,
+            window_bytes_min: 30 << 10,
+            pause: Duration::from_millis(200),
+            tries_max: 5,
+        }
+    }
+}
+
+/// What a fetch did.
+#[must_use]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FetchReport {
+    /// Bytes.
+    pub fetched: Fetched,
+    /// Files that were made from an older file and a delta.
+    pub made: u64,
+    /// Why deltas were not used although there are some: a damaged one, another old file. Each is a sentence.
+    pub fell_back: Vec<String>,
+}
+
 /// Brings every chunk that this host lacks into the cache, verified. Called again after a failure it goes on where it stopped.
 ///
 /// # Errors
 /// [`ContentError::Unreachable`] and its transient kin after some tries; refusals and wrong content at once.
 pub async fn fetch(origin: &Origin, realise: &Realise<'_>) -> Result<Fetched, ContentError> {
-    tree::check_entries(realise.entries, realise.bundle)?;
-    let mut cache = Cache::open(realise.cache, realise.bundle)?;
-    let mut state = Fetched::default();
-    let mut missing = missing_chunks(realise, &cache, &mut state).await;
-    if !missing.is_empty() && !realise.seeds.is_empty() {
-        let harvested = seeds::harvest(realise, &mut missing, &mut cache).await?;
-        state.reused.0 += harvested.0;
-    }
-    state.to_fetch =
-        ByteSize(lacking(realise, &missing).map(|chunk| u64::from(chunk.stored)).sum());
-    (realise.progress)(state);
-
-    let mut tries = 0;
-    while !missing.is_empty() {
-        let before = missing.len();
-        let result = pass(origin, realise, &mut missing, &mut cache, &mut state).await;
-        cache.sync()?;
-        let Err(error) = result else { continue };
-        tries = if missing.len() < before { 1 } else { tries + 1 };
-        if !error.is_transient() || tries >= TRIES_MAX {
-            return Err(error);
-        }
-        tracing::info!(error = refit_names::chain(&error), tries, "fetch goes on after a pause");
-        tokio::time::sleep(PAUSE * 2_u32.pow(tries - 1)).await;
-    }
-    cache.sync()?;
-    Ok(state)
+    Ok(fetch_with(origin, realise, &FetchOptions::default()).await?.fetched)
 }
 
-/// Chunks of files that no seed has whole and that the cache lacks.
-async fn missing_chunks(
+/// As [`fetch`], with deltas, a rate limit and other patience.
+///
+/// # Errors
+/// As [`fetch`].
+pub async fn fetch_with(
+    origin: &Origin,
     realise: &Realise<'_>,
-    cache: &Cache,
-    state: &mut Fetched,
-) -> BTreeSet<ChunkId> {
+    options: &FetchOptions<'_>,
+) -> Result<FetchReport, ContentError> {
+    tree::check_entries(realise.entries, realise.bundle)?;
+    let mut report = FetchReport::default();
+    let cache = Cache::open(realise.cache, realise.bundle)?;
+    let mut bring = Bringer::new(origin, realise, options, cache)?;
+    let mut wanted = wanted(realise, &bring.cache);
+    let chosen = choose(&mut bring, options, &mut wanted, &mut report).await?;
+
     let mut missing = BTreeSet::new();
-    for entry in realise.entries {
-        let TreeNode::File { size, digest, chunks, .. } = &entry.node else { continue };
-        let ids = chunks
-            .iter()
-            .filter_map(|place| realise.bundle.chunks.get(*place as usize))
-            .map(|chunk| chunk.id);
-        let absent: Vec<ChunkId> = ids.filter(|id| !cache.has(id)).collect();
-        if absent.is_empty() {
+    for (path, file) in &wanted {
+        if chosen.as_ref().is_some_and(|chosen| chosen.covers(path)) {
             continue;
         }
-        if seeds::has_whole(realise.seeds, entry, *size, digest) {
-            state.reused.0 += size.0;
+        if seeds::has_whole(realise.seeds, file.entry, file.size, &file.digest) {
+            bring.state.reused.0 += file.size.0;
         } else {
-            missing.extend(absent);
+            missing.extend(bring.cache.absent(realise.bundle, file.chunks));
         }
         tokio::task::yield_now().await;
     }
-    missing
+    // Who published the deltas had both builds before him: what they leave over is nowhere in the old one.
+    if chosen.is_none() {
+        bring.harvest(&mut missing).await?;
+    }
+    if let Some(chosen) = &chosen {
+        missing.extend(bring.cache.absent(realise.bundle, &chosen.chunks()));
+    }
+    bring.all(&mut missing).await?;
+    if let Some(chosen) = chosen {
+        let outcome = apply::apply(realise, &chosen, &wanted, &bring.cache).await?;
+        report.made += outcome.made;
+        for (path, why) in &outcome.failed {
+            tracing::warn!(file = %path, "delta is not used: {why}");
+        }
+        if let Some((path, why)) = outcome.failed.first() {
+            let others = outcome.failed.len() - 1;
+            report
+                .fell_back
+                .push(format!("`{path}` and {others} more files come as chunks: {why}"));
+        }
+        for (path, _) in &outcome.failed {
+            if let Some(file) = wanted.get(path)
+                && !seeds::has_whole(realise.seeds, file.entry, file.size, &file.digest)
+            {
+                missing.extend(bring.cache.absent(realise.bundle, file.chunks));
+            }
+        }
+        bring.harvest(&mut missing).await?;
+        bring.all(&mut missing).await?;
+    }
+    report.fetched = bring.state;
+    Ok(report)
+}
+
+/// A file that is neither made nor complete in the cache.
+pub(crate) struct Wanted<'a> {
+    pub(crate) entry: &'a TreeEntry,
+    pub(crate) size: ByteSize,
+    pub(crate) digest: Digest,
+    pub(crate) chunks: &'a [u32],
+}
+
+fn wanted<'a>(realise: &'a Realise<'_>, cache: &Cache) -> BTreeMap<&'a TreePath, Wanted<'a>> {
+    let made = cache::made_folder(realise.cache, realise.bundle);
+    let mut wanted = BTreeMap::new();
+    for entry in realise.entries {
+        let TreeNode::File { size, digest, chunks, .. } = &entry.node else { continue };
+        let is_whole = cache.absent(realise.bundle, chunks).next().is_none();
+        let is_made =
+            || made.join(digest.to_hex()).metadata().is_ok_and(|found| found.len() == size.0);
+        if !is_whole && !is_made() {
+            wanted.insert(&entry.path, Wanted { entry, size: *size, digest: *digest, chunks });
+        }
+    }
+    wanted
+}
+
+/// The delta groups that are cheaper than the chunks of the files they make, if any set is for a build that is here.
+async fn choose<'a>(
+    bring: &mut Bringer<'_>,
+    options: &FetchOptions<'_>,
+    wanted: &mut BTreeMap<&'a TreePath, Wanted<'a>>,
+    report: &mut FetchReport,
+) -> Result<Option<Chosen>, ContentError> {
+    let realise = bring.realise;
+    let set = options
+        .from
+        .iter()
+        .find_map(|from| realise.bundle.deltas.iter().find(|set| set.from == *from));
+    let Some(set) = set.filter(|_| !wanted.is_empty() && !realise.seeds.is_empty()) else {
+        return Ok(None);
+    };
+    let mut missing: BTreeSet<ChunkId> = bring.cache.absent(realise.bundle, &set.index).collect();
+    bring.all(&mut missing).await?;
+    let index = match apply::read_index(realise, set, &bring.cache) {
+        Ok(index) => index,
+        Err(why) => {
+            tracing::warn!(from = %set.from, "deltas are not used: {why}");
+            report.fell_back.push(format!("no delta from {} is used: {why}", set.from));
+            return Ok(None);
+        }
+    };
+    let moved = apply::move_files(realise, &index, wanted)?;
+    bring.state.reused.0 += moved.0;
+    let (chosen, unfit) = Chosen::new(realise, index, wanted, &bring.cache);
+    if let Some(why) = unfit {
+        tracing::warn!(from = %set.from, "some deltas are not used: {why}");
+        report.fell_back.push(why);
+    }
+    Ok(Some(chosen))
 }
 
 /// The chunks of `missing` in the order in which they stand in the bundle.
-fn lacking<'a>(
+pub(crate) fn lacking<'a>(
     realise: &'a Realise<'_>,
     missing: &'a BTreeSet<ChunkId>,
 ) -> impl Iterator<Item = Chunk> + 'a {
     realise.bundle.chunks.iter().filter(|chunk| missing.contains(&chunk.id)).copied()
-}
-
-/// Asks once for everything that is missing.
-async fn pass(
-    origin: &Origin,
-    realise: &Realise<'_>,
-    missing: &mut BTreeSet<ChunkId>,
-    cache: &mut Cache,
-    state: &mut Fetched,
-) -> Result<(), ContentError> {
-    let ranges = ranges::coalesce(lacking(realise, missing));
-    for range in &ranges {
-        receive(origin, realise, range, missing, cache, state).await?;
-    }
-    Ok(())
-}
-
-async fn receive(
-    origin: &Origin,
-    realise: &Realise<'_>,
-    range: &Range,
-    missing: &mut BTreeSet<ChunkId>,
-    cache: &mut Cache,
-    state: &mut Fetched,
-) -> Result<(), ContentError> {
-    let mut incoming = origin.open(range, realise.bundle.size.0).await?;
-    let expected = range.end - range.start;
-    let mut chunks = range.chunks.iter().peekable();
-    let (mut held, mut at, mut received) = (BytesMut::new(), range.start, 0);
-    while let Some(part) = incoming.next().await? {
-        received += part.len() as u64;
-        if received > expected {
-            return Err(ContentError::TooLong { url: origin.url.to_string(), expected });
-        }
-        held.extend_from_slice(&part);
-        while let Some(chunk) = chunks.peek() {
-            let gap = usize::try_from(chunk.offset - at).unwrap_or(usize::MAX).min(held.len());
-            held.advance(gap);
-            at += gap as u64;
-            let stored = chunk.stored as usize;
-            if at < chunk.offset || held.len() < stored {
-                break;
-            }
-            accept(origin, chunk, &held[..stored], cache)?;
-            held.advance(stored);
-            at += stored as u64;
-            missing.remove(&chunk.id);
-            state.fetched.0 += stored as u64;
-            (realise.progress)(*state);
-            chunks.next();
-        }
-    }
-    if received < expected {
-        return Err(ContentError::CutShort {
-            url: origin.url.to_string(),
-            expected,
-            found: received,
-        });
-    }
-    Ok(())
-}
-
-/// Compares a frame with its name and keeps it.
-fn accept(
-    origin: &Origin,
-    chunk: &Chunk,
-    frame: &[u8],
-    cache: &mut Cache,
-) -> Result<(), ContentError> {
-    let damaged = |found: String| ContentError::ChunkDamaged {
-        url: origin.url.to_string(),
-        offset: chunk.offset,
-        expected: chunk.id,
-        found,
-    };
-    let content =
-        chunking::expand(frame, chunk.size).map_err(|error| damaged(error.to_string()))?;
-    let found = chunking::chunk_id(&content);
-    if found != chunk.id {
-        return Err(damaged(found.to_string()));
-    }
-    cache.add_frame(chunk, frame)
 }

@@ -15,14 +15,16 @@ pub(crate) struct Range {
     pub(crate) chunks: Vec<Chunk>,
 }
 
-/// Joins chunks, which come in the order of their offsets and do not overlap.
-pub(crate) fn coalesce(chunks: impl Iterator<Item = Chunk>) -> Vec<Range> {
+/// Joins chunks, which come in the order of their offsets and do not overlap. The chunk at `held` begins a range of its own: its
+/// first bytes are there already.
+pub(crate) fn coalesce(chunks: impl Iterator<Item = Chunk>, held: Option<u64>) -> Vec<Range> {
     let mut ranges: Vec<Range> = Vec::new();
     for chunk in chunks {
         let end = chunk.offset + u64::from(chunk.stored);
         match ranges.last_mut() {
             Some(last)
-                if chunk.offset - last.end <= GAP_BYTES_MAX
+                if Some(chunk.offset) != held
+                    && chunk.offset - last.end <= GAP_BYTES_MAX
                     && end - last.start <= RANGE_BYTES_MAX =>
             {
                 last.end = end;
@@ -49,12 +51,16 @@ mod tests {
         };
         let ranges = coalesce(
             [chunk(0, 100), chunk(200, 100), chunk(300 + GAP_BYTES_MAX + 1, 50)].into_iter(),
+            None,
         );
         let spans: Vec<_> =
             ranges.iter().map(|range| (range.start, range.end, range.chunks.len())).collect();
         assert_eq!(spans, [(0, 300, 2), (301 + GAP_BYTES_MAX, 351 + GAP_BYTES_MAX, 1)]);
-        let many = coalesce((0..100).map(|n| chunk(n * 200_000, 200_000)));
+        let many = coalesce((0..100).map(|n| chunk(n * 200_000, 200_000)), None);
         assert!(many.iter().all(|range| range.end - range.start <= RANGE_BYTES_MAX));
         assert_eq!(many.iter().map(|range| range.chunks.len()).sum::<usize>(), 100);
+        let held =
+            coalesce([chunk(0, 100), chunk(100, 100), chunk(200, 100)].into_iter(), Some(100));
+        assert_eq!(held.iter().map(|range| range.start).collect::<Vec<_>>(), [0, 100]);
     }
 }

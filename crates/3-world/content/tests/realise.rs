@@ -80,6 +80,7 @@ fn pack(files: &BTreeMap<&str, Vec<u8>>) -> Pack {
         size: ByteSize(bytes.len() as u64),
         digest: Digest::of(&bytes),
         chunks,
+        deltas: Vec::new(),
     };
     Pack { entries, bundle, bytes }
 }
@@ -398,6 +399,7 @@ fn entries_that_would_write_elsewhere_are_refused() {
         size: ByteSize(0),
         digest: Digest::of(b""),
         chunks: Vec::new(),
+        deltas: Vec::new(),
     };
     let entry = |path: &str, node| TreeEntry { path: TreePath::parse(path).unwrap(), node };
     let link = |path: &str, target: &str| entry(path, TreeNode::Link { target: target.to_owned() });

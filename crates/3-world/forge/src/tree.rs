@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    io::{BufWriter, Write},
+    io::{BufWriter, Read, Write},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
 };
@@ -63,10 +63,50 @@ impl<'a> BundleWriter<'a> {
         Ok(place)
     }
 
+    /// Appends bytes that are no file, such as deltas, as chunks of the largest size; returns their places.
+    pub(crate) fn add_parts(&mut self, bytes: &[u8]) -> Result<Vec<u32>, ForgeError> {
+        bytes.chunks(chunking::CHUNK_BYTES_MAX).map(|part| self.add(part)).collect()
+    }
+
+    /// The chunks so far.
+    pub(crate) fn chunks(&self) -> &[Chunk] {
+        &self.chunks
+    }
+
+    /// Bytes so far.
+    pub(crate) const fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Where it is written.
+    pub(crate) const fn path(&self) -> &Path {
+        self.path
+    }
+
     /// The chunks, the length of the whole and its digest.
     pub(crate) fn finish(mut self) -> Result<(Vec<Chunk>, ByteSize, Digest), ForgeError> {
         self.out.flush().map_err(ForgeError::write(self.path))?;
         Ok((self.chunks, ByteSize(self.length), Digest::from_bytes(self.digest.finalize().into())))
+    }
+}
+
+/// The regular files below `root`, as [`pack`] would find them.
+pub(crate) fn files(root: &Path) -> Result<BTreeMap<TreePath, PathBuf>, ForgeError> {
+    let mut found = BTreeMap::new();
+    list(root, "", 0, &mut found)?;
+    found.retain(|_, place| fs::symlink_metadata(place).is_ok_and(|found| found.is_file()));
+    Ok(found)
+}
+
+/// SHA-256 of a file.
+pub(crate) fn digest_of(path: &Path) -> Result<Digest, ForgeError> {
+    let mut file = File::open(path).map_err(ForgeError::read(path))?;
+    let (mut digest, mut block) = (Sha256::new(), vec![0; 256 << 10]);
+    loop {
+        match file.read(&mut block).map_err(ForgeError::read(path))? {
+            0 => return Ok(Digest::from_bytes(digest.finalize().into())),
+            count => digest.update(&block[..count]),
+        }
     }
 }
 

@@ -101,6 +101,9 @@ pub(crate) struct Preparation<'a> {
     pub(crate) agent: &'a Arc<Agent>,
     pub(crate) order: &'a Order,
     pub(crate) book: StageBook,
+    /// Files that deltas made in this attempt, and why some were not used.
+    pub(crate) made: u64,
+    pub(crate) fell_back: Vec<String>,
 }
 
 /// Runs the sub-stages that are not done. `orders` is told when it may go on.
@@ -149,7 +152,7 @@ async fn attempt(
 ) -> Result<bool, (PrepareStage, StageError)> {
     let first = PrepareStage::ReplicateContent;
     let book = agent.orders.stages(&order.key).map_err(|error| (first, error.into()))?;
-    let mut this = Preparation { agent, order, book };
+    let mut this = Preparation { agent, order, book, made: 0, fell_back: Vec::new() };
     for stage in PrepareStage::ALL {
         if this.book.done.iter().any(|note| note.stage == stage) {
             continue;

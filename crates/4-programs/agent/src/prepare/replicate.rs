@@ -2,8 +2,8 @@
 
 use super::{Preparation, StageError, blocking};
 use crate::{admission::admit_record, board::Board};
-use refit_content::{Fetched, Origin, Realise, assemble, fetch};
-use refit_names::ByteSize;
+use refit_content::{FetchOptions, Fetched, Origin, Realise, assemble, fetch_with};
+use refit_names::{BuildId, ByteSize};
 use refit_packs::record::{PackRecord, TreeEntry};
 use refit_plan::Order;
 use refit_protocol::agent::Standing;
@@ -25,18 +25,27 @@ impl Preparation<'_> {
         let mut seeds = self.running_releases();
         let mut fetched = ByteSize(0);
         for (leg, record) in records.iter().enumerate() {
-            fetched.0 += self.fetch_leg(&repository, record, &seeds).await?.0;
+            // The builds whose trees are among the seeds, the nearest first.
+            let from: Vec<BuildId> =
+                self.order.legs[..=leg].iter().rev().map(|leg| leg.from.clone()).collect();
+            fetched.0 += self.fetch_leg(&repository, record, &seeds, &from).await?.0;
             // The next leg finds in this tree what it has in common with this one.
             if leg + 1 < records.len() {
                 seeds.insert(0, self.build_seed(leg, record, &seeds).await?);
             }
         }
-        Ok(format!(
-            "{fetched} fetched, {} in all over all tries, of {} in {} packs",
+        let mut note = format!(
+            "{fetched} fetched, {} in all over all tries, of {} in {} packs; {} files made from deltas",
             self.book.bytes_fetched,
             self.book.bytes_full,
-            records.len()
-        ))
+            records.len(),
+            self.made
+        );
+        for why in &self.fell_back {
+            note.push_str("; ");
+            note.push_str(why);
+        }
+        Ok(note)
     }
 
     /// Metadata, verified under the root that was pinned at enrolment.
@@ -73,12 +82,13 @@ impl Preparation<'_> {
         repository: &Repository,
         record: &PackRecord,
         seeds: &[PathBuf],
+        from: &[BuildId],
     ) -> Result<ByteSize, StageError> {
         let http = self.agent.repository.http.clone();
         let origin = Origin { http, url: repository.locate(&record.bundle.target).await? };
         let mut fetched = ByteSize(0);
         for entries in [&record.payload, &record.web] {
-            fetched.0 += self.fetch_tree(&origin, record, entries, seeds).await?.0;
+            fetched.0 += self.fetch_tree(&origin, record, entries, (seeds, from)).await?.0;
         }
         Ok(fetched)
     }
@@ -88,7 +98,7 @@ impl Preparation<'_> {
         origin: &Origin,
         record: &PackRecord,
         entries: &[TreeEntry],
-        seeds: &[PathBuf],
+        (seeds, from): (&[PathBuf], &[BuildId]),
     ) -> Result<ByteSize, StageError> {
         let (cache, into) = (self.agent.chunks(), self.agent.seed_trees());
         let (board, order) = (&self.agent.board, self.order);
@@ -108,14 +118,17 @@ impl Preparation<'_> {
             cache: &cache,
             progress: &progress,
         };
-        let result = fetch(origin, &realise).await;
+        let options = FetchOptions { from, ..FetchOptions::default() };
+        let result = fetch_with(origin, &realise, &options).await;
         let fetched = last.lock().map(|last| last.fetched).unwrap_or_default();
         // What came before a failure came all the same.
         if fetched.0 > 0 {
             self.book.bytes_fetched.0 += fetched.0;
             self.save()?;
         }
-        result?;
+        let report = result?;
+        self.made += report.made;
+        self.fell_back.extend(report.fell_back);
         Ok(fetched)
     }
 
