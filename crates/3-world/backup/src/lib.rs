@@ -21,6 +21,7 @@ mod error;
 mod files;
 mod manifest;
 mod postgres;
+mod prove;
 mod restore;
 mod reuse;
 mod save;
@@ -33,8 +34,9 @@ pub use error::BackupError;
 pub use files::{clone_or_copy, sync_folder, tree_digest};
 pub use manifest::{Identity, MANIFEST_FORMAT, Manifest, SavedDatabase, SavedNode, SavedPath};
 pub use postgres::TOOLS as POSTGRES_TOOLS;
+pub use prove::{Proof, prove};
 pub use restore::{Restored, restore};
-pub use take::{Saved, Sealed, adopt, prune, save_ahead, take};
+pub use take::{Saved, Sealed, adopt, list, prune, save_ahead, take};
 pub use tool::{RunAs, find_tool};
 pub use verify::{Depth, verify};
 

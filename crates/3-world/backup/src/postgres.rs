@@ -197,6 +197,90 @@ pub(crate) fn put_back(
     fs::remove_file(&script).map_err(BackupError::io("remove", &script))
 }
 
+/// Tables with data, as the restored database has them.
+const TABLES: &str = "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relkind = 'r' AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema'
+    AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')";
+
+/// Restores a dump into a database of its own on the same server, counts its tables, and takes it away again.
+pub(crate) fn prove(
+    (name, url): (&str, &str),
+    copy: &Path,
+    scratch: &Path,
+    place: &UnitPlace,
+) -> Result<u64, BackupError> {
+    let expected = tables_in(name, copy, place.limit)?;
+    let database = format!("refit_proof_{}", std::process::id());
+    let script = scratch.join(format!("{name}.sql"));
+    let mut file = File::create_new(&script).map_err(BackupError::io("create", &script))?;
+    let first = format!(
+        "DROP DATABASE IF EXISTS {database};\nCREATE DATABASE {database} TEMPLATE template0;\n\\connect {database}\n"
+    );
+    file.write_all(first.as_bytes()).map_err(BackupError::io("write", &script))?;
+    let reader = Tool { name: "pg_restore", database: name, limit: place.limit, run_as: None };
+    let mut command = reader.command()?;
+    command.args(["--no-owner", "--no-privileges", "--file=-"]).arg(copy);
+    reader.run(&mut command, |stream| {
+        let poured = std::io::copy(stream, &mut file);
+        poured.map(drop).map_err(BackupError::io("write", &script))
+    })?;
+    drop(file);
+    let restored = psql((name, url), &script, place);
+    let counted = restored.and_then(|_| {
+        let count = scratch.join(format!("{name}.count.sql"));
+        let text = format!("\\connect {database}\n{TABLES};\n");
+        fs::write(&count, text).map_err(BackupError::io("write", &count))?;
+        psql((name, url), &count, place)
+    });
+    let drop = scratch.join(format!("{name}.drop.sql"));
+    let text = format!("DROP DATABASE IF EXISTS {database};\n");
+    fs::write(&drop, text).map_err(BackupError::io("write", &drop))?;
+    let dropped = psql((name, url), &drop, place);
+    let (counted, _) = (counted?, dropped?);
+    let found = counted.lines().last().and_then(|line| line.trim().parse().ok());
+    if found == Some(expected) {
+        return Ok(expected);
+    }
+    let (expected, found) = (format!("{expected} tables"), format!("{counted:?} of them restored"));
+    Err(BackupError::Damaged { path: copy.to_owned(), expected, found })
+}
+
+/// Tables that a dump has.
+fn tables_in(name: &str, copy: &Path, limit: std::time::Duration) -> Result<u64, BackupError> {
+    let tool = Tool { name: "pg_restore", database: name, limit, run_as: None };
+    let mut command = tool.command()?;
+    command.arg("--list").arg(copy);
+    let mut list = String::new();
+    tool.run(&mut command, |stream| {
+        stream.read_to_string(&mut list).map(drop).map_err(BackupError::io("read", copy))
+    })?;
+    let is_table = |line: &&str| {
+        let mut words = line.split_whitespace().skip(3);
+        words.next() == Some("TABLE") && words.next() != Some("DATA")
+    };
+    Ok(list.lines().filter(|line| !line.starts_with(';')).filter(is_table).count() as u64)
+}
+
+/// Runs a script; its answer without decoration.
+fn psql(
+    (name, url): (&str, &str),
+    script: &Path,
+    place: &UnitPlace,
+) -> Result<String, BackupError> {
+    let input = File::open(script).map_err(BackupError::io("open", script))?;
+    let writer = tool("psql", name, place);
+    let mut command = writer.command()?;
+    command.args(["--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--no-password"]);
+    command.args(["--set=ON_ERROR_STOP=1", "--file=-"]).stdin(input);
+    connect(&mut command, url, place);
+    let mut answer = String::new();
+    writer.run(&mut command, |stream| {
+        let read = stream.read_to_string(&mut answer);
+        read.map(drop).map_err(BackupError::io("read the answer of psql for", script))
+    })?;
+    Ok(answer)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

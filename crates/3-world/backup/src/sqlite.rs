@@ -132,6 +132,13 @@ pub(crate) fn check(copy: &Path) -> Result<(), BackupError> {
     })
 }
 
+/// How many tables a copy has.
+pub(crate) fn tables(copy: &Path) -> Result<u64, BackupError> {
+    let count = "SELECT count(*) FROM sqlite_schema WHERE type = 'table'";
+    let found = open_sealed(copy)?.query_row(count, [], |row| row.get::<_, u32>(0));
+    found.map(u64::from).map_err(failed("count the tables of", copy))
+}
+
 /// Puts the copy back at its live place, with nothing of the newer log beside it.
 pub(crate) fn put_back(copy: &Path, live: &Path, saved: &SavedPath) -> Result<(), BackupError> {
     let fresh = beside(live, ".refit-restore");

@@ -166,6 +166,18 @@ pub(crate) fn seal(
     work.seal(folder, id, MANIFEST_FILE, taken_at).map(drop)
 }
 
+/// All sealed backups of a product, oldest first. What is no readable backup is passed over.
+#[must_use]
+pub fn list(store: &Path, product: &ProductName) -> Vec<Sealed> {
+    let entries = fs::read_dir(store.join(product.as_str())).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let sealed = names.filter(|name| !name.contains(".abandoned-") && !name.ends_with(".partial"));
+    let mut found: Vec<_> =
+        sealed.filter_map(|id| Sealed::open(store, product, &id).ok()).collect();
+    found.sort_by(|a, b| a.manifest.taken_at.cmp(&b.manifest.taken_at));
+    found
+}
+
 /// Forgets all but the newest `keep` sealed backups of a product, and never those in `needed`.
 /// What restores put aside stays: only people throw that away.
 ///

@@ -1,7 +1,9 @@
 //! A throw-away PostgreSQL: dump while it runs, spoil it, bring it back in one transaction.
 
 use jiff::Timestamp;
-use refit_backup::{DatabasePlace, Depth, Quiet, SavedDatabase, UnitPlace, restore, take, verify};
+use refit_backup::{
+    DatabasePlace, Depth, Quiet, SavedDatabase, UnitPlace, prove, restore, take, verify,
+};
 use refit_names::{BuildId, Digest, ProductName};
 use std::{
     collections::BTreeMap,
@@ -134,6 +136,11 @@ fn what_a_failed_migration_made_goes_and_what_was_comes_back() {
         matches!(&sealed.manifest.databases["state"], SavedDatabase::Postgres { size, .. } if size.0 > 500)
     );
     verify(&sealed, Depth::Whole, place.limit).unwrap();
+    let before = server.sql("SELECT count(*) FROM pg_database");
+    let proof = prove(&sealed, &place, &folder.path().join("scratch")).unwrap();
+    assert_eq!(proof.databases, ["state: 2 tables restored into a scratch database"]);
+    assert_eq!(server.sql("SELECT count(*) FROM pg_database"), before);
+    assert!(!folder.path().join("scratch").exists());
 
     server.sql(
         "CREATE TABLE migrated (n int); CREATE SCHEMA fresh; CREATE TABLE fresh.y (n int);

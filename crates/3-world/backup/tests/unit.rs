@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use refit_backup::{
-    BackupError, DatabasePlace, Depth, Quiet, Sealed, UnitPlace, prune, restore, take, verify,
+    BackupError, DatabasePlace, Depth, Quiet, Sealed, UnitPlace, prove, prune, restore, take,
+    verify,
 };
 use refit_names::{BuildId, Digest, ProductName, TreePath};
 use rusqlite::Connection;
@@ -101,6 +102,8 @@ fn unit_comes_back_whole_and_what_was_there_is_kept() {
     assert_eq!(count(&sealed.folder.join("databases/main.sqlite")), 7);
     let sealed = Sealed::open(&bench.store, &bench.place.product, "a").unwrap();
     verify(&sealed, Depth::Whole, bench.place.limit).unwrap();
+    let proof = prove(&sealed, &bench.place, &bench.root.join("../scratch")).unwrap();
+    assert_eq!(proof.databases, ["main: 1 tables, every page checked"]);
 
     let opened = Connection::open(bench.database()).unwrap();
     opened.execute_batch("DELETE FROM entry; CREATE TABLE extra (n); ").unwrap();

@@ -1,7 +1,7 @@
 //! What can go wrong on a host. Every error that ends in a report has a code with a page.
 
 use refit_journal::{Cause, ChainBroken, HashError, JournalBroken};
-use refit_names::{BuildId, Coded, ErrorClass, StepId};
+use refit_names::{BuildId, Coded, Digest, ErrorClass, ProductName, StepId};
 use std::path::{Path, PathBuf};
 
 /// Why an order cannot be carried out or looked at.
@@ -255,6 +255,40 @@ pub enum StepError {
         /// The root cause.
         cause: Cause,
     },
+    /// Something else happens to the product.
+    #[error(
+        "product `{product}` is busy: an order, a backup or a restore runs, expected nothing else"
+    )]
+    ProductBusy {
+        /// Which.
+        product: ProductName,
+    },
+    /// There is nothing to save or to bring back to.
+    #[error("no build of product `{product}` is installed, expected one")]
+    NothingInstalled {
+        /// Which product.
+        product: ProductName,
+    },
+    /// A backup needs the release that ran when it was taken.
+    #[error(
+        "the backup is of build `{build}`, whose release is not in {} any more: install that build first", path.display()
+    )]
+    ReleaseGone {
+        /// Which build.
+        build: BuildId,
+        /// Where it would be.
+        path: PathBuf,
+    },
+    /// The release is not the one that ran when the backup was taken.
+    #[error("release {} looks like {found}, expected {expected} as when the backup was taken", path.display())]
+    ReleaseChanged {
+        /// Which.
+        path: PathBuf,
+        /// As the backup says.
+        expected: Digest,
+        /// As it is.
+        found: Digest,
+    },
     /// The machine did not restart.
     #[error(
         "boot `{boot_id}` still runs {after_ms} ms after the restart was asked for, expected another within {within_ms} ms"
@@ -347,12 +381,18 @@ impl Coded for StepError {
             // The cause carries its own code; see `StepError::cause`.
             Self::Release { .. } => "host.stage-failed",
             Self::NoRestart { .. } => "host.no-restart",
+            Self::ProductBusy { .. } => "host.product-busy",
+            Self::NothingInstalled { .. } => "host.nothing-installed",
+            Self::ReleaseGone { .. } | Self::ReleaseChanged { .. } => "host.release-gone",
         }
     }
 
     fn class(&self) -> ErrorClass {
         match self {
-            Self::TimedOut { .. } | Self::Probe { .. } | Self::Release { .. } => ErrorClass::Retry,
+            Self::TimedOut { .. }
+            | Self::Probe { .. }
+            | Self::Release { .. }
+            | Self::ProductBusy { .. } => ErrorClass::Retry,
             Self::Backup(error) => error.class(),
             Self::Journal(error) => error.class(),
             _ => ErrorClass::NeedsOperator,

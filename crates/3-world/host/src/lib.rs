@@ -25,4 +25,5 @@ pub mod process;
 pub mod product;
 pub mod service;
 mod steps;
+pub mod unit;
 mod user;

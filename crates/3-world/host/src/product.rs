@@ -1,6 +1,7 @@
 //! A product as the host's own configuration describes it, and the folders that it lives in.
 
 use refit_names::{ParameterName, ProductName};
+use refit_packs::manifest::Unit;
 use serde::Deserialize;
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -17,6 +18,9 @@ pub struct ProductConfig {
     pub user: Option<String>,
     /// What runs it.
     pub service: ServiceConfig,
+    /// What is saved and restored together outside an upgrade; absent: as the pack of the installed build says.
+    #[serde(default)]
+    pub unit: Option<Unit>,
     /// Values of runbook parameters; the order's own values win.
     #[serde(default)]
     pub parameters: BTreeMap<ParameterName, String>,

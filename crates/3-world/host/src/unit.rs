@@ -1,0 +1,203 @@
+//! A product outside an order: its files and databases as one unit, saved, proven and brought back.
+
+use crate::{
+    error::StepError,
+    layout::Layout,
+    product::ProductConfig,
+    service::{self, Service},
+    user::User,
+};
+use jiff::Timestamp;
+use refit_backup::{
+    DatabasePlace, Proof, Quiet, Restored, Sealed, UnitPlace, prove, restore, save_ahead, take,
+    tree_digest,
+};
+use refit_inventory::ServiceState;
+use refit_names::{BuildId, ProductName};
+use refit_packs::manifest::{Database, Unit};
+use std::{
+    collections::BTreeMap,
+    fs::{self, File, TryLockError},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// The longest time for stopping, starting and each database program: as a step's.
+const LIMIT: Duration = Duration::from_secs(600);
+
+/// Nothing else may happen to a product while this is held: no order, no backup, no restore.
+pub struct ProductLock {
+    _file: File,
+}
+
+impl ProductLock {
+    /// Takes the lock, or says that something else happens to the product.
+    ///
+    /// # Errors
+    /// [`StepError::ProductBusy`] when another holds it.
+    pub fn try_take(state: &Path, product: &ProductName) -> Result<Self, StepError> {
+        let (path, file) = Self::file(state, product)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(TryLockError::WouldBlock) => {
+                Err(StepError::ProductBusy { product: product.clone() })
+            }
+            Err(TryLockError::Error(error)) => Err(StepError::io("lock", &path)(error)),
+        }
+    }
+
+    /// Waits for the lock.
+    ///
+    /// # Errors
+    /// [`StepError::Io`].
+    pub fn take(state: &Path, product: &ProductName) -> Result<Self, StepError> {
+        let (path, file) = Self::file(state, product)?;
+        file.lock().map_err(StepError::io("lock", &path))?;
+        Ok(Self { _file: file })
+    }
+
+    fn file(state: &Path, product: &ProductName) -> Result<(PathBuf, File), StepError> {
+        let folder = state.join("locks");
+        fs::create_dir_all(&folder).map_err(StepError::io("make folder", &folder))?;
+        let path = folder.join(product.as_str());
+        let file = File::options().create(true).truncate(false).write(true).open(&path);
+        let file = file.map_err(StepError::io("open", &path))?;
+        Ok((path, file))
+    }
+}
+
+/// A product with what belongs to it.
+pub struct ProductUnit<'a> {
+    /// As the host's configuration has it.
+    pub product: &'a ProductConfig,
+    /// What is saved and restored together.
+    pub unit: &'a Unit,
+    /// The agent's state folder.
+    pub state: &'a Path,
+}
+
+impl ProductUnit<'_> {
+    /// Where backups lie.
+    #[must_use]
+    pub fn store(&self) -> PathBuf {
+        self.state.join("backups")
+    }
+
+    fn layout(&self) -> Layout {
+        Layout::new(&self.product.root)
+    }
+
+    fn service(&self) -> Box<dyn Service> {
+        service::open(self.product, self.state)
+    }
+
+    fn place(&self, build: BuildId, quiet: Quiet) -> Result<UnitPlace, StepError> {
+        let values = service::product_values(self.product);
+        let databases = (self.unit.databases.iter())
+            .map(|(name, database)| {
+                let place = match database {
+                    Database::Sqlite { path } => DatabasePlace::Sqlite(path.clone()),
+                    Database::Postgres { url } => {
+                        let missing = || StepError::NoValue { parameter: url.to_string() };
+                        DatabasePlace::Postgres(values.get(url).cloned().ok_or_else(missing)?)
+                    }
+                };
+                Ok((name.clone(), place))
+            })
+            .collect::<Result<_, StepError>>()?;
+        let user = self.product.user.as_deref().map(User::find).transpose()?;
+        Ok(UnitPlace {
+            product: self.product.name.clone(),
+            release: tree_digest(&self.layout().release(&build))?,
+            build,
+            root: self.product.root.clone(),
+            data: self.unit.data.clone(),
+            databases,
+            product_is: quiet,
+            run_as: user.and_then(|user| user.change_to()),
+            environment: BTreeMap::new(),
+            limit: LIMIT,
+        })
+    }
+
+    fn installed(&self) -> Result<BuildId, StepError> {
+        let nothing = || StepError::NothingInstalled { product: self.product.name.clone() };
+        self.layout().installed()?.ok_or_else(nothing)
+    }
+
+    /// Takes a backup. With `quiesce` the product is stopped for the moment that is saved, and only for that: files are saved before.
+    ///
+    /// # Errors
+    /// [`StepError`]; the service is started again also then.
+    pub fn back_up(
+        &self,
+        id: &str,
+        quiesce: bool,
+        now: Timestamp,
+        say: &dyn Fn(&str),
+    ) -> Result<Sealed, StepError> {
+        let _lock = ProductLock::try_take(self.state, &self.product.name)?;
+        let (service, build) = (self.service(), self.installed()?);
+        let runs = service.state()? != ServiceState::Stopped;
+        if !(quiesce && runs) {
+            let quiet = if runs { Quiet::Running } else { Quiet::Stopped };
+            say("saving files and databases");
+            return Ok(take(&self.store(), id, &self.place(build, quiet)?, now)?);
+        }
+        let place = self.place(build, Quiet::Running)?;
+        say("saving files while the product runs");
+        save_ahead(&self.store(), id, &place, now)?;
+        say("stopping the product for the moment that is saved");
+        let stopped = service.stop(LIMIT).and_then(|()| {
+            let place = UnitPlace { product_is: Quiet::Stopped, ..place };
+            say("saving what changed, and databases");
+            Ok(take(&self.store(), id, &place, now)?)
+        });
+        say("starting the product");
+        // Both may fail: what kept it from being saved is the cause, a product that stays down is worse.
+        service.start(LIMIT)?;
+        stopped
+    }
+
+    /// Restores a backup into scratch space, databases included.
+    ///
+    /// # Errors
+    /// [`StepError`] when it is not whole or there is no room.
+    pub fn prove(&self, sealed: &Sealed) -> Result<Proof, StepError> {
+        let place = self.place(self.installed()?, Quiet::Running)?;
+        let scratch = self.state.join("scratch").join(self.product.name.as_str());
+        Ok(prove(sealed, &place, &scratch)?)
+    }
+
+    /// Brings the whole unit back to the moment of a backup: the release that ran then, files, databases. Done twice, it reaches
+    /// the same goal. What is there now is sealed beside the backup first.
+    ///
+    /// # Errors
+    /// [`StepError`]; refused before anything changes when the release of that build is not on this host any more or is not what it was.
+    pub fn bring_back(
+        &self,
+        sealed: &Sealed,
+        now: Timestamp,
+        say: &dyn Fn(&str),
+    ) -> Result<Restored, StepError> {
+        let _lock = ProductLock::try_take(self.state, &self.product.name)?;
+        let build = sealed.manifest.build.clone();
+        let release = self.layout().release(&build);
+        if !release.is_dir() {
+            return Err(StepError::ReleaseGone { build, path: release });
+        }
+        let place = self.place(build.clone(), Quiet::Stopped)?;
+        if place.release != sealed.manifest.release {
+            let (expected, found) = (sealed.manifest.release, place.release);
+            return Err(StepError::ReleaseChanged { path: release, expected, found });
+        }
+        say("stopping the product");
+        self.service().stop(LIMIT)?;
+        say("putting aside what is there now, and restoring");
+        let restored = restore(sealed, &place, now)?;
+        self.layout().point_at(&build)?;
+        say("starting the product");
+        self.service().start(LIMIT)?;
+        Ok(restored)
+    }
+}
