@@ -46,3 +46,13 @@ pub(crate) fn approvals(case: &Case<'_>, findings: &mut Vec<Finding>) {
         );
     }
 }
+
+pub(crate) fn reasons(case: &Case<'_>, findings: &mut Vec<Finding>) {
+    let placed = case.plan.hosts().map(|(_, host)| (&host.host, &host.because));
+    let left_out = case.plan.excluded.iter().map(|host| (&host.host, &host.because));
+    for (host, because) in placed.chain(left_out) {
+        if because.trim().is_empty() {
+            find(findings, Rule::Reasons, format!("host {host} has no reason"));
+        }
+    }
+}

@@ -42,7 +42,9 @@ pub(crate) fn known_hosts(case: &Case<'_>, findings: &mut Vec<Finding>) {
 }
 
 pub(crate) fn legs(case: &Case<'_>, findings: &mut Vec<Finding>) {
-    for (_, planned) in case.plan.hosts() {
+    // The legs of hosts that have begun were judged with the plan before.
+    let new = case.plan.hosts().filter(|(_, planned)| !case.plan.begun.contains(&planned.host));
+    for (_, planned) in new {
         for text in leg_faults(case, planned) {
             find(findings, Rule::Legs, format!("host {}: {text}", planned.host));
         }

@@ -11,11 +11,13 @@
 
 mod diff;
 mod display;
+mod pin;
 mod rollback;
 mod time;
 mod window;
 
 pub use diff::{Change, diff};
+pub use pin::{Pin, PinnedTo};
 pub use rollback::{ReturnWay, RollbackHost, RollbackPlan};
 pub use time::{busy_ms, reserve_ms};
 pub use window::{Freeze, Scope, Window};

@@ -58,7 +58,15 @@ pub(crate) fn attempt<'a>(
         if !timed && input.demands.deadline.is_none() {
             let places = vec![None; ordered.len()];
             let (releases, finish, bound) = (Vec::new(), None, None);
-            return Ok(Attempt { ordered, standings, places, board: None, releases, finish, bound });
+            return Ok(Attempt {
+                ordered,
+                standings,
+                places,
+                board: None,
+                releases,
+                finish,
+                bound,
+            });
         }
         let unfit: Vec<bool> = board.jobs.iter().map(|job| !board.ever_fits(job)).collect();
         if unfit.contains(&true) {
@@ -77,9 +85,7 @@ pub(crate) fn attempt<'a>(
             break;
         }
     }
-    let Some((board, times)) = last else {
-        unreachable!("there is always a last horizon")
-    };
+    let Some((board, times)) = last else { unreachable!("there is always a last horizon") };
     let complete = times.places.iter().all(Option::is_some);
     Ok(Attempt {
         ordered,
@@ -108,7 +114,8 @@ fn stand<'a>(
         return waves::fill(input, ordered, firsts, relaxed, Offset::default());
     };
     let stays = |host: &Placed<'_>| parent.get(&host.record.name).filter(|wave| *wave <= running);
-    let free: Vec<Placed<'a>> = ordered.iter().filter(|host| stays(host).is_none()).cloned().collect();
+    let free: Vec<Placed<'a>> =
+        ordered.iter().filter(|host| stays(host).is_none()).cloned().collect();
     let hosts = begun.hosts.len() + ordered.len() - free.len();
     let offset = Offset { first: running + 1, hosts };
     let mut filled = waves::fill(input, &free, firsts, relaxed, offset).into_iter();
@@ -138,12 +145,7 @@ struct Times {
 }
 
 /// Wave after wave, each as early as it can; then each again, in working hours where that costs nothing.
-fn times(
-    input: &PlanInput,
-    relaxed: &Relaxed,
-    board: &Board<'_>,
-    standings: &[Standing],
-) -> Times {
+fn times(input: &PlanInput, relaxed: &Relaxed, board: &Board<'_>, standings: &[Standing]) -> Times {
     let now = board.times.now;
     let apart = !relaxed.has(|| Rule::Waves);
     let soak_ms = input.shape.soak_ms;
@@ -151,8 +153,12 @@ fn times(
     let waves = standings.iter().map(|standing| standing.wave + 1).max().unwrap_or(0);
     let begun = begun(input, board, waves);
     let mut base = begun.load;
-    let mut result =
-        Times { places: vec![None; board.jobs.len()], releases: Vec::new(), finish: now, bound: Some(now) };
+    let mut result = Times {
+        places: vec![None; board.jobs.len()],
+        releases: Vec::new(),
+        finish: now,
+        bound: Some(now),
+    };
     let mut found = Vec::with_capacity(waves);
     let mut release = now;
     let mut first = 0;
@@ -166,7 +172,10 @@ fn times(
         result.releases.push(release);
         result.bound = result.bound.and_then(|start| {
             let end = bound::wave_end(board, &jobs, start)?;
-            Some(own.map_or(end, |own| own.max(end)) + if jobs.is_empty() && own.is_none() { 0 } else { soak })
+            Some(
+                own.map_or(end, |own| own.max(end))
+                    + if jobs.is_empty() && own.is_none() { 0 } else { soak },
+            )
         });
         let end = own.map_or(placed.end, |own| own.max(placed.end));
         if !apart {

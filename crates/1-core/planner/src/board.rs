@@ -55,7 +55,8 @@ impl<'a> Board<'a> {
         horizon_days: u32,
     ) -> Self {
         let mut times = Times::new(input, relaxed, horizon_days);
-        let people = if relaxed.has(|| Rule::People) { Vec::new() } else { people(input, &mut times) };
+        let people =
+            if relaxed.has(|| Rule::People) { Vec::new() } else { people(input, &mut times) };
         let parallel = input.shape.parallel;
         let mut board = Self {
             times,
@@ -79,10 +80,8 @@ impl<'a> Board<'a> {
             let crew = board.crew(input, &record.site, &record.role);
             let pin = pins.get(&record.name).copied();
             let list = board.times.list(record, pin);
-            let told = board.times.bound(record)
-                || pin.is_some()
-                || crew.is_some()
-                || board.limited[site];
+            let told =
+                board.times.bound(record) || pin.is_some() || crew.is_some() || board.limited[site];
             board.jobs.push(Job {
                 site,
                 crew,
@@ -103,9 +102,9 @@ impl<'a> Board<'a> {
         let limit = limit.filter(|most| !relaxed.has(|| Rule::SiteDown(name.clone(), *most)));
         self.sites.push(name);
         self.down_at_once.push(limit.unwrap_or(u32::MAX));
-        self.limited.push(record.is_some_and(|site| {
-            site.down_at_once.is_some() || site.bandwidth.is_some()
-        }));
+        self.limited.push(
+            record.is_some_and(|site| site.down_at_once.is_some() || site.bandwidth.is_some()),
+        );
         self.sites.len() - 1
     }
 

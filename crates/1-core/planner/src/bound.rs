@@ -116,7 +116,10 @@ impl Group {
     fn hands(&self, board: &Board<'_>, open: &[(i64, i64)]) -> Vec<Piece> {
         let most = i64::from(self.most);
         if self.crews.contains(&None) {
-            return open.iter().map(|(from, until)| Piece { from: *from, until: *until, hands: most }).collect();
+            return open
+                .iter()
+                .map(|(from, until)| Piece { from: *from, until: *until, hands: most })
+                .collect();
         }
         let crews = self.crews.iter().flatten();
         let people: BTreeSet<usize> =

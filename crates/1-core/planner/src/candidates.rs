@@ -47,9 +47,8 @@ pub(crate) fn sort(input: &PlanInput) -> Sorted<'_> {
         packs: Vec::new(),
         warnings: Vec::new(),
     };
-    let begun = |host: &HostName| {
-        input.begun.as_ref().is_some_and(|begun| begun.hosts.contains(host))
-    };
+    let begun =
+        |host: &HostName| input.begun.as_ref().is_some_and(|begun| begun.hosts.contains(host));
     let asked = |host: &&Candidate| {
         if begun(&host.record.name) {
             return false;
@@ -181,8 +180,7 @@ pub(crate) fn exclude_orphans(
         })
         .map(|host| &host.record.name)
         .collect();
-    let mut present: BTreeSet<&HostName> =
-        placed.iter().map(|host| &host.record.name).collect();
+    let mut present: BTreeSet<&HostName> = placed.iter().map(|host| &host.record.name).collect();
     present.extend(input.begun.iter().flat_map(|begun| &begun.hosts));
     let mut waiting: BTreeMap<&HostName, Vec<&HostName>> = BTreeMap::new();
     let mut queue = VecDeque::new();

@@ -4,10 +4,10 @@
 //! halving (QuickXplain), from both ends of the list of rules; the shorter answer is given, after each of its rules was
 //! tried once more.
 
+use crate::PlanInput;
 use crate::attempt::{Attempt, attempt};
 use crate::candidates::Placed;
 use crate::rules::{Relaxed, Rule};
-use crate::PlanInput;
 use refit_names::SiteName;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,7 +25,8 @@ pub(crate) fn smallest(input: &PlanInput, placed: &[Placed<'_>]) -> Vec<Rule> {
     let mut known = BTreeMap::new();
     let mut holds = |kept: &[&Rule]| -> bool {
         let kept: BTreeSet<&Rule> = kept.iter().copied().collect();
-        let lifted: BTreeSet<Rule> = all.iter().filter(|rule| !kept.contains(rule)).cloned().collect();
+        let lifted: BTreeSet<Rule> =
+            all.iter().filter(|rule| !kept.contains(rule)).cloned().collect();
         *known.entry(lifted.clone()).or_insert_with(|| {
             let relaxed = Relaxed(lifted);
             match attempt(input, &relaxed, placed.to_vec()) {
@@ -45,8 +46,12 @@ pub(crate) fn smallest(input: &PlanInput, placed: &[Placed<'_>]) -> Vec<Rule> {
     // A search that sometimes misses a plan can leave a rule that is not needed.
     let mut at = 0;
     while at < shortest.len() {
-        let rest: Vec<&Rule> =
-            shortest.iter().enumerate().filter(|(place, _)| *place != at).map(|(_, r)| *r).collect();
+        let rest: Vec<&Rule> = shortest
+            .iter()
+            .enumerate()
+            .filter(|(place, _)| *place != at)
+            .map(|(_, r)| *r)
+            .collect();
         if holds(&rest) { at += 1 } else { shortest = rest }
     }
     shortest.sort();

@@ -73,7 +73,9 @@ pub enum Fault {
         hosts: Vec<HostName>,
     },
     /// A host of a lower tier behind one of a higher tier.
-    #[error("host `{host}` of tier {tier} comes after `{first}` of tier {first_tier}, expected a tier not above its own")]
+    #[error(
+        "host `{host}` of tier {tier} comes after `{first}` of tier {first_tier}, expected a tier not above its own"
+    )]
     TierOrder {
         /// The host.
         host: HostName,
@@ -145,7 +147,9 @@ pub enum Fault {
         expected: &'static str,
     },
     /// Nobody knows a role at a site.
-    #[error("nobody looks after role `{role}` at site `{site}` ({hosts} hosts), expected an engineer with that skill and site")]
+    #[error(
+        "nobody looks after role `{role}` at site `{site}` ({hosts} hosts), expected an engineer with that skill and site"
+    )]
     NobodyKnows {
         /// The role.
         role: RoleName,

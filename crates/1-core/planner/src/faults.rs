@@ -3,10 +3,11 @@
 use crate::candidates::Placed;
 use crate::people::all_or_has;
 use crate::times::{ANY_TIME, moment};
-use crate::{Candidate, Fault, Pin, PinnedTo, PlanInput};
+use crate::{Candidate, Fault, PlanInput};
 use refit_inventory::{EngineerRecord, HostRecord};
 use refit_names::{HostName, WindowName};
 use refit_packs::catalog::PackSummary;
+use refit_plan::{Pin, PinnedTo};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Faults that can be seen before anybody is placed.
@@ -95,7 +96,8 @@ fn windows(input: &PlanInput, placed: &[Placed<'_>], faults: &mut Vec<Fault>) {
         }
         if !open {
             let names: Vec<_> = record.windows.iter().map(|name| format!("`{name}`")).collect();
-            let subject = if names.len() == 1 { "its window never opens" } else { "its windows never open" };
+            let subject =
+                if names.len() == 1 { "its window never opens" } else { "its windows never open" };
             let why = format!(
                 "{subject} within {} days from {}: {}",
                 input.demands.horizon_days,
@@ -162,7 +164,8 @@ fn clusters(input: &PlanInput, placed: &[Placed<'_>], faults: &mut Vec<Fault>) {
             faults.push(Fault::ClusterLimit { cluster: record.name.clone(), found, expected });
         };
         if most == 0 {
-            let found = format!("lets 0 of its {count} members be down: none could ever be changed");
+            let found =
+                format!("lets 0 of its {count} members be down: none could ever be changed");
             wrong(found, format!("1 to {}", count.saturating_sub(1).max(1)));
         }
         if count > 1 && most >= count {
@@ -253,7 +256,8 @@ fn hours(input: &PlanInput, person: &EngineerRecord) -> Option<Fault> {
 
 fn pins(input: &PlanInput, placed: &[Placed<'_>], faults: &mut Vec<Fault>) {
     let present: BTreeSet<&HostName> = placed.iter().map(|host| &host.record.name).collect();
-    let begun = |host: &HostName| input.begun.as_ref().is_some_and(|begun| begun.hosts.contains(host));
+    let begun =
+        |host: &HostName| input.begun.as_ref().is_some_and(|begun| begun.hosts.contains(host));
     let mut seen: BTreeMap<&HostName, &Pin> = BTreeMap::new();
     for pin in &input.demands.pins {
         let mut wrong = |found: String| faults.push(Fault::Pin { host: pin.host.clone(), found });
@@ -268,22 +272,16 @@ fn pins(input: &PlanInput, placed: &[Placed<'_>], faults: &mut Vec<Fault>) {
         }
         match seen.insert(&pin.host, pin) {
             Some(other) if other.when != pin.when => {
-                wrong(format!("{} and {} at once, expected one of them", told(other), told(pin)));
+                wrong(format!("{} and {} at once, expected one of them", other.when, pin.when));
             }
             _ => {}
         }
     }
 }
 
-fn told(pin: &Pin) -> String {
-    match pin.when {
-        PinnedTo::Day(day) => day.to_string(),
-        PinnedTo::Opening(at) => at.to_string(),
-    }
-}
-
 /// A window of people's own with the name that the planner uses for "no window".
 fn reserved(input: &PlanInput) -> Option<Fault> {
-    let taken = input.surroundings.calendar.windows().any(|window| window.name.as_str() == ANY_TIME);
+    let taken =
+        input.surroundings.calendar.windows().any(|window| window.name.as_str() == ANY_TIME);
     taken.then(|| Fault::Duplicate { what: "window", name: ANY_TIME.to_owned(), found: 2 })
 }

@@ -1,6 +1,6 @@
 //! Everything that a plan is made of.
 
-use jiff::{Timestamp, civil};
+use jiff::Timestamp;
 use refit_calendar::Calendar;
 use refit_inventory::{ClusterRecord, EngineerRecord, HostRecord, SiteRecord};
 use refit_names::{
@@ -9,7 +9,7 @@ use refit_names::{
 };
 use refit_packs::catalog::Catalog;
 use refit_packs::manifest::Estimate;
-use refit_plan::{Advance, Plan};
+use refit_plan::{Advance, Pin, Plan};
 use refit_risk::RiskScore;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -139,24 +139,6 @@ impl Default for Demands {
             horizon_days: HORIZON_DAYS,
         }
     }
-}
-
-/// This host at that time.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Pin {
-    /// Which.
-    pub host: HostName,
-    /// When it starts.
-    pub when: PinnedTo,
-}
-
-/// When a pinned host starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum PinnedTo {
-    /// On this day, as clocks at its site show it; in UTC when its site says no zone.
-    Day(civil::Date),
-    /// In the opening that holds this moment.
-    Opening(Timestamp),
 }
 
 /// How long finished runs of one pack took on hosts of one role.

@@ -34,8 +34,7 @@ mod waves;
 
 pub use error::{Fault, PlanError};
 pub use input::{
-    Begun, Candidate, Demands, HORIZON_DAYS, Measured, Pin, PinnedTo, PlanInput, SAMPLES_MIN, Shape,
-    Surroundings,
+    Begun, Candidate, Demands, HORIZON_DAYS, Measured, PlanInput, SAMPLES_MIN, Shape, Surroundings,
 };
 pub use rollback::{RollbackInput, rollback};
 pub use times::ANY_TIME;
@@ -70,7 +69,7 @@ pub struct PlanReport {
 /// upgraded; [`PlanError::DoesNotFit`] when a deadline or a pin cannot be kept.
 pub fn plan(input: &PlanInput) -> Result<(Plan, PlanReport), PlanError> {
     let mut faults = faults::of_input(input);
-    let Sorted { mut placed, mut excluded, packs, warnings } = candidates::sort(input);
+    let Sorted { mut placed, mut excluded, mut packs, warnings } = candidates::sort(input);
     faults.extend(faults::of_placed(input, &placed));
     if !faults.is_empty() {
         return Err(all_faults(input, placed, faults));
@@ -93,6 +92,9 @@ pub fn plan(input: &PlanInput) -> Result<(Plan, PlanReport), PlanError> {
     excluded.sort_by(|a, b| a.host.cmp(&b.host));
     let waves = make::waves(input, &mut tried);
     let count = waves.iter().map(|wave| wave.hosts.len()).sum::<usize>();
+    if input.begun.is_some() {
+        make::add_packs(&waves, &mut packs);
+    }
     let plan = Plan {
         format: PLAN_FORMAT.to_owned(),
         rollout: input.rollout.clone(),
@@ -129,7 +131,8 @@ fn report(plan: &Plan, tried: &Attempt<'_>, warnings: Vec<String>) -> PlanReport
     )];
     remarks.extend(text::remarks(tried));
     remarks.extend(make::outside(plan));
-    let origins: BTreeSet<&str> = plan.hosts().map(|(_, host)| host.estimated_from.as_str()).collect();
+    let origins: BTreeSet<&str> =
+        plan.hosts().map(|(_, host)| host.estimated_from.as_str()).collect();
     let origins = origins.into_iter().filter(|origin| !origin.is_empty());
     remarks.extend(origins.map(|origin| format!("times from history: {origin}")));
     remarks.extend(warnings);
@@ -182,23 +185,38 @@ fn without_time<'a>(
     left
 }
 
-fn does_not_fit<'a>(input: &'a PlanInput, placed: &[Placed<'a>], tried: &mut Attempt<'a>) -> PlanError {
+fn does_not_fit<'a>(
+    input: &'a PlanInput,
+    placed: &[Placed<'a>],
+    tried: &mut Attempt<'a>,
+) -> PlanError {
     let conflict = conflict::smallest(input, placed);
     let mut remarks = Vec::new();
     let mut demand = Vec::new();
     if let (Some(deadline), Some(finish)) = (input.demands.deadline, tried.finish) {
         let late = finish.saturating_sub(deadline.as_millisecond());
         let finish = times::moment(finish);
-        demand.push(format!("not finished by {deadline}: the plan ends at {finish}, {} min later", text::minutes(late)));
+        demand.push(format!(
+            "not finished by {deadline}: the plan ends at {finish}, {} min later",
+            text::minutes(late)
+        ));
         if let Some(bound) = tried.bound {
-            remarks.push(format!("no plan of these waves ends before {} (proven)", times::moment(bound)));
+            remarks.push(format!(
+                "no plan of these waves ends before {} (proven)",
+                times::moment(bound)
+            ));
         }
     }
     let missing: Vec<usize> =
         (0..tried.ordered.len()).filter(|number| tried.places[*number].is_none()).collect();
     if !missing.is_empty() {
-        let deadline = input.demands.deadline.map_or_else(String::new, |at| format!(" (wanted by {at})"));
-        demand.push(format!("{} of {} hosts have no time{deadline}", missing.len(), tried.ordered.len()));
+        let deadline =
+            input.demands.deadline.map_or_else(String::new, |at| format!(" (wanted by {at})"));
+        demand.push(format!(
+            "{} of {} hosts have no time{deadline}",
+            missing.len(),
+            tried.ordered.len()
+        ));
     }
     for number in missing.iter().take(HOSTS_SHOWN) {
         let host = &tried.ordered[*number];

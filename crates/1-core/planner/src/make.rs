@@ -8,7 +8,7 @@ use crate::times::moment;
 use crate::waves::{planned_wave, wave_name};
 use crate::{PlanInput, text};
 use refit_names::{ByteSize, SiteName, TimeClass};
-use refit_plan::{Plan, PlannedHost, PlannedWave, RiskPoint, Slot, Staging};
+use refit_plan::{PackPin, Plan, PlannedHost, PlannedWave, RiskPoint, Slot, Staging};
 use std::collections::BTreeMap;
 
 /// The waves of a plan, with what ran before in its place.
@@ -46,12 +46,25 @@ fn kept(input: &PlanInput) -> Vec<PlannedWave> {
         .plan
         .waves
         .iter()
-        .map(|wave| PlannedWave { hosts: wave.hosts.iter().filter(stays).cloned().collect(), ..wave.clone() })
+        .map(|wave| PlannedWave {
+            hosts: wave.hosts.iter().filter(stays).cloned().collect(),
+            ..wave.clone()
+        })
         .collect();
     while waves.last().is_some_and(|wave| wave.hosts.is_empty()) {
         waves.pop();
     }
     waves
+}
+
+/// Hosts that have begun may take packs that nobody else takes any more.
+pub(crate) fn add_packs(waves: &[PlannedWave], packs: &mut Vec<PackPin>) {
+    for leg in waves.iter().flat_map(|wave| &wave.hosts).flat_map(|host| &host.legs) {
+        if !packs.contains(&leg.pack) {
+            packs.push(leg.pack.clone());
+        }
+    }
+    packs.sort_by(|a, b| a.record.cmp(&b.record));
 }
 
 fn host<'a>(input: &'a PlanInput, attempt: &mut Attempt<'a>, number: usize) -> PlannedHost {

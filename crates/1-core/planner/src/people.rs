@@ -62,9 +62,8 @@ impl Agenda {
         (from, length, latest): (i64, i64, i64),
         site: usize,
     ) -> Option<i64> {
-        let free = |(count, place): (u32, usize)| {
-            count == 0 || (count < person.units && place == site)
-        };
+        let free =
+            |(count, place): (u32, usize)| count == 0 || (count < person.units && place == site);
         let mut start = from;
         loop {
             start = person.works(start, length)?;

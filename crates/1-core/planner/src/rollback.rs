@@ -8,9 +8,7 @@ use crate::times::{ceil_ms, moment};
 use crate::{PlanInput, text};
 use refit_inventory::HostRecord;
 use refit_names::{HostName, WaveName};
-use refit_plan::{
-    Excluded, Plan, PlannedHost, ReturnWay, RollbackHost, RollbackPlan, Slot,
-};
+use refit_plan::{Excluded, Plan, PlannedHost, ReturnWay, RollbackHost, RollbackPlan, Slot};
 use std::collections::BTreeMap;
 
 /// What the way back of a wave is made of.

@@ -1,7 +1,7 @@
 //! The rules of a plan as things that can be lifted, to find out which of them are in each other's way.
 
-use crate::{Pin, PinnedTo};
 use refit_names::{HostName, SiteName, TimeClass, WindowName};
+use refit_plan::Pin;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -50,12 +50,7 @@ impl Relaxed {
 impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Pin(Pin { host, when: PinnedTo::Day(day) }) => {
-                write!(f, "host `{host}` is changed on {day}")
-            }
-            Self::Pin(Pin { host, when: PinnedTo::Opening(at) }) => {
-                write!(f, "host `{host}` is changed in the opening at {at}")
-            }
+            Self::Pin(pin) => write!(f, "host `{}` is changed on {}", pin.host, pin.when),
             Self::Freeze(name) => write!(f, "freeze `{name}`"),
             Self::Window(name) => write!(f, "window `{name}`: its hosts only while it is open"),
             Self::Class(class) => write!(f, "hosts of time class {class} only in such times"),

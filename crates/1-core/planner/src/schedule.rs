@@ -264,7 +264,8 @@ fn by_need(board: &Board<'_>, kinds: &[Kind], aim: Aim) -> Vec<usize> {
         i64::MAX
     };
     let mut order: Vec<usize> = (0..kinds.len()).collect();
-    order.sort_by_cached_key(|at| (std::cmp::Reverse(ends(&kinds[*at])), -kinds[*at].job.busy, *at));
+    order
+        .sort_by_cached_key(|at| (std::cmp::Reverse(ends(&kinds[*at])), -kinds[*at].job.busy, *at));
     order
 }
 

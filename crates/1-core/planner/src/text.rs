@@ -1,12 +1,12 @@
 //! Reasons in words.
 
+use crate::PlanInput;
 use crate::attempt::Attempt;
 use crate::board::{Board, Job};
 use crate::candidates::Placed;
 use crate::schedule::{Held, Placement};
 use crate::times::moment;
 use crate::waves::wave_name;
-use crate::{PinnedTo, PlanInput};
 use std::collections::BTreeMap;
 
 /// Minutes, with one decimal when they are not whole.
@@ -50,11 +50,7 @@ pub(crate) fn held<'a>(
         text = format!("behind freeze {}; {text}", freeze.name);
     }
     if let Some(pin) = input.demands.pins.iter().find(|pin| pin.host == host.record.name) {
-        let when = match pin.when {
-            PinnedTo::Day(day) => day.to_string(),
-            PinnedTo::Opening(at) => format!("the opening at {at}"),
-        };
-        text = format!("pinned to {when}; {text}");
+        text = format!("pinned to {}; {text}", pin.when);
     }
     text
 }
@@ -85,9 +81,13 @@ pub(crate) fn no_time(
     }
     if longest.values().all(|length| *length < job.need()) {
         let name = |at: &Option<usize>| {
-            at.map_or_else(|| "time".to_owned(), |at| format!("window `{}`", board.times.windows[at].name))
+            at.map_or_else(
+                || "time".to_owned(),
+                |at| format!("window `{}`", board.times.windows[at].name),
+            )
         };
-        let each = longest.iter().map(|(at, length)| format!("{} is {} min", name(at), minutes(*length)));
+        let each =
+            longest.iter().map(|(at, length)| format!("{} is {} min", name(at), minutes(*length)));
         return format!("{}; {needs}", each.collect::<Vec<_>>().join(", "));
     }
     if let Some(crew) = job.crew {
@@ -114,7 +114,8 @@ fn shut(input: &PlanInput, board: &mut Board<'_>, host: &Placed<'_>) -> String {
     let until = moment(board.times.until);
     let freezes = input.surroundings.calendar.freezes().iter();
     let (site, role, product) = (&host.record.site, &host.record.role, &input.product);
-    let covering = freezes.filter(|freeze| freeze.until > input.now && freeze.scope.covers(site, role, product));
+    let covering = freezes
+        .filter(|freeze| freeze.until > input.now && freeze.scope.covers(site, role, product));
     let names: Vec<_> = covering.map(|freeze| format!("`{}`", freeze.name)).collect();
     if names.is_empty() {
         format!("none of its windows is open until {until}")
@@ -125,7 +126,9 @@ fn shut(input: &PlanInput, board: &mut Board<'_>, host: &Placed<'_>) -> String {
 
 /// What the whole plan comes to, a line each.
 pub(crate) fn remarks(attempt: &Attempt<'_>) -> Vec<String> {
-    let Some(finish) = attempt.finish.filter(|_| attempt.board.is_some()) else { return Vec::new() };
+    let Some(finish) = attempt.finish.filter(|_| attempt.board.is_some()) else {
+        return Vec::new();
+    };
     let mut remarks = vec![format!("expected to end at {}", moment(finish))];
     if let (Some(bound), Some(board)) = (attempt.bound, &attempt.board) {
         let now = board.times.now;

@@ -1,12 +1,13 @@
 //! When each host may be changed: openings of its windows with freezes, pins and time classes taken into account.
 
+use crate::PlanInput;
 use crate::rules::{Relaxed, Rule};
-use crate::{Pin, PinnedTo, PlanInput};
 use jiff::Timestamp;
 use refit_calendar::{Freeze, Window};
 use refit_inventory::HostRecord;
 use refit_names::{SiteName, TimeClass, WindowName};
 use refit_plan::Opening;
+use refit_plan::{Pin, PinnedTo};
 use std::collections::BTreeMap;
 
 /// The window of hosts that may be changed at any time but in freezes.
@@ -125,7 +126,9 @@ impl<'a> Times<'a> {
         let (freezes, product) = (&self.freezes, &self.input.product);
         self.signatures.entry((site, role)).or_insert_with(|| {
             let all = freezes.iter().enumerate();
-            all.filter(|(_, freeze)| freeze.scope.covers(site, role, product)).map(|(at, _)| at).collect()
+            all.filter(|(_, freeze)| freeze.scope.covers(site, role, product))
+                .map(|(at, _)| at)
+                .collect()
         })
     }
 
@@ -135,7 +138,9 @@ impl<'a> Times<'a> {
             open.push((self.now, self.until, None));
         }
         for at in &key.windows {
-            open.extend(self.openings(*at).iter().map(|(opens, closes)| (*opens, *closes, Some(*at))));
+            open.extend(
+                self.openings(*at).iter().map(|(opens, closes)| (*opens, *closes, Some(*at))),
+            );
         }
         let mut spans = Vec::new();
         for (opens, closes, window) in open {
@@ -161,7 +166,10 @@ impl<'a> Times<'a> {
         self.raw.entry(window).or_insert_with(|| {
             // It is one of the calendar's own windows, so it is known.
             let found = calendar.openings_unfrozen(name, from, until).unwrap_or_default();
-            found.iter().map(|one| (ceil_ms(one.opens_at), one.closes_at.as_millisecond())).collect()
+            found
+                .iter()
+                .map(|one| (ceil_ms(one.opens_at), one.closes_at.as_millisecond()))
+                .collect()
         })
     }
 

@@ -1,0 +1,7 @@
+//! Plans with times: each rule by a small fleet, all of them together by random ones.
+
+mod demands;
+mod fleet;
+mod random;
+mod replan;
+mod rules;
