@@ -35,6 +35,15 @@ pub struct MirrorReport {
     pub fetched_bytes: ByteSize,
     /// Files that went because nothing has named them for a week.
     pub pruned: u64,
+    /// Targets that the source does not have; only [`Repository::mirror_present`] goes on without them.
+    pub absent: u64,
+}
+
+/// What to do about a target that is named and not there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Absent {
+    Refuse,
+    Skip,
 }
 
 impl Repository {
@@ -43,6 +52,18 @@ impl Repository {
     /// # Errors
     /// As [`Repository::save`]. The copy then offers what it offered before.
     pub async fn mirror(&self, into: &Path) -> Result<MirrorReport, RepositoryError> {
+        self.copy(into, Absent::Refuse).await
+    }
+
+    /// As [`Repository::mirror`], from a medium that holds only some targets: those that are not there are left out and counted.
+    ///
+    /// # Errors
+    /// As [`Repository::mirror`].
+    pub async fn mirror_present(&self, into: &Path) -> Result<MirrorReport, RepositoryError> {
+        self.copy(into, Absent::Skip).await
+    }
+
+    async fn copy(&self, into: &Path, absent: Absent) -> Result<MirrorReport, RepositoryError> {
         let walk = delegations::walk(&self.workflow, &self.trusted).await;
         // A vendor who cannot be believed must not keep the others' packs away; one who cannot be read just now may.
         if let Some((_, error)) = walk.refused.into_iter().find(|(_, e)| !e.is_verification()) {
@@ -73,7 +94,13 @@ impl Repository {
             let out = gather.join(place);
             let folder = out.parent().unwrap_or(gather);
             fs::create_dir_all(folder).map_err(RepositoryError::io("create", folder))?;
-            download::save(self.way(), &wanted, &out).await?;
+            match download::save(self.way(), &wanted, &out).await {
+                Err(RepositoryError::MissingFile { .. }) if absent == Absent::Skip => {
+                    report.absent += 1;
+                    continue;
+                }
+                other => other?,
+            }
             report.fetched += 1;
             report.fetched_bytes.0 += wanted.length;
         }

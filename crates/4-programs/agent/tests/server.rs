@@ -35,6 +35,7 @@ async fn fleet() -> Fleet {
         database: None,
         repository: None,
         refresh_every: Duration::from_secs(3600),
+        check_jitter: Duration::ZERO,
     };
     let server = refit_server::start(options, Ambient::system()).await.unwrap();
     let token = fs::read_to_string(&server.admin_token_path).unwrap();

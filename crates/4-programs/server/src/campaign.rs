@@ -34,6 +34,14 @@ pub(crate) struct Campaign {
 pub(crate) type CampaignRow = RolloutRow<Campaign>;
 
 impl Campaign {
+    /// Whether it is neither completed nor cancelled.
+    pub(crate) const fn is_open(&self) -> bool {
+        !matches!(
+            self.rollout.state(),
+            RolloutState::Completed | RolloutState::Cancelled { .. }
+        )
+    }
+
     /// Whether hosts may still hold orders of it, or report on them.
     pub(crate) fn has_orders(&self) -> bool {
         match self.rollout.state() {

@@ -1,10 +1,10 @@
 //! Derives what every host ought to do from the store: the order of the newest campaign that has one for it.
 
-use crate::{app::App, campaign::Campaign, hub::Desired, refusal::Answer};
+use crate::{app::App, campaign::Campaign, hub::Desired, refusal::Answer, withdrawals};
 use refit_inventory::Lifecycle;
 use refit_names::{Digest, HostName};
 use refit_plan::{Order, Plan};
-use refit_protocol::agent::{Assignment, Permission};
+use refit_protocol::agent::{Assignment, Permission, WithdrawnPack};
 use std::collections::BTreeMap;
 
 /// Reads everything again and tells the hub.
@@ -25,6 +25,7 @@ pub(crate) async fn derive(app: &App) -> Answer<()> {
             continue;
         }
         let plan = app.store.plan(&hash).await?.plan;
+        let taken_back = withdrawals::for_hosts(app, &plan);
         for (host, order) in orders(&plan, hash) {
             let Some(desired) = all.get_mut(&host) else { continue };
             desired.orders.push((order.key.clone(), hash));
@@ -32,7 +33,11 @@ pub(crate) async fn derive(app: &App) -> Answer<()> {
                 && !desired.retired
                 && let Some(permission) = permission(&row.body, &host)
             {
-                desired.assignment = Some(Assignment { order, permission });
+                let used = |pack: &&WithdrawnPack| {
+                    order.legs.iter().any(|leg| leg.pack.digest == pack.record)
+                };
+                let withdrawn = taken_back.iter().filter(used).cloned().collect();
+                desired.assignment = Some(Assignment { order, permission, withdrawn });
             }
         }
     }

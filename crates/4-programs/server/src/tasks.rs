@@ -4,6 +4,7 @@ pub(crate) mod assignments;
 pub(crate) mod certificates;
 pub(crate) mod housekeeping;
 pub(crate) mod last_seen;
+pub(crate) mod notify;
 pub(crate) mod refresh;
 pub(crate) mod ticker;
 
@@ -12,7 +13,7 @@ use std::{future::Future, time::Duration};
 use tokio::task::JoinSet;
 
 /// Starts all of them.
-pub(crate) fn spawn(app: &App, refresh_every: Duration, tasks: &mut JoinSet<()>) {
+pub(crate) fn spawn(app: &App, tasks: &mut JoinSet<()>) {
     let mut start = |task: std::pin::Pin<Box<dyn Future<Output = ()> + Send>>| {
         tasks.spawn(task);
     };
@@ -21,7 +22,8 @@ pub(crate) fn spawn(app: &App, refresh_every: Duration, tasks: &mut JoinSet<()>)
     start(Box::pin(certificates::run(app.clone())));
     start(Box::pin(last_seen::run(app.clone())));
     start(Box::pin(housekeeping::run(app.clone())));
-    start(Box::pin(refresh::run(app.clone(), refresh_every)));
+    start(Box::pin(notify::run(app.clone())));
+    start(Box::pin(refresh::run(app.clone())));
 }
 
 /// Waits for `nudge`, at most for `longest`; false when the server stops.

@@ -39,8 +39,11 @@ pub(crate) struct ServerArgs {
     #[arg(long, requires = "repository_metadata")]
     repository_root: Option<PathBuf>,
     /// How often the repository is asked for news
-    #[arg(long, default_value = "15m", value_parser = span::parse)]
-    refresh_every: Duration,
+    #[arg(long, alias = "refresh-every", default_value = "15m", value_name = "TIME", value_parser = span::parse)]
+    check_every: Duration,
+    /// What chance adds to it at most, so that many servers do not ask at the same moment
+    #[arg(long, default_value = "90s", value_name = "TIME", value_parser = span::parse)]
+    check_jitter: Duration,
 }
 
 /// Runs it.
@@ -59,7 +62,8 @@ pub(crate) async fn run(args: ServerArgs, context: &Context) -> Result<Exit, Cli
         console: args.console,
         database: args.database,
         repository,
-        refresh_every: args.refresh_every,
+        refresh_every: args.check_every,
+        check_jitter: args.check_jitter,
     };
     let server = refit_server::start(options, context.ambient.clone()).await?;
     context.output.say(&format!("serving agents and the API at {}", server.url));

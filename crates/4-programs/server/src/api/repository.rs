@@ -3,6 +3,7 @@
 use super::auth::Person;
 use crate::{
     app::App,
+    check,
     refusal::{Answer, Refusal},
 };
 use axum::{Json, extract::State};
@@ -17,9 +18,8 @@ pub(super) async fn refresh(
     Person(person): Person,
 ) -> Answer<Json<RepositoryView>> {
     let depot = app.depot.as_ref().ok_or(Refusal::NoRepository)?;
-    depot.refresh(app.now()).await?;
+    check::run(&app).await?;
     let view = depot.view();
     app.audit(&person.name, "repository.refresh", &view.versions).await?;
-    app.changed();
     Ok(Json(view))
 }

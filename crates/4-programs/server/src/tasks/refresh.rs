@@ -1,35 +1,39 @@
-//! Brings the repository up to date, with jitter so that many servers do not ask at the same moment.
+//! Looks at the repository on schedule, with jitter so that many servers do not ask at the same moment, and less often while it fails.
 
 use super::wait;
-use crate::app::App;
-use refit_names::chain;
+use crate::{app::App, check};
+use jiff::SignedDuration;
+use refit_protocol::Problem;
 use std::{future, time::Duration};
 
-/// After a failure it is tried again sooner than the usual interval.
+/// After the first failure; doubled with each that follows, up to the usual interval.
 const RETRY: Duration = Duration::from_secs(60);
 
-pub(crate) async fn run(app: App, every: Duration) {
+pub(crate) async fn run(app: App) {
     let Some(depot) = &app.depot else { return };
     loop {
-        let pause = match depot.refresh(app.now()).await {
-            Ok(_) => {
-                app.changed();
-                every
-            }
-            Err(error) => {
-                tracing::error!(error = chain(&error), "repository was not refreshed");
-                every.min(RETRY)
-            }
+        if let Err(error) = check::run(&app).await {
+            let problem = Problem::from(error);
+            tracing::error!(code = problem.code, problem = problem.detail, "repository was not checked");
+        }
+        let status = depot.status();
+        let every = Duration::from_millis(status.every_ms);
+        let pause = match status.failures {
+            0 => every,
+            failures => RETRY.saturating_mul(1 << (failures - 1).min(16)).min(every),
         };
-        if !wait(&app, future::pending(), jittered(&app, pause)).await {
+        let pause = pause + jitter(&app, Duration::from_millis(status.jitter_ms).min(pause));
+        let ahead = SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX);
+        depot.next_check(app.now().saturating_add(ahead).ok());
+        if !wait(&app, future::pending(), pause).await {
             return;
         }
     }
 }
 
-/// Between nine and eleven tenths of `pause`.
-fn jittered(app: &App, pause: Duration) -> Duration {
-    let mut byte = [0];
-    app.ambient.entropy.fill(&mut byte);
-    pause.mul_f64(0.9 + 0.2 * f64::from(byte[0]) / 255.0)
+/// By chance, from nothing to `most`.
+fn jitter(app: &App, most: Duration) -> Duration {
+    let mut bytes = [0; 4];
+    app.ambient.entropy.fill(&mut bytes);
+    most.mul_f64(f64::from(u32::from_be_bytes(bytes)) / f64::from(u32::MAX))
 }

@@ -176,6 +176,7 @@ async fn plain_console_listens_on_loopback_only() {
         database: None,
         repository: None,
         refresh_every: std::time::Duration::from_secs(60),
+        check_jitter: std::time::Duration::ZERO,
     };
     let refused = refit_server::start(options, refit_ambient::Ambient::system()).await;
     assert!(matches!(refused, Err(refit_server::ServerError::ConsoleNotLoopback { .. })));

@@ -103,6 +103,7 @@ async fn serve(folder: &Path, root: &Path, database: Option<String>) -> ServerHa
             root: root.to_owned(),
         }),
         refresh_every: Duration::from_secs(3600),
+        check_jitter: Duration::ZERO,
     };
     start(options, Ambient::system()).await.unwrap()
 }
