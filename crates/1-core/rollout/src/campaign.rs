@@ -1,11 +1,12 @@
 //! A rollout as it is stored: the plan's limits, the people's decisions, the hosts' states, the ledger.
 
+use crate::gate::Timing;
 use crate::{HostState, IllegalMove, RolloutState};
 use jiff::Timestamp;
 use refit_names::{
-    BuildId, Digest, Generation, HostName, Percent, PersonName, RolloutName, WaveName,
+    BuildId, Digest, Generation, HostName, Percent, PersonName, ProductName, RolloutName, WaveName,
 };
-use refit_plan::{Advance, Plan};
+use refit_plan::{Advance, Freeze, Plan};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,6 +30,9 @@ pub struct Rollout {
     /// Which pack of the current plan was withdrawn, and why: nobody begins any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) withdrawn: Option<String>,
+    /// Times in which nothing that they cover may begin.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) freezes: Vec<Freeze>,
     /// Never shortened.
     #[serde(default)]
     pub(crate) ledger: Vec<Failure>,
@@ -41,6 +45,11 @@ pub(crate) struct Current {
     pub(crate) generation: Generation,
     pub(crate) author: PersonName,
     pub(crate) target: BuildId,
+    #[serde(default)]
+    pub(crate) product: Option<ProductName>,
+    /// Freezes do not count.
+    #[serde(default)]
+    pub(crate) emergency: bool,
     pub(crate) approvals_needed: u32,
     pub(crate) failure_budget: u32,
     pub(crate) waves: Vec<Wave>,
@@ -63,6 +72,9 @@ pub(crate) struct Wave {
     /// Where its timeout counts from: its start, or the last time that a person resumed it.
     pub(crate) started_at: Option<Timestamp>,
     pub(crate) soaking_since: Option<Timestamp>,
+    /// When the last of its hosts may start: waiting for a window is no delay.
+    #[serde(default)]
+    pub(crate) opens_last: Option<Timestamp>,
     pub(crate) done: bool,
     /// A person resumed it although its goal cannot be reached.
     pub(crate) goal_waived: bool,
@@ -81,6 +93,9 @@ pub struct RolloutHost {
     pub due_at: Option<Timestamp>,
     /// When it ended.
     pub ended_at: Option<Timestamp>,
+    /// When it may be changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) timing: Option<Timing>,
 }
 
 /// What was set before deploying.
@@ -118,6 +133,7 @@ impl Rollout {
             settings: None,
             deployed_at: None,
             selection: None,
+            freezes: Vec::new(),
             withdrawn: None,
             ledger: Vec::new(),
         }
@@ -201,6 +217,13 @@ impl Rollout {
         self.current.as_ref().map_or(&[], |current| &current.hosts)
     }
 
+    /// Hosts that have run or run: no later plan moves them.
+    #[must_use]
+    pub fn begun(&self) -> BTreeSet<HostName> {
+        let begun = self.hosts().iter().filter(|host| host.has_run() || host.in_flight());
+        begun.map(|host| host.host.clone()).collect()
+    }
+
     /// One host.
     #[must_use]
     pub fn host(&self, host: &HostName) -> Option<&RolloutHost> {
@@ -221,6 +244,7 @@ impl Current {
             advance: wave.advance,
             started_at: None,
             soaking_since: None,
+            opens_last: wave.hosts.iter().filter_map(|host| Timing::of(host).opens()).max(),
             done: false,
             goal_waived: false,
         });
@@ -233,6 +257,7 @@ impl Current {
                 state: HostState::Waiting { on: "prepare".to_owned() },
                 due_at: None,
                 ended_at: None,
+                timing: Some(Timing::of(planned)),
             })
             .collect();
         let places = hosts.iter().enumerate().map(|(at, host)| (host.host.clone(), at)).collect();
@@ -241,12 +266,36 @@ impl Current {
             generation: plan.generation,
             author: plan.author.clone(),
             target: plan.target.clone(),
+            product: Some(plan.product.clone()),
+            emergency: plan.emergency.is_some(),
             approvals_needed: plan.approvals_needed.max(1),
             failure_budget: plan.failure_budget,
             waves: waves.collect(),
             hosts,
             places,
         })
+    }
+
+    /// Takes over what ran under the plan before: hosts that have ended stay as they are, and so do their waves' clocks.
+    ///
+    /// # Errors
+    /// [`IllegalMove::Forgotten`] when the plan does not say of such a host that it has begun.
+    pub(crate) fn go_on_from(&mut self, before: &Self, plan: &Plan) -> Result<(), IllegalMove> {
+        for host in before.hosts.iter().filter(|host| host.has_run()) {
+            let kept = plan.begun.contains(&host.host).then(|| self.host_mut(&host.host)).flatten();
+            let kept = kept.filter(|kept| kept.wave == host.wave);
+            let Some(kept) = kept else {
+                return Err(IllegalMove::Forgotten { host: host.host.clone() });
+            };
+            *kept = host.clone();
+        }
+        for (wave, old) in self.waves.iter_mut().zip(&before.waves) {
+            if wave.name == old.name {
+                wave.soaking_since = old.soaking_since;
+                wave.goal_waived = old.goal_waived;
+            }
+        }
+        Ok(())
     }
 
     pub(crate) fn host(&self, host: &HostName) -> Option<&RolloutHost> {
@@ -286,6 +335,16 @@ impl RolloutHost {
                 | HostState::RolledBack { .. }
                 | HostState::NeedsPerson { .. }
                 | HostState::Ignored { .. }
+        )
+    }
+
+    /// Ended by its own work, well or not.
+    pub(crate) const fn has_run(&self) -> bool {
+        matches!(
+            self.state,
+            HostState::Succeeded { .. }
+                | HostState::RolledBack { .. }
+                | HostState::NeedsPerson { .. }
         )
     }
 

@@ -3,7 +3,7 @@
 use crate::{PrepareStage, Rollout};
 use jiff::Timestamp;
 use refit_names::{BuildId, Digest, HostName, PersonName};
-use refit_plan::{Advance, Plan};
+use refit_plan::{Advance, Freeze, Plan};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -76,6 +76,11 @@ pub enum Event {
         /// Which pack, and why.
         because: String,
     },
+    /// These freezes are in force, now or later; a freeze that was ended is not among them.
+    FreezesKnown {
+        /// All of them.
+        freezes: Vec<Freeze>,
+    },
     /// Time went by.
     Tick,
 }
@@ -98,6 +103,7 @@ impl Event {
             Self::Cancelled { .. } => "cancel",
             Self::Advanced => "advance",
             Self::PackWithdrawn { .. } => "pack withdrawn",
+            Self::FreezesKnown { .. } => "freezes",
             Self::Tick => "tick",
         }
     }

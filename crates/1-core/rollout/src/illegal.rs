@@ -51,6 +51,12 @@ pub enum IllegalMove {
         /// The plan's.
         found: String,
     },
+    /// The plan moves or drops what has run.
+    #[error("plan does not keep host `{host}`, which has run, in its wave and among those that have begun")]
+    Forgotten {
+        /// Which.
+        host: HostName,
+    },
     /// The plan cannot be hashed.
     #[error("plan has no hash: {0}")]
     NoHash(String),
@@ -105,9 +111,10 @@ impl Coded for IllegalMove {
             Self::State { .. } => "rollout.wrong-state",
             Self::OtherPlan { .. } => "rollout.other-plan",
             Self::Author { .. } => "rollout.author-judges",
-            Self::NotSuccessor { .. } | Self::OtherRollout { .. } | Self::NoHash(_) => {
-                "rollout.plan-not-successor"
-            }
+            Self::NotSuccessor { .. }
+            | Self::OtherRollout { .. }
+            | Self::Forgotten { .. }
+            | Self::NoHash(_) => "rollout.plan-not-successor",
             Self::UnknownHost { .. } => "rollout.unknown-host",
             Self::NotConfigured => "rollout.not-configured",
             Self::Limit { .. } => "rollout.limit",

@@ -13,10 +13,12 @@
 //! Invariants:
 //! 1. No state without its why.
 //! 2. Failures are counted in one ledger over all waves, and never reset.
-//! 3. Unreachable and unknown never count as success.
+//! 3. No host starts outside of its opening, when too little of it is left, or into a freeze.
+//! 4. Unreachable and unknown never count as success.
 
 mod campaign;
 mod event;
+mod gate;
 mod illegal;
 mod moves;
 mod reports;

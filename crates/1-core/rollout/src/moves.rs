@@ -1,6 +1,6 @@
 //! The one total function: what follows from an event.
 
-use crate::campaign::{Current, Settings};
+use crate::campaign::{Current, RolloutHost, Settings};
 use crate::{Effect, Event, HostState, IllegalMove, Permission, Rollout, RolloutState, Transition};
 use jiff::Timestamp;
 use refit_names::{Digest, Generation, HostName, PersonName};
@@ -48,6 +48,7 @@ impl Rollout {
             Event::Cancelled { because } => after.cancelled(event, because)?,
             Event::Advanced => after.advanced(event, now)?,
             Event::PackWithdrawn { because } => after.pack_withdrawn(event, because)?,
+            Event::FreezesKnown { freezes } => after.freezes.clone_from(freezes),
             Event::Tick => {}
         }
         after.settle(now);
@@ -74,8 +75,13 @@ impl Rollout {
                 | RolloutState::Prepared
                 | RolloutState::Authorised
         );
-        if !replaceable || self.deployed_at.is_some() {
-            return Err(self.refuse(event, "a rollout that was not deployed"));
+        let stands_still = matches!(
+            self.state,
+            RolloutState::Authorised | RolloutState::Paused { .. } | RolloutState::Halted { .. }
+        ) && !self.hosts().iter().any(RolloutHost::in_flight);
+        if !(stands_still || replaceable && self.deployed_at.is_none()) {
+            let expected = "a rollout that was not deployed, or is paused or halted with no host on its way";
+            return Err(self.refuse(event, expected));
         }
         if plan.rollout != self.name {
             let (expected, found) = (self.name.to_string(), plan.rollout.to_string());
@@ -89,7 +95,12 @@ impl Rollout {
                 parent: plan.parent,
             });
         }
-        self.current = Some(Current::of(plan)?);
+        let mut current = Current::of(plan)?;
+        if let Some(before) = &self.current {
+            current.go_on_from(before, plan)?;
+        }
+        self.current = Some(current);
+        self.selection = None;
         self.agreed_by.clear();
         self.authorised_by = None;
         self.settings = None;
@@ -146,10 +157,8 @@ impl Rollout {
 
     /// Prepared when every host is prepared or ignored.
     pub(crate) fn settle_preparation(&mut self) {
-        let ready =
-            |state: &HostState| matches!(state, HostState::Prepared | HostState::Ignored { .. });
-        if self.state == RolloutState::Preparing
-            && self.hosts().iter().all(|host| ready(&host.state))
+        let ready = |host: &RolloutHost| host.state == HostState::Prepared || host.settled();
+        if self.state == RolloutState::Preparing && self.hosts().iter().all(ready)
         {
             self.state = RolloutState::Prepared;
         }
@@ -384,7 +393,7 @@ impl Before {
                 .into_iter()
                 .map(|(host, permission)| Effect::Permit { host: host.clone(), permission }),
         );
-        if let Some(at) = after.next_tick().filter(|at| *at > now) {
+        if let Some(at) = after.next_tick(now).filter(|at| *at > now) {
             effects.push(Effect::TickAt { at });
         }
         effects

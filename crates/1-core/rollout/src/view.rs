@@ -115,8 +115,15 @@ impl Rollout {
 
     /// Why the host stands where it stands, what unblocks it, and when at the latest something happens.
     #[must_use]
-    pub fn why(&self, host: &HostName) -> Option<Why> {
+    pub fn why(&self, host: &HostName, now: Timestamp) -> Option<Why> {
         let member = self.host(host)?;
+        let in_turn = matches!(self.state, RolloutState::Deploying { wave } if wave == member.wave);
+        if in_turn
+            && member.state == HostState::Prepared
+            && let Some((because, unblocked_by, latest)) = member.why_window(now)
+        {
+            return Some(Why { because, unblocked_by, latest });
+        }
         let (because, unblocked_by) = match &member.state {
             HostState::Waiting { .. } | HostState::Prepared => self.why_not_started(member),
             HostState::Preparing { stage } => {
@@ -148,7 +155,7 @@ impl Rollout {
                 (format!("it was left out: {because}"), "a new rollout".to_owned())
             }
         };
-        let latest = if member.settled() { None } else { self.next_tick() };
+        let latest = if member.settled() { None } else { self.next_tick(now) };
         Some(Why { because, unblocked_by, latest })
     }
 

@@ -1,6 +1,7 @@
 //! Waves: who may start, when a wave is done, and when it has to stop.
 
 use crate::campaign::{Current, Wave};
+use crate::gate::Gate;
 use crate::{HostState, Rollout, RolloutState};
 use jiff::{SignedDuration, Timestamp};
 use refit_names::HostName;
@@ -60,7 +61,8 @@ impl Wave {
     }
 
     pub(crate) fn times_out(&self) -> Option<Timestamp> {
-        self.started_at.map(|start| later(start, self.timeout_ms))
+        let from = self.started_at.map(|start| self.opens_last.map_or(start, |at| at.max(start)));
+        from.map(|from| later(from, self.timeout_ms))
     }
 }
 
@@ -85,6 +87,8 @@ enum Verdict {
 impl Rollout {
     /// Moves on as far as events so far allow: starts hosts, ends waves, halts.
     pub(crate) fn settle(&mut self, now: Timestamp) {
+        self.call_back_late(now);
+        self.halt_for_freeze(now);
         // Each turn leaves a wave or returns, so the number of waves bounds it.
         while let RolloutState::Deploying { wave } = self.state {
             if self.selection.is_some() {
@@ -102,7 +106,10 @@ impl Rollout {
             match current.judge(wave, advance, now) {
                 Verdict::Run => return self.start_due(wave, now),
                 Verdict::Wait => return,
-                Verdict::Leave => self.state = RolloutState::Deploying { wave: wave + 1 },
+                Verdict::Leave => {
+                    self.state = RolloutState::Deploying { wave: wave + 1 };
+                    self.halt_for_freeze(now);
+                }
                 Verdict::Halt(because) => self.state = RolloutState::Halted { wave, because },
             }
         }
@@ -136,6 +143,13 @@ impl Rollout {
                 return false;
             }
         }
+        let missed = self.current.as_ref().and_then(|current| {
+            current.all_missed(|host| host.wave == wave && selection.contains(&host.host), now)
+        });
+        if let Some(because) = missed {
+            self.state = RolloutState::Halted { wave, because };
+            return false;
+        }
         self.start_due(wave, now);
         false
     }
@@ -152,6 +166,7 @@ impl Rollout {
         let may_start = |host: &&mut crate::RolloutHost| {
             host.wave == wave
                 && host.state == HostState::Prepared
+                && host.gate(now) == Gate::Open
                 && selection.is_none_or(|only| only.contains(&host.host))
         };
         for host in current.hosts.iter_mut().filter(may_start).take(free) {
@@ -161,10 +176,17 @@ impl Rollout {
     }
 
     /// When something happens by itself next.
-    pub(crate) fn next_tick(&self) -> Option<Timestamp> {
+    pub(crate) fn next_tick(&self, now: Timestamp) -> Option<Timestamp> {
         let RolloutState::Deploying { wave } = self.state else { return None };
         let running = self.current.as_ref()?.wave(wave)?;
-        running.soak_ends().or(running.times_out())
+        let ends = running.soak_ends().or(running.times_out());
+        // The next opening of a host that waits for it.
+        let opens = self.hosts().iter().filter(|host| host.state == HostState::Prepared);
+        let opens = opens.filter_map(|host| match host.gate(now) {
+            Gate::Opens(at) if host.wave == wave => Some(at),
+            _ => None,
+        });
+        opens.chain(ends).min()
     }
 }
 
@@ -174,6 +196,11 @@ impl Current {
         let in_reach = self.goal_in_reach(wave);
         let late = count.unsettled > 0
             && self.wave(wave).and_then(Wave::times_out).is_some_and(|end| now >= end);
+        let missed = if count.unsettled > 0 && count.in_flight == 0 {
+            self.all_missed(|host| host.wave == wave, now)
+        } else {
+            None
+        };
         let names = if late { self.unsettled_names(wave) } else { String::new() };
         let last = usize::try_from(wave).is_ok_and(|wave| wave + 1 >= self.waves.len());
         let Some(running) = self.wave_mut(wave) else { return Verdict::Wait };
@@ -183,6 +210,9 @@ impl Current {
                 "wave `{}` cannot reach its goal of {}: {} of {} hosts failed",
                 running.name, running.goal, count.failed, count.live
             ));
+        }
+        if let Some(because) = missed {
+            return Verdict::Halt(format!("wave `{}`: {because}", running.name));
         }
         if count.unsettled > 0 {
             if late {

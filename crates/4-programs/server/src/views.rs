@@ -71,7 +71,8 @@ fn waves(
     certified: &BTreeSet<HostName>,
 ) -> Vec<WaveView> {
     let host = |planned: &PlannedHost| {
-        let report = reports.get(&planned.host).filter(|report| is_of(report, plan));
+        let report = reports.get(&planned.host);
+        let report = report.filter(|report| speaks_of(&planned.host, report, plan));
         let state = campaign.rollout.host(&planned.host).map(|host| host.state.clone());
         RolloutHostView {
             host: planned.host.clone(),
@@ -103,6 +104,12 @@ pub(crate) fn is_of(report: &OrderReport, plan: &Plan) -> bool {
     report.key.generation == plan.generation && report.key.rollout == plan.rollout
 }
 
+/// Whether a report is about this host's order, of this plan or, for hosts that had begun when it was made, of one before.
+pub(crate) fn speaks_of(host: &HostName, report: &OrderReport, plan: &Plan) -> bool {
+    let begun = plan.begun.contains(host) && report.key.rollout == plan.rollout;
+    begun || is_of(report, plan)
+}
+
 /// What a finished host proved.
 pub(crate) fn evidence(report: &OrderReport) -> Option<&RunEvidence> {
     match &report.standing {
@@ -124,7 +131,7 @@ pub(crate) async fn why(app: &App, name: &RolloutName, host: &HostName) -> Answe
     let hosts = app.store.hosts().await?;
     let record = hosts.iter().find(|record| record.name == *host);
     let record = record.ok_or_else(|| Refusal::NotFound { what: "host", key: host.to_string() })?;
-    let around = crate::planning::Surroundings::of(app).await?;
+    let around = crate::risk::Surroundings::of(app).await?;
     let risk = around.score(app, record, None);
     if let Some(left_out) = plan.excluded.iter().find(|excluded| excluded.host == *host) {
         return Ok(WhyView {
@@ -139,7 +146,7 @@ pub(crate) async fn why(app: &App, name: &RolloutName, host: &HostName) -> Answe
     let planned = plan.hosts().find(|(_, planned)| planned.host == *host);
     let not_planned = || Refusal::NotFound { what: "host of the plan", key: host.to_string() };
     let (_, planned) = planned.ok_or_else(not_planned)?;
-    let why = campaign.rollout.why(host).ok_or_else(not_planned)?;
+    let why = campaign.rollout.why(host, app.now()).ok_or_else(not_planned)?;
     Ok(WhyView {
         host: host.clone(),
         because: why.because,

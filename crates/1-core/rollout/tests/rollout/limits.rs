@@ -3,7 +3,9 @@
 use crate::fleet::{Walk, at, build, host, person, plan};
 use proptest::prelude::*;
 use refit_names::HostName;
-use refit_rollout::{Event, HostReport, HostState, Permission, PrepareStage, Rollout, RolloutState};
+use refit_rollout::{
+    Event, HostReport, HostState, Permission, PrepareStage, Rollout, RolloutState,
+};
 use std::collections::BTreeSet;
 
 const SIZES: [u32; 3] = [2, 4, 5];
@@ -122,12 +124,18 @@ fn with_a_withdrawn_pack_nobody_begins_and_whoever_runs_is_left_alone() {
     walk.run("h0-0");
     let because = "pack to 1100 was withdrawn: damages indexes";
     walk.go(Event::PackWithdrawn { because: because.to_owned() });
-    assert!(matches!(walk.rollout.state(), RolloutState::Halted { because: found, .. } if found == because));
+    assert!(
+        matches!(walk.rollout.state(), RolloutState::Halted { because: found, .. } if found == because)
+    );
     let may = |name: &str| walk.rollout.permission_for(&host(name));
     assert_eq!(may("h0-0"), Some(Permission::Deploy));
     for name in ["h0-1", "h0-2", "h1-0"] {
         assert_eq!(may(name), Some(Permission::Withdrawn), "{name}");
-        assert_eq!(walk.rollout.why(&host(name)).unwrap().because, because, "{name}");
+        assert_eq!(
+            walk.rollout.why(&host(name), crate::fleet::at(walk.seconds)).unwrap().because,
+            because,
+            "{name}"
+        );
     }
     let refused = walk.rollout.next(&Event::Resumed, at(60)).unwrap_err();
     assert_eq!(

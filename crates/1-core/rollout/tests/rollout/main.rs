@@ -4,3 +4,4 @@ mod fleet;
 mod limits;
 mod table;
 mod walk;
+mod windows;

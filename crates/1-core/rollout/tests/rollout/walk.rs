@@ -100,7 +100,7 @@ fn a_host_that_cannot_be_prepared_may_be_ignored() {
     let stage = PrepareStage::ReplicateContent;
     walk.say("h0-1", HostReport::PrepareFailed { stage, cause: "disk is full".to_owned() });
     assert_eq!(walk.state(), "preparing");
-    let why = walk.rollout.why(&host("h0-1")).unwrap();
+    let why = walk.rollout.why(&host("h0-1"), crate::fleet::at(walk.seconds)).unwrap();
     assert_eq!(why.because, "its preparation failed at replicate content: disk is full");
     walk.ignore("h0-1");
     assert_eq!(walk.state(), "prepared");
@@ -227,7 +227,7 @@ fn a_manual_wave_waits_for_a_person_and_not_before_its_soak() {
     assert_eq!(walk.try_go(&Event::Advanced).unwrap_err().code(), "rollout.wave-not-done");
     walk.after(1000);
     assert_eq!(walk.due(), Vec::<&str>::new());
-    let why = walk.rollout.why(&host("h1-0")).unwrap();
+    let why = walk.rollout.why(&host("h1-0"), crate::fleet::at(walk.seconds)).unwrap();
     assert_eq!(why.unblocked_by, "`refit rollout advance`, when it was watched long enough");
     walk.go(Event::Advanced);
     assert_eq!(walk.due(), ["h1-0"]);
@@ -239,7 +239,7 @@ fn selected_hosts_go_first_and_the_waves_follow() {
     let selected = BTreeSet::from([host("h1-2"), host("h1-0")]);
     walk.go(Event::DeployRequested { hosts: selected });
     assert_eq!(walk.due(), ["h1-0", "h1-2"]);
-    let why = walk.rollout.why(&host("h0-0")).unwrap();
+    let why = walk.rollout.why(&host("h0-0"), crate::fleet::at(walk.seconds)).unwrap();
     assert_eq!(why.because, "only selected hosts are deployed now");
     walk.succeed("h1-0");
     walk.succeed("h1-2");
@@ -267,7 +267,7 @@ fn a_pause_stops_new_hosts_and_calls_back_those_that_have_not_begun() {
     walk.succeed("h0-0");
     assert_eq!(walk.due(), ["h0-1"], "called back, still counted");
     assert_eq!(
-        walk.rollout.why(&host("h0-2")).unwrap().because,
+        walk.rollout.why(&host("h0-2"), crate::fleet::at(walk.seconds)).unwrap().because,
         "the rollout is paused: fire drill"
     );
     walk.go(Event::Resumed);
