@@ -30,6 +30,7 @@
 //! | GET `/windows.ics` | [`FeedQuery`] as query, or `secret=` instead of a bearer token | iCalendar | any |
 //! | GET `/repository` | – | [`RepositoryView`] | any |
 //! | POST `/repository/refresh` | – | [`RepositoryView`] | planner |
+//! | GET `/packs/{product}/{build}` | – | [`PackView`] | any |
 //! | GET `/updates` | – | [`UpdateView`] list | any |
 //! | GET `/updates/path?product=&from=&to=` | – | [`PathView`] | any |
 //! | POST `/updates/check` | – | [`CheckReport`] | planner |
@@ -40,7 +41,10 @@
 //! | GET `/notifications/events?limit=` | – | [`EventView`] list | any |
 //! | GET, POST `/rollouts` | [`NewRollout`] | [`RolloutView`] | planner |
 //! | GET `/rollouts/{name}` | – | [`RolloutView`] | any |
-//! | GET, POST `/rollouts/{name}/plan` | – | [`PlanView`] | planner to make |
+//! | GET, POST `/rollouts/{name}/plan` | [`PlanRequest`] | [`PlanView`] | planner to make |
+//! | GET `/rollouts/{name}/plans` | – | [`PlanLine`] list, the newest first | any |
+//! | GET `/rollouts/{name}/plans/{generation}` | – | [`PlanView`] | any |
+//! | GET `/rollouts/{name}/rollback/{wave}` | – | the way back of a wave | any |
 //! | POST `/rollouts/{name}/agree` | [`Decision`] | [`RolloutView`] | approver, application-owner |
 //! | POST `/rollouts/{name}/prepare` | – | [`RolloutView`] | preparer |
 //! | POST `/rollouts/{name}/authorise` | [`Decision`] | [`RolloutView`] | authoriser |
@@ -58,6 +62,10 @@
 //! | GET `/rollouts/{name}/rehearsal` | [`RehearsalQuery`] as query | [`RehearsalReport`] | any |
 //! | GET `/rollouts/{name}/{approach,project-plan}.{pdf,html}` | [`DocumentQuery`] as query | PDF, HTML | any |
 //! | GET `/rollouts/{name}/export.{xlsx,csv,ics}` | [`ExportQuery`] as query | spreadsheet, CSV, iCalendar | any |
+//! | GET `/backups`, `/hosts/{host}/backups` | – | [`HostBackups`] | any |
+//! | POST `/hosts/{host}/backups` | [`NewBackupRequest`] | [`BackupRequestView`] | deployer |
+//! | GET, POST `/backup-schedules` | [`BackupScheduleView`] | [`BackupScheduleView`] list | any; planner to set |
+//! | POST `/backup-schedules/{name}/remove` | – | [`BackupScheduleView`] | planner |
 //! | GET `/signing-key` | – | PEM of the key that signs certificates | any |
 
 use crate::agent::{OrderReport, RunEvidence};
@@ -74,15 +82,21 @@ use refit_rollout::{HostState, RolloutState};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
+mod backup;
 mod fleet;
 mod notify;
+mod packs;
+mod plan;
 mod paper;
 mod risk;
 mod updates;
 mod window;
 
+pub use backup::*;
 pub use fleet::*;
 pub use notify::*;
+pub use packs::*;
+pub use plan::{PlanDemands, PlanLine, PlanRequest};
 pub use paper::*;
 pub use risk::*;
 pub use updates::*;
@@ -283,6 +297,9 @@ pub struct NewRollout {
     /// How many people other than the author must agree.
     #[serde(default = "default_approvals")]
     pub approvals_needed: u32,
+    /// What people want beside the target.
+    #[serde(default)]
+    pub demands: PlanDemands,
 }
 
 fn default_budget() -> u32 {

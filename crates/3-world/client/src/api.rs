@@ -1,13 +1,19 @@
 //! The API for people and programs: one method per route of `protocol::v1`.
 
+mod backups;
+mod fleet;
+mod packs;
 mod papers;
+mod plans;
+mod risk;
+mod updates;
 mod windows;
 
 use crate::{error::ClientError, events::EventStream, http, trust};
 use refit_names::{BuildId, HostName, ProductName, RolloutName};
 use refit_protocol::v1::{
     CertificateView, Configuration, Decision, Deploy, EnrolmentToken, HostImport, HostImported,
-    HostView, NewEnrolmentToken, NewRollout, NewUser, PREFIX, PathView, PlanView, Reason,
+    HostView, NewEnrolmentToken, NewRollout, NewUser, PREFIX, PathView, PlanRequest, PlanView, Reason,
     RepositoryView, RolloutView, SignOff, UpdateView, UserCreated, Whoami, WhyView,
 };
 use reqwest::{Method, RequestBuilder};
@@ -128,7 +134,7 @@ impl ApiClient {
     }
     /// POST `/rollouts/{name}/plan`.
     pub async fn make_plan(&self, name: &RolloutName) -> Answer<PlanView> {
-        self.act(name, "plan", &()).await
+        self.make_plan_with(name, &PlanRequest::default()).await
     }
     /// POST `/rollouts/{name}/agree`.
     pub async fn agree(&self, name: &RolloutName, decision: &Decision) -> Answer<RolloutView> {

@@ -41,6 +41,42 @@ pub enum ForgeError {
         /// Why not.
         why: String,
     },
+    /// Deltas against a build that the pack does not follow.
+    #[error("{} does not follow this build: expected {expected}, found {found}", path.display())]
+    NotBefore {
+        /// The pack's folder.
+        path: PathBuf,
+        /// Product and builds that the manifest names in `from`.
+        expected: String,
+        /// Product and build of the old pack.
+        found: String,
+    },
+    /// Entries of an archive or folder cannot become part of a tree.
+    #[error("{} cannot be imported: {}; nothing was written", path.display(), told(faults))]
+    Import {
+        /// The archive or folder.
+        path: PathBuf,
+        /// Each entry with why not.
+        faults: Vec<String>,
+    },
+    /// An archive cannot be read.
+    #[error("archive {} cannot be read; nothing was written", path.display())]
+    Archive {
+        /// The archive.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// More comes out of an archive than may.
+    #[error("archive {} has {size} and grows beyond {limit}; nothing was written", path.display())]
+    Bomb {
+        /// The archive.
+        path: PathBuf,
+        /// Its own size.
+        size: ByteSize,
+        /// What may come out of it.
+        limit: ByteSize,
+    },
     /// A file that is read whole is too large.
     #[error("{} has {found}, expected at most {limit}", path.display())]
     TooLarge {
@@ -278,6 +314,13 @@ fn builds(known: &[BuildId]) -> String {
     }
 }
 
+fn told(faults: &[String]) -> String {
+    match faults {
+        [only] => only.clone(),
+        many => format!("{} faults", many.len()),
+    }
+}
+
 impl ForgeError {
     pub(crate) fn read(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
@@ -312,6 +355,10 @@ impl Coded for ForgeError {
             Self::Manifest { source, .. } => source.code(),
             Self::Runbook { source, .. } => source.code(),
             Self::UnfitTree { .. } => "pack.unfit-tree",
+            Self::NotBefore { .. } => "pack.not-before",
+            Self::Import { .. } => "pack.unfit-tree",
+            Self::Archive { .. } => "pack.unreadable-archive",
+            Self::Bomb { .. } => "pack.archive-bomb",
             Self::TooLarge { .. } => "pack.too-large",
             Self::Record { source, .. } => source.code(),
             Self::NotAPack { .. } => "pack.not-a-pack",

@@ -12,7 +12,9 @@
 //! 3. What is published under a name never changes; a repository's change becomes visible at once, with its timestamp.
 //! 4. Private keys are files that only their owner can read, and are never printed.
 
+mod delta;
 pub mod error;
+pub mod import;
 pub mod key;
 pub mod pack;
 pub mod pack_file;
@@ -20,6 +22,7 @@ pub mod repo;
 pub mod survey;
 mod tree;
 
+pub use delta::OldBuild;
 pub use error::ForgeError;
 pub use pack::BuiltPack;
 pub use pack_file::PackFile;

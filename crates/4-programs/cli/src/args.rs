@@ -1,6 +1,6 @@
 //! The command line as clap sees it; each noun's own arguments are beside its code.
 
-use crate::commands::{demo, fleet, pack, repo, rollout, server, signoff, updates, user};
+use crate::commands::{demo, fleet, notify, pack, repo, risk, rollout, runbook, server, signoff, updates, user, window};
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -58,16 +58,24 @@ pub(crate) enum Command {
     Server(server::ServerArgs),
     /// People and their rights
     User(user::UserArgs),
-    /// Hosts: enrolment tokens, import, what is known of them
+    /// Hosts, sites, clusters, engineers: enrolment tokens, import, what is known of them
     Fleet(fleet::FleetArgs),
-    /// Service packs: make, build, look at, verify
+    /// How risky it is to change a host, why, and what is done about it
+    Risk(risk::RiskArgs),
+    /// Service packs: make, check, build, look at, compare, verify
     Pack(pack::PackArgs),
+    /// Runbooks: check, print the schema
+    Runbook(runbook::RunbookArgs),
     /// Repositories: make, publish, and the plain TUF client
     Repo(repo::RepoArgs),
     /// Which updates there are, and the path to them
     Updates(updates::UpdatesArgs),
+    /// Who hears of new paths, withdrawn packs and failing checks
+    Notify(notify::NotifyArgs),
     /// Campaigns, from plan to the last wave
     Rollout(rollout::RolloutArgs),
+    /// Windows and freezes: when hosts may be changed, and when nothing may
+    Window(window::WindowArgs),
     /// Signatures and certificates
     Signoff(signoff::SignoffArgs),
 }

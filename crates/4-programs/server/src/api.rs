@@ -2,14 +2,18 @@
 
 mod answers;
 mod auth;
+mod backups;
 mod decisions;
 mod enrolment;
 mod events;
+mod fleet;
 mod health;
 mod hosts;
 mod notifications;
+mod packs;
 mod repository;
 mod papers;
+mod risk;
 mod rollouts;
 mod signoff;
 mod updates;
@@ -69,6 +73,23 @@ fn routes() -> Vec<Route> {
         read("/hosts", get(hosts::list)),
         read("/hosts/{host}", get(hosts::one)),
         act("/hosts/import", &[Planner], post(hosts::import)),
+        read("/hosts/page", get(fleet::page)),
+        act("/hosts/{host}/set", &[Planner], post(fleet::set)),
+        act("/hosts/{host}/retire", &[Planner], post(fleet::retire)),
+        act("/hosts/{host}/unretire", &[Planner], post(fleet::unretire)),
+        read("/hosts/{host}/changes", get(fleet::changes)),
+        read("/hosts/{host}/risk", get(risk::of_host)),
+        act("/fleet/import", &[Planner], post(fleet::import)),
+        read("/fleet/records", get(fleet::records)),
+        act("/fleet/sites/{name}/remove", &[Planner], post(fleet::remove_site)),
+        act("/fleet/clusters/{name}/remove", &[Planner], post(fleet::remove_cluster)),
+        act("/fleet/engineers/{name}/remove", &[Planner], post(fleet::remove_engineer)),
+        read("/risk", get(risk::list)),
+        read("/risk/entries", get(risk::entries)),
+        act("/risk/entries", &[Planner, ApplicationOwner], post(risk::add)),
+        act("/risk/entries/{id}", &[Planner, ApplicationOwner], post(risk::act)),
+        read("/risk/weights", get(risk::weights)),
+        act("/risk/weights", &[Planner], post(risk::set_weights)),
         read("/windows", get(windows::list)),
         act("/windows", &[Planner], post(windows::put)),
         act("/windows/{window}/remove", &[Planner], post(windows::remove)),
@@ -97,6 +118,7 @@ fn routes() -> Vec<Route> {
         },
         read("/repository", get(repository::view)),
         act("/repository/refresh", &[Planner], post(repository::refresh)),
+        read("/packs/{product}/{build}", get(packs::one)),
         read("/updates", get(updates::list)),
         read("/updates/path", get(updates::path)),
         read("/updates/graph", get(updates::graph)),
@@ -115,6 +137,9 @@ fn routes() -> Vec<Route> {
         read("/rollouts/{name}", get(rollouts::one)),
         read("/rollouts/{name}/plan", get(rollouts::plan)),
         act("/rollouts/{name}/plan", &[Planner], post(rollouts::make_plan)),
+        read("/rollouts/{name}/plans", get(rollouts::plans)),
+        read("/rollouts/{name}/plans/{generation}", get(rollouts::plan_of_generation)),
+        read("/rollouts/{name}/rollback/{wave}", get(rollouts::rollback)),
         act("/rollouts/{name}/agree", &[Approver, ApplicationOwner], post(decisions::agree)),
         act("/rollouts/{name}/prepare", &[Preparer], post(decisions::prepare)),
         act("/rollouts/{name}/authorise", &[Authoriser], post(decisions::authorise)),
@@ -136,6 +161,12 @@ fn routes() -> Vec<Route> {
         read("/rollouts/{name}/hosts/{host}/certificate", get(signoff::envelope)),
         read("/rollouts/{name}/hosts/{host}/certificate.pdf", get(signoff::pages)),
         read("/rollouts/{name}/rehearsal", get(papers::rehearsal)),
+        read("/backups", get(backups::all)),
+        read("/hosts/{host}/backups", get(backups::one)),
+        act("/hosts/{host}/backups", &[Deployer], post(backups::ask)),
+        read("/backup-schedules", get(backups::schedules)),
+        act("/backup-schedules", &[Planner], post(backups::set_schedule)),
+        act("/backup-schedules/{name}/remove", &[Planner], post(backups::remove_schedule)),
         read("/signing-key", get(signoff::key)),
     ]
 }

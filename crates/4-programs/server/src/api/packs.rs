@@ -1,0 +1,23 @@
+//! Published packs, whole.
+
+use super::answers::Named;
+use crate::{
+    app::App,
+    refusal::{Answer, Refusal},
+};
+use axum::{Json, extract::State};
+use refit_names::{BuildId, ProductName};
+use refit_protocol::v1::PackView;
+
+pub(super) async fn one(
+    State(app): State<App>,
+    Named((product, build)): Named<(ProductName, BuildId)>,
+) -> Answer<Json<PackView>> {
+    let stock = app.stock()?;
+    let missing = || Refusal::NotFound { what: "pack", key: format!("{product}@{build}") };
+    let mut packs = stock.catalog.packs.iter();
+    let found = packs.find(|pack| pack.product == product && pack.to == build);
+    let digest = found.ok_or_else(missing)?.record_digest;
+    let record = stock.records.get(&digest).ok_or_else(missing)?.clone();
+    Ok(Json(PackView { digest, record }))
+}
