@@ -39,6 +39,17 @@ pub struct MirrorReport {
     pub absent: u64,
 }
 
+/// A target as signed metadata describe it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamedTarget {
+    /// Its name.
+    pub name: String,
+    /// Bytes.
+    pub length: u64,
+    /// SHA-256 in hexadecimal digits; empty when the metadata give another digest.
+    pub sha256: String,
+}
+
 /// What to do about a target that is named and not there.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Absent {
@@ -52,7 +63,34 @@ impl Repository {
     /// # Errors
     /// As [`Repository::save`]. The copy then offers what it offered before.
     pub async fn mirror(&self, into: &Path) -> Result<MirrorReport, RepositoryError> {
-        self.copy(into, Absent::Refuse).await
+        self.copy(into, Absent::Refuse, &|_| true).await
+    }
+
+    /// As [`Repository::mirror`], only targets whose name is `wanted`; the metadata come whole.
+    ///
+    /// # Errors
+    /// As [`Repository::mirror`].
+    pub async fn mirror_selected(
+        &self,
+        into: &Path,
+        wanted: &(dyn Fn(&str) -> bool + Send + Sync),
+    ) -> Result<MirrorReport, RepositoryError> {
+        self.copy(into, Absent::Refuse, wanted).await
+    }
+
+    /// Every target that the metadata name: its file below the folder of targets, with name, length and SHA-256.
+    ///
+    /// # Errors
+    /// As [`Repository::mirror`].
+    pub async fn named(&self) -> Result<BTreeMap<String, NamedTarget>, RepositoryError> {
+        let walk = delegations::walk(&self.workflow, &self.trusted).await;
+        let mut roles: Vec<Targets> = walk.roles.into_iter().map(|role| role.targets).collect();
+        roles.push(self.trusted.targets.signed.clone());
+        let named = self.places(&roles)?.into_iter().map(|(place, (name, target))| {
+            let sha256 = hex::encode(&target.hashes.sha256);
+            (place, NamedTarget { name: name.to_owned(), length: target.length, sha256 })
+        });
+        Ok(named.collect())
     }
 
     /// As [`Repository::mirror`], from a medium that holds only some targets: those that are not there are left out and counted.
@@ -60,10 +98,15 @@ impl Repository {
     /// # Errors
     /// As [`Repository::mirror`].
     pub async fn mirror_present(&self, into: &Path) -> Result<MirrorReport, RepositoryError> {
-        self.copy(into, Absent::Skip).await
+        self.copy(into, Absent::Skip, &|_| true).await
     }
 
-    async fn copy(&self, into: &Path, absent: Absent) -> Result<MirrorReport, RepositoryError> {
+    async fn copy(
+        &self,
+        into: &Path,
+        absent: Absent,
+        select: &(dyn Fn(&str) -> bool + Send + Sync),
+    ) -> Result<MirrorReport, RepositoryError> {
         let walk = delegations::walk(&self.workflow, &self.trusted).await;
         // A vendor who cannot be believed must not keep the others' packs away; one who cannot be read just now may.
         if let Some((_, error)) = walk.refused.into_iter().find(|(_, e)| !e.is_verification()) {
@@ -71,7 +114,8 @@ impl Repository {
         }
         let mut roles: Vec<Targets> = walk.roles.into_iter().map(|role| role.targets).collect();
         roles.push(self.trusted.targets.signed.clone());
-        let wanted = self.places(&roles)?;
+        let mut wanted = self.places(&roles)?;
+        wanted.retain(|_, (name, _)| select(name));
         let consistent = self.trusted.root.signed.consistent_snapshot;
         let (targets, incoming) = (into.join("targets"), into.join("incoming"));
         let mut report = MirrorReport::default();
