@@ -1,16 +1,17 @@
-//! The certificate's pages, set by typst.
+//! Pages, set by typst.
 
 mod pages;
 mod world;
 
 use crate::certificate::{CertificateError, CertificateInput};
+use crate::paper::Paper;
 use pages::Pages;
 use refit_names::{Coded, ErrorClass};
 use typst::diag::SourceDiagnostic;
 use typst::foundations::Smart;
 use typst_layout::PagedDocument;
 use typst_pdf::{PdfOptions, PdfStandard, PdfStandards};
-use world::CertificateWorld;
+use world::{CERTIFICATE, DocumentWorld, PAPER, Template};
 
 /// Compilations after which an unused part of typst's cache is dropped: shared parts of the certificates of one rollout
 /// stay warm, and memory does not grow with every certificate.
@@ -55,19 +56,38 @@ impl Coded for PdfError {
 pub fn pdf(input: &CertificateInput) -> Result<Vec<u8>, PdfError> {
     let name = input.name();
     let pages = serde_json::to_vec(&Pages::of(input)?).map_err(CertificateError::Json)?;
-    let world = CertificateWorld::new(pages);
+    set(&CERTIFICATE, pages, &name)
+}
+
+/// Sets an approach document or a project plan as PDF/A-2b, as far as the embedded fonts have its letters.
+///
+/// # Errors
+/// [`PdfError`] when the typesetter refuses.
+pub fn paper_pdf(paper: &Paper) -> Result<Vec<u8>, PdfError> {
+    let name = format!("{}: {}", paper.kind, paper.title);
+    let wrong = |error: serde_json::Error| PdfError::Typeset {
+        what: "write",
+        name: name.clone(),
+        found: error.to_string(),
+    };
+    let pages = serde_json::to_vec(paper).map_err(wrong)?;
+    set(&PAPER, pages, &format!("{name}, plan {}", paper.plan))
+}
+
+/// `name` tells documents apart: readers know a file by it again.
+fn set(template: &'static Template, data: Vec<u8>, name: &str) -> Result<Vec<u8>, PdfError> {
+    let world = DocumentWorld::new(template, data);
     let wrong = |what| {
-        let name = name.clone();
         move |errors: Vec<SourceDiagnostic>| {
             let lines: Vec<&str> = errors.iter().map(|error| error.message.as_str()).collect();
-            PdfError::Typeset { what, name, found: lines.join("; ") }
+            PdfError::Typeset { what, name: name.to_owned(), found: lines.join("; ") }
         }
     };
     let compiled = typst::compile::<PagedDocument>(&world).output;
     typst::comemo::evict(CACHE_AGE_MAX);
     let document = compiled.map_err(|errors| wrong("set")(errors.into_iter().collect()))?;
     let options = |standards| PdfOptions {
-        ident: Smart::Custom(name.clone()),
+        ident: Smart::Custom(name.to_owned()),
         creator: Smart::Custom(Some("Refit".to_owned())),
         standards,
         // PDF/A-2b asks for no tags; without them the files are half as large.

@@ -9,45 +9,57 @@ use typst::utils::LazyHash;
 use typst::{Library, LibraryExt, World};
 use typst_kit::fonts::FontStore;
 
-/// What all certificates share; built once, because fonts and standard library are the slow part.
+/// What all documents share; built once, because fonts and standard library are the slow part.
 struct Shared {
     library: LazyHash<Library>,
     fonts: FontStore,
-    main: Source,
-    data: FileId,
 }
 
 static SHARED: LazyLock<Shared> = LazyLock::new(|| {
     let mut fonts = FontStore::new();
     fonts.extend(typst_kit::fonts::embedded());
-    Shared {
-        library: LazyHash::new(Library::default()),
-        fonts,
-        main: Source::new(file("/certificate.typ"), include_str!("certificate.typ").to_owned()),
-        data: file("/certificate.json"),
-    }
+    Shared { library: LazyHash::new(Library::default()), fonts }
+});
+
+/// A source with the name under which it reads its data.
+pub(super) struct Template {
+    main: Source,
+    data: FileId,
+}
+
+/// The pages of a certificate.
+pub(super) static CERTIFICATE: LazyLock<Template> = LazyLock::new(|| Template {
+    main: Source::new(file("/certificate.typ"), include_str!("certificate.typ").to_owned()),
+    data: file("/certificate.json"),
+});
+
+/// The pages of an approach document or a project plan.
+pub(super) static PAPER: LazyLock<Template> = LazyLock::new(|| Template {
+    main: Source::new(file("/paper.typ"), include_str!("paper.typ").to_owned()),
+    data: file("/paper.json"),
 });
 
 /// # Panics
-/// Never for the two names above: both are plain.
+/// Never for the names above: all are plain.
 fn file(path: &'static str) -> FileId {
     let path = VirtualPath::new(path).unwrap_or_else(|_| unreachable!("{path} is a plain name"));
     RootedPath::new(VirtualRoot::Project, path).intern()
 }
 
-/// The world of one certificate.
-pub(super) struct CertificateWorld {
-    pages: Bytes,
+/// The world of one document.
+pub(super) struct DocumentWorld {
+    template: &'static Template,
+    data: Bytes,
 }
 
-impl CertificateWorld {
+impl DocumentWorld {
     /// Holds the data that the source reads.
-    pub(super) fn new(pages: Vec<u8>) -> Self {
-        Self { pages: Bytes::new(pages) }
+    pub(super) fn new(template: &'static Template, data: Vec<u8>) -> Self {
+        Self { template, data: Bytes::new(data) }
     }
 }
 
-impl World for CertificateWorld {
+impl World for DocumentWorld {
     fn library(&self) -> &LazyHash<Library> {
         &SHARED.library
     }
@@ -55,13 +67,13 @@ impl World for CertificateWorld {
         SHARED.fonts.book()
     }
     fn main(&self) -> FileId {
-        SHARED.main.id()
+        self.template.main.id()
     }
     fn source(&self, id: FileId) -> FileResult<Source> {
-        if id == SHARED.main.id() { Ok(SHARED.main.clone()) } else { Err(FileError::AccessDenied) }
+        if id == self.template.main.id() { Ok(self.template.main.clone()) } else { Err(FileError::AccessDenied) }
     }
     fn file(&self, id: FileId) -> FileResult<Bytes> {
-        if id == SHARED.data { Ok(self.pages.clone()) } else { Err(FileError::AccessDenied) }
+        if id == self.template.data { Ok(self.data.clone()) } else { Err(FileError::AccessDenied) }
     }
     fn font(&self, index: usize) -> Option<Font> {
         SHARED.fonts.font(index)

@@ -1,0 +1,124 @@
+//! Numbers, moments and texts of people, as they stand in documents.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// Longest text of one cell: a reason of the planner fits; a novel is cut.
+pub(crate) const CELL_CHARS_MAX: usize = 400;
+
+/// One line, without control characters and what turns text around, not endless.
+pub(crate) fn clean(text: &str, chars_max: usize) -> String {
+    let harmful = |c: char| {
+        c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
+    let plain = |c: char| if harmful(c) { ' ' } else { c };
+    let mut short: String = text.chars().map(plain).take(chars_max).collect();
+    if text.chars().nth(chars_max).is_some() {
+        short.push('…');
+    }
+    short.trim().to_owned()
+}
+
+/// `Thu 26 Nov 2026 20:00`.
+pub(crate) fn moment(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%a %-d %b %Y %H:%M").to_string()
+}
+
+/// `26 Nov 20:00`, for narrow columns.
+pub(crate) fn short_moment(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%a %-d %b %H:%M").to_string()
+}
+
+/// `20:00`.
+pub(crate) fn clock(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%H:%M").to_string()
+}
+
+/// `Thu 26 Nov 2026`.
+pub(crate) fn day(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%a %-d %b %Y").to_string()
+}
+
+/// `Thu 26 Nov 2026 20:00 to 23:30`, or both in full when they are on different days.
+pub(crate) fn span(from: Timestamp, to: Timestamp, zone: &TimeZone) -> String {
+    let same = day(from, zone) == day(to, zone);
+    let end = if same { clock(to, zone) } else { moment(to, zone) };
+    format!("{} to {end}", moment(from, zone))
+}
+
+/// What a zone is called.
+pub(crate) fn zone_name(zone: &TimeZone) -> String {
+    zone.iana_name().unwrap_or("UTC").to_owned()
+}
+
+/// A duration in its two largest units.
+pub(crate) fn duration(ms: u64) -> String {
+    let seconds = ms.div_ceil(1_000);
+    let (minutes, hours) = (seconds / 60, seconds / 3_600);
+    match seconds {
+        0 => "0".to_owned(),
+        1..60 => format!("{seconds} s"),
+        60..3_600 => pair(minutes, "min", seconds % 60, "s"),
+        3_600..172_800 => pair(hours, "h", minutes % 60, "min"),
+        _ => pair(hours / 24, "d", hours % 24, "h"),
+    }
+}
+
+fn pair(large: u64, large_unit: &str, small: u64, small_unit: &str) -> String {
+    match small {
+        0 => format!("{large} {large_unit}"),
+        _ => format!("{large} {large_unit} {small} {small_unit}"),
+    }
+}
+
+/// A duration of the rehearsal.
+pub(crate) fn signed(ms: i64) -> String {
+    duration(u64::try_from(ms).unwrap_or(0))
+}
+
+/// `1 server`, `2 servers`.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+/// `a, b and c`; a dash for nobody.
+pub(crate) fn list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
+    let mut all: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+    let last = all.pop();
+    match (all.is_empty(), last) {
+        (_, None) => "–".to_owned(),
+        (true, Some(last)) => last,
+        (false, Some(last)) => format!("{} and {last}", all.join(", ")),
+    }
+}
+
+/// `working hours` for `working-hours`.
+pub(crate) fn words(text: &impl ToString) -> String {
+    text.to_string().replace('-', " ")
+}
+
+/// With a large first letter.
+pub(crate) fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_of_people_loses_what_turns_lines_around() {
+        assert_eq!(clean("a\nb\u{202e}c\u{0}", 10), "a b c");
+        assert_eq!(clean("abcdef", 3), "abc…");
+    }
+
+    #[test]
+    fn durations_have_two_units_and_lists_end_with_and() {
+        assert_eq!(duration(90_000), "1 min 30 s");
+        assert_eq!(duration(3 * 86_400_000), "3 d");
+        assert_eq!(duration(26 * 3_600_000), "26 h");
+        assert_eq!(list(["a", "b", "c"]), "a, b and c");
+        assert_eq!(list(Vec::<String>::new()), "–");
+    }
+}

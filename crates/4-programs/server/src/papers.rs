@@ -1,0 +1,93 @@
+//! What is made of a rollout's current plan: rehearsals, documents, exports.
+
+use crate::{
+    app::App,
+    campaign::Campaign,
+    planning,
+    refusal::{Answer, ApiError, Refusal},
+    rehearsal,
+};
+use axum::http::StatusCode;
+use refit_inventory::HostRecord;
+use refit_names::{HostName, RoleName, RolloutName};
+use refit_plan::Plan;
+use refit_protocol::v1::{RehearsalQuery, RehearsalReport};
+use refit_rehearsal::{Experience, RehearsalError, RehearsalInput};
+use refit_rollout::HostState;
+use std::collections::BTreeMap;
+
+/// Work of one rehearsal, in runs times servers squared: each event of a run looks at every server, and the longest answer that a
+/// person waits for takes about a minute on two cores.
+const WORK_MAX: u64 = 2_000_000_000;
+
+/// Rehearses the current plan.
+pub(crate) async fn rehearsal(
+    app: &App,
+    name: &RolloutName,
+    query: &RehearsalQuery,
+) -> Answer<RehearsalReport> {
+    let plan = planning::current(app, name).await?.plan;
+    let experience = experience(app).await?;
+    rehearse(plan, experience, query.clone()).await
+}
+
+async fn rehearse(
+    plan: Plan,
+    experience: BTreeMap<RoleName, Experience>,
+    query: RehearsalQuery,
+) -> Answer<RehearsalReport> {
+    let servers = u64::try_from(plan.hosts().count()).unwrap_or(u64::MAX);
+    let runs_max = (WORK_MAX / servers.saturating_mul(servers).max(1)).max(1);
+    if u64::from(query.runs) > runs_max && query.runs <= refit_rehearsal::RUNS_MAX {
+        return Err(Refusal::OutOfRange {
+            field: "runs",
+            expected: format!("at most {runs_max} for {servers} servers"),
+            found: query.runs.to_string(),
+        }
+        .into());
+    }
+    let work = tokio::task::spawn_blocking(move || {
+        rehearsal::rehearse(&RehearsalInput {
+            plan: &plan,
+            runs: query.runs,
+            seed: query.seed,
+            assumptions: query.assumptions(),
+            experience,
+        })
+    });
+    let report = work.await.map_err(|_| Refusal::Bug)?;
+    Ok(report?)
+}
+
+/// How hosts of each role did in all campaigns so far.
+async fn experience(app: &App) -> Answer<BTreeMap<RoleName, Experience>> {
+    let hosts = app.store.hosts().await?;
+    let roles: BTreeMap<&HostName, &RoleName> =
+        hosts.iter().map(|host: &HostRecord| (&host.name, &host.role)).collect();
+    let mut seen: BTreeMap<RoleName, Experience> = BTreeMap::new();
+    for row in app.store.rollouts::<Campaign>().await? {
+        for host in row.body.rollout.hosts() {
+            let failed = match &host.state {
+                HostState::Succeeded { .. } => false,
+                HostState::RolledBack { .. } | HostState::NeedsPerson { .. } => true,
+                _ => continue,
+            };
+            let Some(role) = roles.get(&host.host) else { continue };
+            let of_role = seen.entry((*role).clone()).or_default();
+            of_role.ended += 1;
+            of_role.failed += u32::from(failed);
+        }
+    }
+    Ok(seen)
+}
+
+impl From<RehearsalError> for ApiError {
+    fn from(error: RehearsalError) -> Self {
+        let status = match &error {
+            RehearsalError::NoHosts { .. } => StatusCode::CONFLICT,
+            RehearsalError::OutOfRange { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self::of(status, &error)
+    }
+}
