@@ -7,8 +7,8 @@
 
 use crate::range::{Chance, Coder, EVEN};
 
-/// Words that are remembered: three quarters of a megabyte per thousand types of a kernel, still inside a processor's cache.
-const MEMORY_BITS: u32 = 18;
+/// Words that are remembered: more would save one byte in a hundred and cost the host half as much again, out of its cache.
+const MEMORY_BITS: u32 = 16;
 /// Most debug and relocation tables have rows of 24 bytes or a divisor of it: the peer is six words back.
 const ROW_WORDS: usize = 6;
 const CONFIDENCE_MAX: u8 = 7;

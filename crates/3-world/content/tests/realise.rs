@@ -300,8 +300,9 @@ async fn restart_fetches_only_what_is_missing() {
     server.take_requests();
     let after = fetch(&server.origin(), &realise(&pack, &[], &place)).await.unwrap();
     assert_eq!(before.0 + after.fetched.0, pack.bundle.size.0, "nothing travelled twice");
+    // What had come of the chunk that was cut is not asked for again.
     let asked: usize = server.take_requests().iter().map(|(start, end)| end - start).sum();
-    assert_eq!(asked as u64, after.fetched.0);
+    assert!(asked as u64 <= after.fetched.0 && after.fetched.0 - asked as u64 <= 1 << 18);
     assemble(&realise(&pack, &[], &place)).unwrap();
 }
 

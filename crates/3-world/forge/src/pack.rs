@@ -2,6 +2,7 @@
 
 use crate::{
     ForgeError,
+    delta::{self, OldBuild},
     survey::{inside, read_text},
     tree::{self, BundleWriter},
 };
@@ -65,9 +66,18 @@ impl BuiltPack {
 /// # Errors
 /// [`ForgeError`] when the manifest, the runbook or a tree is not fit, naming the file.
 pub fn build(folder: &Path) -> Result<BuiltPack, ForgeError> {
-    let path = folder.join(MANIFEST_FILE);
-    let manifest = manifest::parse(&read_text(&path)?)
-        .map_err(|source| ForgeError::Manifest { path, source: Box::new(source) })?;
+    build_against(folder, &[])
+}
+
+/// As [`build`], with deltas from older builds.
+///
+/// # Errors
+/// As [`build`]; [`ForgeError::NotBefore`] when an older build is of another product or the manifest does not name it in `from`.
+pub fn build_against(folder: &Path, old: &[OldBuild]) -> Result<BuiltPack, ForgeError> {
+    let manifest = manifest(folder)?;
+    for old in old {
+        check_before(&manifest, old, folder)?;
+    }
     let readme = read_text(&inside(folder, &manifest.readme)?)?;
     let runbook = match &manifest.runbook {
         Some(name) => {
@@ -80,15 +90,20 @@ pub fn build(folder: &Path) -> Result<BuiltPack, ForgeError> {
 
     let file = tempfile::NamedTempFile::new().map_err(ForgeError::write(std::env::temp_dir()))?;
     let mut writer = BundleWriter::new(file.as_file(), file.path());
-    let payload = tree::pack(&tree_folder(folder, &manifest.payload)?, &mut writer)?;
+    let root = tree_folder(folder, &manifest.payload)?;
+    let payload = tree::pack(&root, &mut writer)?;
     let web = match &manifest.web {
         Some(web) => tree::pack(&tree_folder(folder, web)?, &mut writer)?,
         None => Vec::new(),
     };
+    let mut deltas = Vec::new();
+    for old in old {
+        deltas.push(delta::append(old, &root, &payload, &mut writer)?);
+    }
     let (chunks, size, digest) = writer.finish()?;
 
     let target = target_name(&manifest, "bundle", folder)?;
-    let bundle = Bundle { target, size, digest, chunks, deltas: Vec::new() };
+    let bundle = Bundle { target, size, digest, chunks, deltas };
     let record = PackRecord {
         format: RECORD_FORMAT.to_owned(),
         manifest,
@@ -109,6 +124,26 @@ pub fn build(folder: &Path) -> Result<BuiltPack, ForgeError> {
     Ok(BuiltPack { record, record_json, bundle: file })
 }
 
+/// The manifest of a pack's folder.
+pub(crate) fn manifest(folder: &Path) -> Result<Manifest, ForgeError> {
+    let path = folder.join(MANIFEST_FILE);
+    manifest::parse(&read_text(&path)?)
+        .map_err(|source| ForgeError::Manifest { path, source: Box::new(source) })
+}
+
+/// Deltas from a build that the pack does not follow would never be used.
+fn check_before(manifest: &Manifest, old: &OldBuild, at: &Path) -> Result<(), ForgeError> {
+    if *old.product() == manifest.product && manifest.from.contains(old.build()) {
+        return Ok(());
+    }
+    let from: Vec<String> = manifest.from.iter().map(ToString::to_string).collect();
+    Err(ForgeError::NotBefore {
+        path: at.to_owned(),
+        expected: format!("{} {}", manifest.product, from.join(" or ")),
+        found: format!("{} {}", old.product(), old.build()),
+    })
+}
+
 /// The name in a repository of a part of a pack: `packs/PRODUCT/BUILD/PART`.
 pub(crate) fn target_name(
     manifest: &Manifest,
@@ -119,8 +154,24 @@ pub(crate) fn target_name(
         .map_err(|error| ForgeError::UnfitTree { path: at.to_owned(), why: error.to_string() })
 }
 
+/// The record as hosts fetch it, compressed: its name and bytes. What is signed and pinned is the record itself.
+pub(crate) fn squeezed(
+    record: &TargetName,
+    text: &[u8],
+    at: &Path,
+) -> Result<(TargetName, Vec<u8>), ForgeError> {
+    /// Read by every host; its making takes a second for the largest trees.
+    const LEVEL: i32 = 15;
+    let name = TargetName::parse(format!("{record}.zst"))
+        .map_err(|error| ForgeError::UnfitTree { path: at.to_owned(), why: error.to_string() })?;
+    Ok((name, zstd::bulk::compress(text, LEVEL).map_err(ForgeError::write(at))?))
+}
+
 /// A tree's own folder.
-fn tree_folder(folder: &Path, name: &TreePath) -> Result<std::path::PathBuf, ForgeError> {
+pub(crate) fn tree_folder(
+    folder: &Path,
+    name: &TreePath,
+) -> Result<std::path::PathBuf, ForgeError> {
     let path = inside(folder, name)?;
     if !fs::symlink_metadata(&path).map_err(ForgeError::read(&path))?.is_dir() {
         return Err(ForgeError::UnfitTree { path, why: "expected a folder".to_owned() });

@@ -330,6 +330,8 @@ fn add_packs(
         }
         let record = summary.record.clone();
         edit.add(&record, place::bytes(targets_dir, &record, file.record_json())?)?;
+        let (squeezed, bytes) = pack::squeezed(&record, file.record_json(), path)?;
+        edit.add(&squeezed, place::bytes(targets_dir, &squeezed, &bytes)?)?;
         let bundle = file.record().bundle.target.clone();
         edit.add(&bundle, place::bundle(targets_dir, &bundle, &file)?)?;
         catalog.packs.push(summary);

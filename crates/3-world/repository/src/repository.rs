@@ -188,7 +188,7 @@ impl Repository {
     /// # Errors
     /// [`RepositoryError::HashMismatch`] when the repository has another under this name; as [`Repository::read`].
     pub async fn record(&self, pin: &PackPin) -> Result<PackRecord, RepositoryError> {
-        let text = self.read(&pin.record, RECORD_BYTES_MAX).await?;
+        let text = self.record_text(&pin.record, &pin.digest).await?;
         let found = Digest::of(&text);
         if found != pin.digest {
             return Err(RepositoryError::HashMismatch {
@@ -202,6 +202,28 @@ impl Repository {
         record::validate(&record)
             .map_err(|source| RepositoryError::Record { name: pin.record.clone(), source })?;
         Ok(record)
+    }
+
+    /// A record's bytes: compressed on the way where the repository offers that, as they are otherwise.
+    ///
+    /// Shape: bytes that came compressed have this digest; the others are as the repository has them.
+    ///
+    /// # Errors
+    /// As [`Repository::read`].
+    pub async fn record_text(
+        &self,
+        name: &TargetName,
+        digest: &Digest,
+    ) -> Result<Vec<u8>, RepositoryError> {
+        if let Some(squeezed) = squeezed_name(name)
+            && let Ok(bytes) = self.read(&squeezed, RECORD_BYTES_MAX).await
+            && let Ok(text) = zstd::stream::read::Decoder::with_buffer(bytes.as_slice())
+            && let Some(text) = within(text, RECORD_BYTES_MAX)
+            && Digest::of(&text) == *digest
+        {
+            return Ok(text);
+        }
+        self.read(name, RECORD_BYTES_MAX).await
     }
 
     async fn wanted<'a>(&self, name: &'a TargetName) -> Result<Wanted<'a>, RepositoryError> {
@@ -243,4 +265,17 @@ impl Repository {
             None => format!("{digest}.{name}"),
         }
     }
+}
+
+/// The name of a record's compressed twin.
+fn squeezed_name(name: &TargetName) -> Option<TargetName> {
+    TargetName::parse(format!("{name}.zst")).ok()
+}
+
+/// All that comes, if it is not more than `limit`.
+fn within(mut source: impl std::io::Read, limit: ByteSize) -> Option<Vec<u8>> {
+    let mut text = Vec::new();
+    let mut limited = std::io::Read::take(&mut source, limit.0 + 1);
+    std::io::Read::read_to_end(&mut limited, &mut text).ok()?;
+    (text.len() as u64 <= limit.0).then_some(text)
 }

@@ -11,9 +11,6 @@ use refit_repository::{Repository, Source, TrustStore, refresh};
 use refit_rollout::PrepareStage;
 use std::path::PathBuf;
 
-/// A record of a tree with a million files has about 200 MB; the digest is in the order.
-const RECORD_BYTES_MAX: ByteSize = ByteSize(256 << 20);
-
 impl Preparation<'_> {
     pub(super) async fn replicate_content(&mut self) -> Result<String, StageError> {
         let repository = self.repository().await?;
@@ -69,7 +66,7 @@ impl Preparation<'_> {
             Some(record) => record,
             None => {
                 let pin = &self.order.legs[leg].pack;
-                let text = repository.read(&pin.record, RECORD_BYTES_MAX).await?;
+                let text = repository.record_text(&pin.record, &pin.digest).await?;
                 self.agent.orders.save_record(self.order, leg, &text)?
             }
         };
