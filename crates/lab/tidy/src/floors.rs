@@ -5,7 +5,6 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, Package};
 
 /// Sideways edges that are allowed, as `(from, to)`. DESIGN section 3; `2-edge` and the uses of `content` and `packs` included.
 const SIDEWAYS: &[(&str, &str)] = &[
-    ("refit-inventory", "refit-packs"),
     ("refit-risk", "refit-inventory"),
     ("refit-expression", "refit-inventory"),
     ("refit-calendar", "refit-plan"),
