@@ -1,10 +1,9 @@
 //! Who takes part, and in which order.
 
-use crate::{Candidate, PlanInput, estimate};
+use crate::{Candidate, PlanInput, estimate, terms};
 use refit_inventory::{HostRecord, Lifecycle};
 use refit_names::{BuildId, HostName, ParameterName};
 use refit_packs::catalog::PackSummary;
-use refit_packs::manifest::IssueAction;
 use refit_plan::{Excluded, Leg, PackPin};
 use refit_risk::RiskReason;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -68,7 +67,11 @@ pub(crate) fn sort(input: &PlanInput) -> Sorted<'_> {
             }
         }
     }
-    exclude_orphans(input, &mut sorted.placed, &mut sorted.excluded);
+    let Sorted { placed, excluded, warnings, .. } = &mut sorted;
+    terms::exclude_misfits(input, placed, excluded, warnings);
+    exclude_orphans(input, placed, excluded);
+    let builds = placed.iter().flat_map(|host| &host.legs).map(|leg| &leg.pack.to).collect();
+    warnings.extend(terms::remarks(input, &builds));
     for leg in sorted.placed.iter().flat_map(|host| &host.legs) {
         if !sorted.packs.contains(&leg.pack) {
             sorted.packs.push(leg.pack.clone());
@@ -110,11 +113,13 @@ fn place<'a>(
         input.catalog.path(&input.product, from, &input.target).map_err(|error| error.to_string())
     });
     let path = path.as_ref().map_err(Clone::clone)?;
+    let mut leaves = from;
     for pack in path {
         if let Some(cause) = seen.quarantined.get(&pack.to) {
             return Err(format!("build `{}` was rolled back here: {cause}", pack.to));
         }
-        known_issues(pack, record, warnings)?;
+        terms::accepts(pack, leaves, record, warnings)?;
+        leaves = &pack.to;
     }
     let times = estimate::of(input, path, &record.role);
     Ok(Placed {
@@ -128,25 +133,6 @@ fn place<'a>(
         estimated_from: times.origin,
         reasons: &host.risk.reasons,
     })
-}
-
-fn known_issues(
-    pack: &PackSummary,
-    record: &HostRecord,
-    warnings: &mut Vec<String>,
-) -> Result<(), String> {
-    let concerned = pack
-        .known_issues
-        .iter()
-        .filter(|i| i.roles.is_empty() || i.roles.contains(record.role.as_str()));
-    for issue in concerned {
-        let text = format!("known issue {} of build `{}`: {}", issue.id, pack.to, issue.text);
-        match issue.action {
-            IssueAction::Hold => return Err(text),
-            IssueAction::Warn => warnings.push(format!("{}: {text}", record.name)),
-        }
-    }
-    Ok(())
 }
 
 fn legs(from: &BuildId, path: &[&PackSummary]) -> Vec<Leg> {

@@ -268,3 +268,78 @@ impl CloneEmpty for refit_plan::PlannedWave {
         Self { hosts: Vec::new(), ..self.clone() }
     }
 }
+
+#[test]
+fn what_a_pack_asks_of_hosts_is_refused_with_its_reason() {
+    use refit_packs::manifest::{Coexistence, FeatureSwitch, Requirements, Terms};
+    type Ask = fn(&mut PackSummary);
+    let issue = |pack: &mut PackSummary, facts: &str, action| {
+        let facts = serde_json::from_str(facts).unwrap();
+        let (id, text) = ("L-1".to_owned(), "leaks".to_owned());
+        pack.known_issues.push(KnownIssue { id, text, action, roles: BTreeSet::new(), facts });
+    };
+    let requires = |pack: &mut PackSummary, json: &str| {
+        let requirements: Requirements = serde_json::from_str(json).unwrap();
+        pack.terms = Terms { requirements, ..Terms::default() };
+    };
+    let why = |ask: Ask, issue: &dyn Fn(&mut PackSummary)| {
+        let mut one = input(vec![host(1, 1)]);
+        ask(&mut one.catalog.packs[1]);
+        issue(&mut one.catalog.packs[1]);
+        plan(&one).err().map(|error| error.to_string()).unwrap_or_default()
+    };
+    let asked = |json: &'static str| why(|_| (), &move |pack| requires(pack, json));
+    assert!(
+        asked(r#"{"os_release": "Debian 13*"}"#)
+            .contains("operating system release: expected Debian 13*, found Debian 12")
+    );
+    assert!(
+        asked(r#"{"memory": "2 GiB"}"#).contains("memory: expected at least 2.00 GiB, found 1 B")
+    );
+    assert!(
+        asked(r#"{"products": {"reports": ["7", "8"]}}"#)
+            .contains("product reports: expected build 7 or 8, found none")
+    );
+    assert!(asked(r#"{"arch": ["aarch64"]}"#).contains("architecture"));
+    assert_eq!(asked(r#"{"os_release": ["Debian 1?"], "memory": 1}"#), "");
+    let held = |json: &'static str| why(|_| (), &move |pack| issue(pack, json, IssueAction::Hold));
+    assert!(
+        held(r#"{"os_release": "Debian*", "memory_max": "4 GiB"}"#)
+            .contains("known issue L-1 of build `1200`: leaks")
+    );
+    assert!(held(r#"{"from": ["1100"], "kernel": "6.*"}"#).contains("known issue L-1"));
+    assert_eq!(held(r#"{"from": ["1000"]}"#), "");
+    assert_eq!(held(r#"{"memory_min": "4 GiB"}"#), "");
+
+    let mut two = input(vec![host(1, 1), host(2, 2)]);
+    two.catalog.packs.remove(0);
+    two.catalog.packs[0].from = BTreeSet::from([name("1000")]);
+    for host in &mut two.hosts {
+        host.record.cluster = Some("blue".to_owned());
+    }
+    let terms = &mut two.catalog.packs[0].terms;
+    terms.switches.push(FeatureSwitch {
+        name: name("export"),
+        before: "off".to_owned(),
+        after: "on".to_owned(),
+        text: "Every night.".to_owned(),
+    });
+    let because = "the wire format changed".to_owned();
+    let rule =
+        Coexistence { with: BTreeSet::from([name("1000")]), for_ms: Some(7_200_000), because };
+    terms.coexistence = Some(rule);
+    let remarks = plan(&two).unwrap().1.remarks.join("\n");
+    assert!(remarks.contains("build `1200` switches export: off -> on. Every night."), "{remarks}");
+    assert!(
+        remarks.contains("cluster blue: build `1200` may run beside others for 2 hours only"),
+        "{remarks}"
+    );
+    two.catalog.packs[0].terms.coexistence.as_mut().unwrap().with.clear();
+    let error = plan(&two).unwrap_err().to_string();
+    assert!(
+        error.contains(
+            "build `1200` must not run beside build `1000` in cluster blue: the wire format changed"
+        ),
+        "{error}"
+    );
+}

@@ -1,0 +1,145 @@
+//! What packs ask of hosts, as far as facts show it: known issues, requirements, builds that must not run side by side.
+
+use crate::{PlanInput, candidates::Placed};
+use refit_inventory::{HostRecord, ObservedFacts};
+use refit_names::BuildId;
+use refit_packs::{
+    catalog::PackSummary,
+    manifest::{Coexistence, IssueAction, KnownIssue, RebootNeed, SeenFacts},
+};
+use refit_plan::Excluded;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Whether a pack may go to a host that would leave the build `from`; otherwise why not.
+pub(crate) fn accepts(
+    pack: &PackSummary,
+    from: &BuildId,
+    record: &HostRecord,
+    warnings: &mut Vec<String>,
+) -> Result<(), String> {
+    let Some(facts) = &record.facts else { return Ok(()) };
+    let seen = seen(facts);
+    let unmet = pack.terms.requirements.unmet(&seen);
+    if !unmet.is_empty() {
+        let unmet: Vec<String> = unmet.iter().map(ToString::to_string).collect();
+        return Err(format!("build `{}` cannot run on it: {}", pack.to, unmet.join("; ")));
+    }
+    known_issues(pack, from, record, &seen, warnings)
+}
+
+/// Facts as manifests look at them.
+fn seen(facts: &ObservedFacts) -> SeenFacts<'_> {
+    SeenFacts {
+        os: &facts.os,
+        os_release: &facts.os_release,
+        arch: &facts.arch,
+        kernel: &facts.kernel,
+        agent_version: &facts.agent_version,
+        memory: facts.memory,
+        products: facts.products.iter().map(|seen| (&seen.name, seen.build.as_ref())).collect(),
+    }
+}
+
+fn known_issues(
+    pack: &PackSummary,
+    from: &BuildId,
+    record: &HostRecord,
+    seen: &SeenFacts<'_>,
+    warnings: &mut Vec<String>,
+) -> Result<(), String> {
+    let concerns = |issue: &&KnownIssue| issue.concerns(record.role.as_str(), seen, from);
+    for issue in pack.known_issues.iter().filter(concerns) {
+        let text = format!("known issue {} of build `{}`: {}", issue.id, pack.to, issue.text);
+        match issue.action {
+            IssueAction::Hold => return Err(text),
+            IssueAction::Warn => warnings.push(format!("{}: {text}", record.name)),
+        }
+    }
+    Ok(())
+}
+
+/// Leaves out members of clusters whose builds must not run side by side, and tells how long the others may.
+pub(crate) fn exclude_misfits(
+    input: &PlanInput,
+    placed: &mut Vec<Placed<'_>>,
+    excluded: &mut Vec<Excluded>,
+    warnings: &mut Vec<String>,
+) {
+    let rule = |to: &BuildId| {
+        let mut packs = input.catalog.packs.iter();
+        let pack = packs.find(|pack| pack.product == input.product && pack.to == *to)?;
+        pack.terms.coexistence.as_ref()
+    };
+    let clusters = members(input);
+    let mut told: BTreeSet<&str> = BTreeSet::new();
+    placed.retain(|host| {
+        let Some(cluster) = host.record.cluster.as_deref() else { return true };
+        let Some(members) = clusters.get(cluster).filter(|members| members.len() > 1) else {
+            return true;
+        };
+        for leg in &host.legs {
+            let Some(rule) = rule(&leg.pack.to) else { continue };
+            let others = members.iter().filter(|(name, _)| *name != host.record.name.as_str());
+            let misfit = others
+                .map(|(_, build)| *build)
+                .find(|b| **b != leg.pack.to && !rule.with.contains(*b));
+            if let Some(build) = misfit {
+                let because = beside(cluster, &leg.pack.to, build, rule);
+                excluded.push(Excluded { host: host.record.name.clone(), because });
+                return false;
+            }
+            if let Some(limit) = rule.for_ms.filter(|_| told.insert(cluster)) {
+                warnings.push(format!(
+                    "cluster {cluster}: build `{}` may run beside others for {} hours only{}",
+                    leg.pack.to,
+                    limit / 3_600_000,
+                    reason(rule)
+                ));
+            }
+        }
+        true
+    });
+}
+
+fn beside(cluster: &str, to: &BuildId, build: &BuildId, rule: &Coexistence) -> String {
+    format!("build `{to}` must not run beside build `{build}` in cluster {cluster}{}", reason(rule))
+}
+
+fn reason(rule: &Coexistence) -> String {
+    if rule.because.is_empty() { String::new() } else { format!(": {}", rule.because) }
+}
+
+/// Members of each cluster that have the product, with their builds.
+fn members(input: &PlanInput) -> BTreeMap<&str, Vec<(&str, &BuildId)>> {
+    let mut clusters: BTreeMap<&str, Vec<(&str, &BuildId)>> = BTreeMap::new();
+    for host in &input.hosts {
+        let build = host.record.product(&input.product).and_then(|seen| seen.build.as_ref());
+        if let (Some(cluster), Some(build)) = (host.record.cluster.as_deref(), build) {
+            clusters.entry(cluster).or_default().push((host.record.name.as_str(), build));
+        }
+    }
+    clusters
+}
+
+/// What people should know of the packs that a plan uses: features that change, restarts.
+pub(crate) fn remarks(input: &PlanInput, builds: &BTreeSet<&BuildId>) -> Vec<String> {
+    let mut remarks = Vec::new();
+    for pack in input
+        .catalog
+        .packs
+        .iter()
+        .filter(|pack| pack.product == input.product && builds.contains(&pack.to))
+    {
+        for switch in &pack.terms.switches {
+            let (name, before, after) = (&switch.name, &switch.before, &switch.after);
+            remarks.push(format!(
+                "build `{}` switches {name}: {before} -> {after}. {}",
+                pack.to, switch.text
+            ));
+        }
+        if pack.terms.reboot == Some(RebootNeed::Always) {
+            remarks.push(format!("build `{}` restarts the machine", pack.to));
+        }
+    }
+    remarks
+}
