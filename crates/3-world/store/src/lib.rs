@@ -12,6 +12,7 @@
 //! 5. Times are milliseconds since 1970 in UTC, structured values are JSON text.
 
 pub mod audit;
+pub mod backups;
 pub mod certificates;
 mod dialect;
 pub mod enrolment;
@@ -26,6 +27,7 @@ pub mod plans;
 pub mod reports;
 pub mod risk;
 pub mod rollouts;
+pub mod run_times;
 pub mod settings;
 pub mod signatures;
 mod text;

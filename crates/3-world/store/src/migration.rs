@@ -6,6 +6,8 @@ mod m0001_first_tables;
 mod m0002_windows;
 mod m0003_fleet;
 mod m0004_notifications;
+mod m0005_run_times;
+mod m0006_backups;
 mod table;
 
 /// Brings tables to this version.
@@ -19,6 +21,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_windows::Migration),
             Box::new(m0003_fleet::Migration),
             Box::new(m0004_notifications::Migration),
+            Box::new(m0005_run_times::Migration),
+            Box::new(m0006_backups::Migration),
         ]
     }
 }

@@ -1,7 +1,7 @@
 //! Immutable plans with what the planner and its judge said.
 
 use crate::{Store, StoreError, error::during, text::At};
-use refit_names::{Digest, RolloutName};
+use refit_names::{Digest, Generation, RolloutName};
 use refit_plan::Plan;
 use sea_orm::{ActiveValue::Set, QueryOrder as _, entity::prelude::*};
 
@@ -84,6 +84,37 @@ impl Store {
             .one(&self.read)
             .await;
         found.map_err(during("read a plan"))?.map(plan_of).transpose()
+    }
+
+    /// The plan of one generation of a rollout, if it was made.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`].
+    pub async fn plan_of_generation(
+        &self,
+        rollout: &RolloutName,
+        generation: Generation,
+    ) -> Result<Option<PlanRow>, StoreError> {
+        let at = At { table: "plans", key: rollout.as_str() };
+        let found = Entity::find()
+            .filter(Column::Rollout.eq(rollout.as_str()))
+            .filter(Column::Generation.eq(at.stored(generation.0)?))
+            .one(&self.read)
+            .await;
+        found.map_err(during("read a plan"))?.map(plan_of).transpose()
+    }
+
+    /// All plans of a rollout, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`].
+    pub async fn plans_of(&self, rollout: &RolloutName) -> Result<Vec<PlanRow>, StoreError> {
+        let found = Entity::find()
+            .filter(Column::Rollout.eq(rollout.as_str()))
+            .order_by_desc(Column::Generation)
+            .all(&self.read)
+            .await;
+        found.map_err(during("list plans"))?.into_iter().map(plan_of).collect()
     }
 }
 

@@ -150,6 +150,7 @@ impl Walk {
             database: None,
             repository: Some(repository),
             refresh_every: Duration::from_secs(3600),
+            check_jitter: Duration::ZERO,
         };
         let server = refit_server::start(options, Ambient::system()).await.unwrap();
         self.listen = server.url.trim_start_matches("https://").to_owned();
@@ -282,6 +283,7 @@ async fn agreed(walk: &Walk, lead: &ApiClient) -> Decision {
         waves: WaveShape { soak_ms: 1, ..WaveShape::default() },
         failure_budget: 1,
         approvals_needed: 1,
+        demands: Default::default(),
     };
     planner.create_rollout(&new).await.unwrap();
     let plan = planner.make_plan(&name()).await.unwrap();

@@ -121,6 +121,7 @@ async fn plan(
         },
         failure_budget: 1,
         approvals_needed: 1,
+        demands: Default::default(),
     };
     people.planner.create_rollout(&request).await.map_err(DemoError::call("create the rollout"))?;
     let plan = people.planner.make_plan(name).await.map_err(DemoError::call("make a plan"))?;

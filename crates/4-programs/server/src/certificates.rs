@@ -10,11 +10,12 @@ use refit_documents::certificate::{
     CertificateEvidence, CertificateInput, JournalEvidence, People,
 };
 use refit_names::{HostName, RolloutName};
-use refit_plan::Plan;
+use refit_plan::{Plan, PlannedHost, RiskPoint};
 use refit_protocol::{
     agent::{OrderReport, Standing},
     v1::{CertificateView, PartySignature, Right, SignOff, Whoami},
 };
+use refit_risk::RiskReason;
 use refit_store::certificates::CertificateRow;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,8 +48,10 @@ impl Case {
         let unknown = || Refusal::NotFound { what: "host of the plan", key: host.to_string() };
         let (_, planned) =
             self.plan.hosts().find(|(_, planned)| planned.host == *host).ok_or_else(unknown)?;
-        let report = self.reports.get(host).filter(|report| views::is_of(report, &self.plan));
-        let Some(Standing::Finished { outcome, evidence }) = report.map(|report| &report.standing)
+        let report = self.reports.get(host);
+        let report = report.filter(|report| views::speaks_of(host, report, &self.plan));
+        let Some((ran, Standing::Finished { outcome, evidence })) =
+            report.map(|report| (report, &report.standing))
         else {
             let standing = self.campaign.rollout.host(host).map(|host| format!("{:?}", host.state));
             let (rollout, host) = (name.clone(), host.clone());
@@ -62,20 +65,15 @@ impl Case {
             role: planned.role.clone(),
             product: self.plan.product.clone(),
             rollout: name.clone(),
-            plan: rollout.plan().unwrap_or(refit_names::Digest::ZERO),
-            generation: self.plan.generation,
+            plan: ran.plan,
+            generation: ran.key.generation,
             outcome: outcome.clone(),
             run: (**evidence).clone(),
             journal: journal(app, host, evidence.journal_head).await?,
             packs: planned.legs.iter().map(|leg| leg.pack.clone()).collect(),
             risk: refit_risk::RiskScore {
                 score: planned.risk,
-                reasons: vec![refit_risk::RiskReason {
-                    code: "plan".to_owned(),
-                    points: planned.risk,
-                    text: planned.because.clone(),
-                    mitigation: String::new(),
-                }],
+                reasons: risk_reasons(planned),
             },
             people: People {
                 author: rollout.author().unwrap_or(&self.campaign.author).clone(),
@@ -94,6 +92,26 @@ impl Case {
         let default = || BTreeSet::from([Right::Deployer, Right::ApplicationOwner]);
         self.campaign.configuration.as_ref().map_or_else(default, |set| set.parties.clone())
     }
+}
+
+/// What the score was made of when the plan was made; plans from before they carried reasons have the one line of the placement.
+fn risk_reasons(planned: &PlannedHost) -> Vec<RiskReason> {
+    if planned.reasons.is_empty() {
+        return vec![RiskReason {
+            code: "plan".to_owned(),
+            points: planned.risk,
+            text: planned.because.clone(),
+            ..RiskReason::default()
+        }];
+    }
+    let reason = |point: &RiskPoint| RiskReason {
+        code: point.code.clone(),
+        points: point.points,
+        text: point.text.clone(),
+        mitigation: point.mitigation.clone(),
+        ..RiskReason::default()
+    };
+    planned.reasons.iter().map(reason).collect()
 }
 
 /// Where the journal's head stands that the host named; entries that came later belong to other orders.
@@ -119,7 +137,9 @@ pub(crate) async fn list(app: &App, name: &RolloutName) -> Answer<Vec<Certificat
     let mut views = Vec::new();
     for (_, planned) in case.plan.hosts() {
         let report =
-            case.reports.get(&planned.host).filter(|report| views::is_of(report, &case.plan));
+            case.reports.get(&planned.host).filter(|report| {
+                views::speaks_of(&planned.host, report, &case.plan)
+            });
         if report.and_then(views::evidence).is_some() {
             views.push(view(&case.input(app, &planned.host).await?)?);
         }

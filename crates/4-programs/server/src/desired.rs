@@ -1,6 +1,6 @@
 //! Derives what every host ought to do from the store: the order of the newest campaign that has one for it.
 
-use crate::{app::App, campaign::Campaign, hub::Desired, refusal::Answer, withdrawals};
+use crate::{app::App, backups::Wishes, campaign::Campaign, hub::Desired, refusal::Answer, withdrawals};
 use refit_inventory::Lifecycle;
 use refit_names::{Digest, HostName};
 use refit_plan::{Order, Plan};
@@ -10,10 +10,12 @@ use std::collections::BTreeMap;
 /// Reads everything again and tells the hub.
 pub(crate) async fn derive(app: &App) -> Answer<()> {
     let mut all = BTreeMap::new();
+    let wishes = Wishes::load(app).await?;
     for host in app.store.hosts().await? {
         let desired = Desired {
             retired: host.lifecycle == Lifecycle::Retired,
             want_facts: host.facts.is_none(),
+            backups: wishes.of(&host),
             ..Desired::default()
         };
         all.insert(host.name, desired);
@@ -57,5 +59,7 @@ fn permission(campaign: &Campaign, host: &HostName) -> Option<Permission> {
 
 /// All orders of a plan; its hash is computed once, not once per host.
 fn orders(plan: &Plan, hash: Digest) -> impl Iterator<Item = (HostName, Order)> {
-    plan.hosts().map(move |(_, planned)| (planned.host.clone(), plan.order_of(planned, hash)))
+    // Who has begun under a plan before has no order of this one.
+    let new = plan.hosts().filter(|(_, planned)| !plan.begun.contains(&planned.host));
+    new.map(move |(_, planned)| (planned.host.clone(), plan.order_of(planned, hash)))
 }

@@ -3,14 +3,17 @@
 use crate::{
     app::App,
     campaign::{self, Campaign},
+    history,
     refusal::{Answer, Refusal},
     risk::Surroundings,
 };
 use refit_inventory::HostRecord;
-use refit_names::{Generation, HostName, PersonName, RolloutName};
-use refit_planner::{Candidate, PlanInput, Shape};
-use refit_protocol::v1::{HostView, PlanView};
-use refit_rollout::Event;
+use refit_names::{Generation, HostName, PersonName, RolloutName, WaveName};
+use refit_plan::{ReturnWay, RollbackPlan};
+use refit_plan_check::CheckInput;
+use refit_planner::{Begun, Candidate, Demands, PlanInput, RollbackInput, Shape};
+use refit_protocol::v1::{HostView, PlanDemands, PlanLine, PlanRequest, PlanView};
+use refit_rollout::{Event, HostState, RolloutHost};
 use refit_store::plans::PlanRow;
 
 /// The fleet as people see it.
@@ -25,14 +28,65 @@ pub(crate) async fn host_views(app: &App) -> Answer<Vec<HostView>> {
     Ok(hosts.into_iter().map(view).collect())
 }
 
-/// Makes the next plan of a campaign.
-pub(crate) async fn make(app: &App, name: &RolloutName, author: PersonName) -> Answer<PlanView> {
+/// Makes the next plan of a campaign, or says what it would be.
+pub(crate) async fn make(
+    app: &App,
+    name: &RolloutName,
+    author: PersonName,
+    request: &PlanRequest,
+) -> Answer<PlanView> {
     let campaign = campaign::load(app, name).await?.body;
+    let demands = request.applied_to(&campaign.spec.demands);
+    let input = gather(app, &campaign, author, &demands).await?;
+    // Planning of a large fleet takes a processor for a while, so it runs beside the requests.
+    let planned = tokio::task::spawn_blocking(move || judged(&input)).await;
+    let row = planned.map_err(|_| Refusal::Bug)??;
+    // Tried before it is stored, so that a campaign that is too far on leaves no plan behind.
+    let event = Event::PlanMade { plan: Box::new(row.plan.clone()) };
+    campaign.rollout.next(&event, app.now())?;
+    if request.dry_run {
+        return Ok(view(row));
+    }
+    app.store.add_plan(&row).await?;
+    campaign::apply(app, name, event, |campaign| campaign.spec.demands = demands.clone()).await?;
+    Ok(view(row))
+}
+
+/// Plans, and lets the second judge look.
+fn judged(input: &PlanInput) -> Answer<PlanRow> {
+    let (plan, report) = refit_planner::plan(input)?;
+    let hosts: Vec<HostRecord> = input.hosts.iter().map(|host| host.record.clone()).collect();
+    let findings = refit_plan_check::judge(&CheckInput {
+        plan: &plan,
+        hosts: &hosts,
+        catalog: &input.catalog,
+        calendar: Some(&input.surroundings.calendar),
+        sites: &input.surroundings.sites,
+        clusters: &input.surroundings.clusters,
+        engineers: &input.surroundings.engineers,
+        pins: &input.demands.pins,
+        shares: &input.shape.shares,
+        parent: input.begun.as_ref().map(|begun| &begun.plan),
+    });
+    let findings =
+        findings.into_iter().map(|finding| format!("{:?}: {}", finding.rule, finding.text));
+    let hash =
+        plan.hash().map_err(|error| Refusal::NotUnderstood { what: refit_names::chain(&error) })?;
+    Ok(PlanRow { hash, plan, report: report.remarks, findings: findings.collect() })
+}
+
+/// Everything that a plan of this campaign is made of now.
+async fn gather(
+    app: &App,
+    campaign: &Campaign,
+    author: PersonName,
+    demands: &PlanDemands,
+) -> Answer<PlanInput> {
+    let spec = &campaign.spec;
     let stock = app.stock()?;
-    let newest = app.store.newest_plan(name).await?;
+    let newest = app.store.newest_plan(&spec.name).await?;
     let hosts = app.store.hosts().await?;
     let around = Surroundings::of(app).await?;
-    let spec = &campaign.spec;
     let goal = (&*stock, &spec.product, &spec.target);
     let candidates = hosts.iter().map(|host| Candidate {
         risk: around.score(app, host, Some(goal)),
@@ -47,8 +101,8 @@ pub(crate) async fn make(app: &App, name: &RolloutName, author: PersonName) -> A
         parallel: spec.waves.parallel,
         advance: spec.waves.advance,
     };
-    let input = PlanInput {
-        rollout: name.clone(),
+    Ok(PlanInput {
+        rollout: spec.name.clone(),
         generation: newest.as_ref().map_or(Generation::FIRST, |row| row.plan.generation.next()),
         parent: campaign.rollout.plan(),
         author,
@@ -60,27 +114,83 @@ pub(crate) async fn make(app: &App, name: &RolloutName, author: PersonName) -> A
         catalog: stock.catalog.clone(),
         parts: std::collections::BTreeSet::new(),
         estimates: stock.estimates(),
-        history: BTreeMap::new(),
+        history: history::measured(app).await?,
         shape,
         failure_budget: spec.failure_budget,
         approvals_needed: spec.approvals_needed,
-        surroundings: refit_planner::Surroundings::default(),
-        demands: refit_planner::Demands::default(),
-        begun: None,
+        surroundings: refit_planner::Surroundings {
+            calendar: crate::calendar::load(app).await?,
+            sites: app.store.sites().await?,
+            clusters: app.store.clusters().await?,
+            engineers: app.store.engineers().await?,
+        },
+        demands: Demands {
+            pins: demands.pins.clone(),
+            deadline: demands.deadline,
+            emergency: demands.emergency.clone(),
+            validation_ms: demands.validation_ms,
+            ..Demands::default()
+        },
+        begun: begun(app, campaign).await?,
+    })
+}
+
+/// What has run, when the plan replaces one that did.
+async fn begun(app: &App, campaign: &Campaign) -> Answer<Option<Begun>> {
+    let begun = campaign.rollout.begun();
+    let Some(hash) = campaign.rollout.plan().filter(|_| !begun.is_empty()) else {
+        return Ok(None);
     };
-    let (plan, report) = refit_planner::plan(&input)?;
-    let findings = refit_plan_check::check(&plan, &hosts, &stock.catalog);
-    let findings =
-        findings.into_iter().map(|finding| format!("{:?}: {}", finding.rule, finding.text));
-    let hash =
-        plan.hash().map_err(|error| Refusal::NotUnderstood { what: refit_names::chain(&error) })?;
-    let row = PlanRow { hash, plan, report: report.remarks, findings: findings.collect() };
-    // Tried before it is stored, so that a campaign that is too far on leaves no plan behind.
-    let event = Event::PlanMade { plan: Box::new(row.plan.clone()) };
-    campaign.rollout.next(&event, app.now())?;
-    app.store.add_plan(&row).await?;
-    campaign::apply(app, name, event, |_| {}).await?;
+    Ok(Some(Begun { plan: app.store.plan(&hash).await?.plan, hosts: begun }))
+}
+
+/// All plans of a campaign, the newest first.
+pub(crate) async fn line(app: &App, name: &RolloutName) -> Answer<Vec<PlanLine>> {
+    campaign::load(app, name).await?;
+    let rows = app.store.plans_of(name).await?;
+    let line = |row: PlanRow| PlanLine {
+        generation: row.plan.generation,
+        hash: row.hash,
+        made_at: row.plan.made_at,
+        finishes_at: row.plan.finishes_at(),
+        author: row.plan.author,
+        findings: row.findings.len(),
+    };
+    Ok(rows.into_iter().map(line).collect())
+}
+
+/// The plan of one generation.
+pub(crate) async fn of_generation(
+    app: &App,
+    name: &RolloutName,
+    generation: Generation,
+) -> Answer<PlanView> {
+    let missing =
+        || Refusal::NotFound { what: "plan", key: format!("{name}, generation {generation}") };
+    let row = app.store.plan_of_generation(name, generation).await?.ok_or_else(missing)?;
     Ok(view(row))
+}
+
+/// The way back of one wave of the current plan.
+pub(crate) async fn rollback(
+    app: &App,
+    name: &RolloutName,
+    wave: &WaveName,
+    author: PersonName,
+) -> Answer<RollbackPlan> {
+    let campaign = campaign::load(app, name).await?.body;
+    let plan = current(app, name).await?.plan;
+    let around = gather(app, &campaign, author, &campaign.spec.demands).await?;
+    let way = |host: &RolloutHost| match &host.state {
+        HostState::Due | HostState::Running { .. } => Some(ReturnWay::ByItself),
+        HostState::Succeeded { .. } | HostState::NeedsPerson { .. } => Some(ReturnWay::ByPerson),
+        _ => None,
+    };
+    let hosts = campaign.rollout.hosts().iter();
+    let ways = hosts.filter_map(|host| Some((host.host.clone(), way(host)?))).collect();
+    let input = RollbackInput { around: &around, plan: &plan, wave, ways: &ways };
+    let missing = || Refusal::NotFound { what: "wave of the plan", key: wave.to_string() };
+    Ok(refit_planner::rollback(&input).ok_or_else(missing)?)
 }
 
 /// The current plan.

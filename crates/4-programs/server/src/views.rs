@@ -123,6 +123,27 @@ fn path(planned: &PlannedHost) -> Vec<BuildId> {
     first.into_iter().chain(planned.legs.iter().map(|leg| leg.pack.to.clone())).collect()
 }
 
+/// Why a host stands where it stands in the plan, and when it is its turn.
+fn placement(planned: &PlannedHost) -> String {
+    match (&planned.slot, latest_start(planned)) {
+        (Some(slot), Some(latest)) => {
+            format!("{}; planned for {slot}, at {latest} at the latest", planned.because)
+        }
+        _ => planned.because.clone(),
+    }
+}
+
+/// The last moment at which its opening still holds the change, its validation and the way back.
+fn latest_start(planned: &PlannedHost) -> Option<jiff::Timestamp> {
+    let slot = planned.slot.as_ref()?;
+    let need = i64::try_from(refit_plan::reserve_ms(planned)).ok()?;
+    slot.opening.closes_at.checked_sub(jiff::SignedDuration::from_millis(need)).ok()
+}
+
+fn settled(campaign: &Campaign, host: &HostName) -> bool {
+    campaign.rollout.host(host).is_some_and(refit_rollout::RolloutHost::settled)
+}
+
 /// Why a host of a campaign stands where it stands.
 pub(crate) async fn why(app: &App, name: &RolloutName, host: &HostName) -> Answer<WhyView> {
     let campaign = campaign::load(app, name).await?.body;
@@ -151,8 +172,11 @@ pub(crate) async fn why(app: &App, name: &RolloutName, host: &HostName) -> Answe
         host: host.clone(),
         because: why.because,
         unblocked_by: why.unblocked_by,
-        latest: why.latest,
-        placement: planned.because.clone(),
+        latest: match latest_start(planned).filter(|_| !settled(&campaign, host)) {
+            Some(start) => Some(why.latest.map_or(start, |tick| tick.max(start))),
+            None => why.latest,
+        },
+        placement: placement(planned),
         risk,
     })
 }

@@ -2,7 +2,10 @@
 
 mod create;
 mod decide;
+mod plan;
+mod plan_file;
 mod show;
+mod simulate;
 mod watch;
 
 use crate::{CliError, Exit, context::Context, span};
@@ -25,11 +28,13 @@ enum Verb {
     )]
     Create(create::CreateArgs),
     /// Makes a plan, or a new one that replaces it, and shows it
-    #[command(after_help = "Example:\n  refit rollout plan spring")]
-    Plan {
-        /// The rollout
-        name: RolloutName,
-    },
+    #[command(
+        after_help = "Examples:\n  refit rollout plan spring\n  refit rollout plan spring --by 2026-12-01 --dry-run\n  refit rollout plan spring --pin web-1=2026-11-20 --diff\n  refit rollout plan spring --emergency 'a hole that is being used'\n  refit rollout plan spring --rollback wave-2"
+    )]
+    Plan(plan::PlanArgs),
+    /// Shows what one plan changes of another
+    #[command(after_help = "Examples:\n  refit rollout diff spring\n  refit rollout diff spring 1 3")]
+    Diff(plan::DiffArgs),
     /// Lists all rollouts
     List,
     /// Shows the current plan: who, when, why
@@ -38,6 +43,11 @@ enum Verb {
         /// The rollout
         name: RolloutName,
     },
+    /// Runs the plan many times under a virtual clock: does it fit, when is it done, what goes wrong
+    #[command(
+        after_help = "Examples:\n  refit rollout simulate spring\n  refit rollout simulate spring --runs 5000 --seed 7 --failure 2%\n  refit rollout simulate --plan plan.json --json | jq .finish"
+    )]
+    Simulate(simulate::SimulateArgs),
     /// Agrees to exactly the plan with this hash
     #[command(
         after_help = "Example:\n  refit rollout agree spring --plan sha256:… --remark 'seen by the change board'"
@@ -155,10 +165,15 @@ pub(crate) struct Wait {
 
 /// Runs it.
 pub(crate) async fn run(args: RolloutArgs, context: &Context) -> Result<Exit, CliError> {
+    let verb = match args.verb {
+        Verb::Simulate(args) => return simulate::run(context, args).await,
+        verb => verb,
+    };
     let api = context.api()?;
-    let view = match args.verb {
+    let view = match verb {
         Verb::Create(args) => api.create_rollout(&args.into_request()).await?,
-        Verb::Plan { name } => return show::plan(context, &api.make_plan(&name).await?),
+        Verb::Plan(args) => return plan::run(context, &api, args).await,
+        Verb::Diff(args) => return plan::diff(context, &api, args).await,
         Verb::Show { name } => return show::plan(context, &api.plan(&name).await?),
         Verb::List => return show::rollouts(context, &api.rollouts().await?),
         Verb::Agree(args) => decide::agree(context, &api, args).await?,
@@ -180,6 +195,8 @@ pub(crate) async fn run(args: RolloutArgs, context: &Context) -> Result<Exit, Cl
             }
             view
         }
+        // Ran above: it needs no server.
+        Verb::Simulate(_) => return Ok(Exit::Done),
         Verb::Status { name } => api.rollout(&name).await?,
         Verb::Watch { name, timeout } => {
             return watch::until(context, &api, &name, timeout, watch::Goal::Over).await;

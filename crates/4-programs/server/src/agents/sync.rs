@@ -33,10 +33,14 @@ pub(super) async fn sync(
     // What touches the store is boxed: a call that is held for a minute shall not carry the room of what is long done.
     let mut told = Box::pin(subscribe(&app, &host)).await?;
     app.hub.heard(&host, app.now());
-    let said_something = request.facts.is_some() || !request.journal.is_empty();
+    let said_something = request.facts.is_some() || request.backups.is_some() || !request.journal.is_empty();
     if let Some(facts) = &request.facts {
         Box::pin(app.store.observe(&host, facts, app.now())).await?;
         app.hub.facts_are_here(&host);
+        app.changed();
+    }
+    if let Some(said) = &request.backups {
+        Box::pin(app.store.put_backup_report(&host, said, app.now())).await?;
         app.changed();
     }
     // The journal first: a report of the end finds the entries that prove it.
@@ -55,7 +59,7 @@ pub(super) async fn sync(
         return Err(Refusal::HostRetired { host }.into());
     }
     Ok(axum::Json(SyncResponse {
-        backups: Default::default(),
+        backups: now.desired.backups.clone(),
         journal_acknowledged,
         seen: now.seen,
         assignment: now.desired.assignment.clone(),
@@ -110,6 +114,7 @@ async fn keep_report(
     if app.hub.is_news(host, news) {
         app.store.put_report(host, report, app.now()).await?;
         app.hub.keep_report(host, news);
+        crate::history::learn(app, host, report).await?;
         app.hub.reported.notify_one();
     }
     Ok(())

@@ -10,8 +10,9 @@ use crate::{
     views,
 };
 use axum::{Json, extract::State, http::StatusCode};
-use refit_names::{HostName, RolloutName};
-use refit_protocol::v1::{NewRollout, PlanView, RolloutView, WhyView};
+use refit_names::{Generation, HostName, RolloutName, WaveName};
+use refit_plan::RollbackPlan;
+use refit_protocol::v1::{NewRollout, PlanLine, PlanRequest, PlanView, RolloutView, WhyView};
 use refit_rollout::Rollout;
 
 pub(super) async fn list(State(app): State<App>) -> Answer<Json<Vec<RolloutView>>> {
@@ -64,12 +65,39 @@ pub(super) async fn make_plan(
     State(app): State<App>,
     Person(person): Person,
     Named(name): Named<RolloutName>,
+    body::Json(request): body::Json<Option<PlanRequest>>,
 ) -> Answer<(StatusCode, Json<PlanView>)> {
-    let plan = planning::make(&app, &name, person.name.clone()).await?;
+    let request = request.unwrap_or_default();
+    let plan = planning::make(&app, &name, person.name.clone(), &request).await?;
+    if request.dry_run {
+        return Ok((StatusCode::OK, Json(plan)));
+    }
     let details =
         serde_json::json!({ "rollout": name, "plan": plan.hash, "findings": plan.findings });
     app.audit(&person.name, "rollout.plan", &details).await?;
     Ok((StatusCode::CREATED, Json(plan)))
+}
+
+pub(super) async fn plans(
+    State(app): State<App>,
+    Named(name): Named<RolloutName>,
+) -> Answer<Json<Vec<PlanLine>>> {
+    Ok(Json(planning::line(&app, &name).await?))
+}
+
+pub(super) async fn plan_of_generation(
+    State(app): State<App>,
+    Named((name, generation)): Named<(RolloutName, Generation)>,
+) -> Answer<Json<PlanView>> {
+    Ok(Json(planning::of_generation(&app, &name, generation).await?))
+}
+
+pub(super) async fn rollback(
+    State(app): State<App>,
+    Person(person): Person,
+    Named((name, wave)): Named<(RolloutName, WaveName)>,
+) -> Answer<Json<RollbackPlan>> {
+    Ok(Json(planning::rollback(&app, &name, &wave, person.name).await?))
 }
 
 pub(super) async fn why(

@@ -73,6 +73,7 @@ pub(crate) fn new_rollout(name: &str) -> NewRollout {
         waves: WaveShape { soak_ms: 1, ..WaveShape::default() },
         failure_budget: 1,
         approvals_needed: 1,
+        demands: Default::default(),
     }
 }
 

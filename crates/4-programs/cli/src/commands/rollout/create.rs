@@ -36,6 +36,12 @@ pub(crate) struct CreateArgs {
     /// Servers that may be down at the same time
     #[arg(long)]
     parallel: Option<u32>,
+    /// Time that people need behind each server to validate it; a window has to hold it
+    #[arg(long, value_parser = span::parse)]
+    validation: Option<Duration>,
+    /// When everything must be finished, such as 2026-12-01 or 2026-12-01T06:00:00Z
+    #[arg(long, value_name = "MOMENT", value_parser = super::plan::moment)]
+    by: Option<jiff::Timestamp>,
     /// The next wave starts only when someone says so
     #[arg(long)]
     manual: bool,
@@ -77,6 +83,11 @@ impl CreateArgs {
             waves,
             failure_budget: self.failure_budget,
             approvals_needed: self.approvals,
+            demands: refit_protocol::v1::PlanDemands {
+                validation_ms: self.validation.map_or(0, ms),
+                deadline: self.by,
+                ..Default::default()
+            },
         }
     }
 }
