@@ -3,7 +3,7 @@
 use crate::{
     error::{VaultError, guarded},
     lock::Lock,
-    vault::{MARK, Snapshot, Vault, describe},
+    vault::{MARK, STILL, Snapshot, Vault, describe},
 };
 use jiff::tz::TimeZone;
 use refit_backup::{Depth, Sealed};
@@ -79,8 +79,9 @@ fn prepared(
     sealed: &Sealed,
 ) -> Result<SnapshotFile, Box<rustic_core::RusticError>> {
     let manifest = &sealed.manifest;
+    let still = if manifest.stood_still { format!(",{STILL}") } else { String::new() };
     let tags = format!(
-        "{MARK},product={},build={},manifest={}",
+        "{MARK}{still},product={},build={},manifest={}",
         manifest.product, manifest.build, sealed.digest
     );
     let mut options = SnapshotOptions::default().add_tags(&tags)?;

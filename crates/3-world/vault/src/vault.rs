@@ -15,6 +15,9 @@ use std::path::{Path, PathBuf};
 /// What marks the snapshots that Refit made.
 pub(crate) const MARK: &str = "refit";
 
+/// What marks snapshots of a product that stood still.
+pub(crate) const STILL: &str = "still";
+
 /// Where a repository is, and what opens it.
 #[derive(Clone)]
 pub struct VaultPlace {
@@ -44,6 +47,8 @@ pub struct Snapshot {
     pub build: BuildId,
     /// The moment that it shows.
     pub taken_at: Timestamp,
+    /// Whether the product stood still then.
+    pub stood_still: bool,
     /// SHA-256 of the backup's manifest.
     pub manifest: Digest,
     /// Bytes of everything in it.
@@ -179,6 +184,7 @@ pub(crate) fn describe(file: &SnapshotFile) -> Option<Snapshot> {
         product: ProductName::parse(tag("product")?).ok()?,
         build: BuildId::parse(tag("build")?).ok()?,
         taken_at: file.time.timestamp(),
+        stood_still: tags.contains(&STILL),
         manifest: Digest::parse(tag("manifest")?).ok()?,
         size: bytes(summary.map(|summary| summary.total_bytes_processed)),
         added: bytes(summary.map(|summary| summary.data_added_packed)),

@@ -1,7 +1,9 @@
 //! The command line.
 
 use crate::{
-    agent_release, control, enroll,
+    agent_release,
+    backups::{self, command::BackupArguments},
+    control, enroll,
     error::AgentError,
     run::{self, RunOptions},
     status,
@@ -35,14 +37,16 @@ pub enum Command {
     Run(RunArguments),
     /// Say what the state folder holds.
     Status(StatusArguments),
+    /// Take, list, prove and bring back backups, also without the server.
+    Backup(BackupArguments),
 }
 
 /// The folder that all commands share.
 #[derive(Debug, Args)]
-struct StateArgument {
+pub(crate) struct StateArgument {
     /// Folder for identity, journal, orders and content.
     #[arg(long, env = "REFIT_STATE", default_value = "/var/lib/refit-agent")]
-    state: PathBuf,
+    pub(crate) state: PathBuf,
 }
 
 /// Arguments of `enroll`.
@@ -125,6 +129,9 @@ fn dispatch(command: Command, json: bool) -> Result<(), AgentError> {
             // A thread that is held before its next step must not hold the process.
             runtime.shutdown_background();
             end
+        }
+        Command::Backup(arguments) => {
+            print(&backups::command::run(arguments, json, Ambient::system().clock.as_ref())?)
         }
         Command::Status(StatusArguments { state }) => {
             let status = status::status(&state.state)?;

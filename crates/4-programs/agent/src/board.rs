@@ -80,6 +80,11 @@ impl Board {
         });
     }
 
+    /// Whether the server was heard since the start.
+    pub(crate) fn has_heard(&self) -> bool {
+        *self.desired.borrow() != Desired::Unheard
+    }
+
     /// Says where the host stands with `order`.
     pub(crate) fn say(&self, order: &Order, standing: Standing) {
         let word = Word { key: order.key.clone(), plan: order.plan, standing };

@@ -1,5 +1,6 @@
 //! `agent.toml`: the products that this host has.
 
+use crate::backups::BackupConfig;
 use refit_host::product::ProductConfig;
 use refit_names::{Coded, ErrorClass, ProductName};
 use serde::Deserialize;
@@ -16,6 +17,9 @@ pub struct Config {
     /// The products, each once.
     #[serde(default, rename = "product")]
     pub products: Vec<ProductConfig>,
+    /// Where backups are kept beside the host itself.
+    #[serde(default)]
+    pub backup: Option<BackupConfig>,
 }
 
 /// Why the configuration cannot be used.

@@ -25,6 +25,9 @@ pub enum AgentError {
     /// Orders on disk.
     #[error(transparent)]
     Orders(#[from] OrderStoreError),
+    /// Backups.
+    #[error(transparent)]
+    Backups(#[from] crate::backups::BackupsError),
     /// The file system refused.
     #[error("failed to {action} {}", .path.display())]
     Io {
@@ -54,6 +57,12 @@ impl AgentError {
             Self::Client(ClientError::CertificateRefused { .. }) => 4,
             Self::Client(ClientError::Problem(problem)) if matches!(problem.status, 401 | 403) => 4,
             Self::Client(ClientError::ServerNotTrusted { .. }) => 9,
+            Self::Backups(error) => match error.code() {
+                "backup.damaged" => 9,
+                "backup.no-snapshot" | "backup.no-product" => 3,
+                "host.product-busy" | "backup.repository-busy" | "host.release-gone" => 7,
+                _ => 1,
+            },
             _ => 1,
         }
     }
@@ -67,6 +76,7 @@ impl Coded for AgentError {
             Self::Repository(error) => error.code(),
             Self::Journal(error) => error.code(),
             Self::Orders(error) => error.code(),
+            Self::Backups(error) => error.code(),
             Self::Io { .. } => "agent.file-system",
         }
     }
@@ -78,6 +88,7 @@ impl Coded for AgentError {
             Self::Repository(error) => error.class(),
             Self::Journal(error) => error.class(),
             Self::Orders(error) => error.class(),
+            Self::Backups(error) => error.class(),
             Self::Io { .. } => ErrorClass::NeedsOperator,
         }
     }

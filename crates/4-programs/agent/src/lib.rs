@@ -19,6 +19,7 @@
 mod admission;
 mod agent_release;
 mod arguments;
+mod backups;
 mod board;
 mod config;
 mod control;
@@ -38,6 +39,7 @@ mod worker;
 
 pub use admission::{Admission, Refusal, admit};
 pub use arguments::{Arguments, Command, execute};
+pub use backups::{BackupConfig, BackupsError};
 pub use config::{Config, ConfigError};
 pub use control::{Answer, Control, over_tls};
 pub use enroll::enroll;

@@ -2,6 +2,7 @@
 
 use crate::{
     agent_release,
+    backups::work::{self as backup_work, Desk},
     board::{Board, Publish},
     config::Config,
     control::Control,
@@ -59,6 +60,7 @@ pub(crate) struct Agent {
     pub(crate) identity: IdentityNote,
     pub(crate) ambient: Ambient,
     pub(crate) board: Arc<Board>,
+    pub(crate) backups: Desk,
     pub(crate) journal: Arc<Journal>,
     pub(crate) log: Arc<StopLog>,
     pub(crate) orders: OrderStore,
@@ -89,6 +91,7 @@ pub async fn run(
         repository: control.repository()?,
         machine: Arc::new(refit_host::machine::ThisMachine),
         engine_runs: watch::Sender::new(false),
+        backups: Desk::default(),
         looks: watch::Sender::new(Publish::IfChanged),
         state: options.state,
         identity: identity.note,
@@ -112,6 +115,7 @@ async fn serve(agent: Arc<Agent>, control: Arc<dyn Control>) -> Result<(), Agent
     let orders = Orders::new(agent.board.watch_desired(), stopped.clone());
     let work = tokio::spawn(worker::work(Arc::clone(&agent), orders));
     tokio::spawn(sync::keep_in_sync(Arc::clone(&agent), control, stopped.clone()));
+    tokio::spawn(backup_work::work(Arc::clone(&agent), stopped.clone()));
     tokio::spawn(watch_facts(Arc::clone(&agent), stopped));
     if agent_release::on_probation(&agent.state) {
         tokio::spawn(probation(Arc::clone(&agent)));

@@ -43,6 +43,7 @@ struct Told {
     seen: u64,
     word: Option<Word>,
     facts: u64,
+    backups: u64,
 }
 
 /// One call with what it carries.
@@ -50,6 +51,7 @@ struct Report {
     request: SyncRequest,
     word: Option<Word>,
     facts: u64,
+    backups: u64,
     busy: bool,
 }
 
@@ -108,10 +110,13 @@ async fn report(agent: &Arc<Agent>, told: &Told) -> Report {
     let word = agent.board.word();
     let Facts { revision, seen } = agent.board.facts();
     let facts = (revision != told.facts).then_some(seen).flatten();
+    let (backups_revision, backups) = agent.backups.report();
+    let backups = (backups_revision != told.backups).then_some(backups);
     let journal = unacknowledged(agent, told.acknowledged).await;
     let busy = word.as_ref().is_some_and(Word::is_busy);
     // The first answer says how much of the journal the server has.
-    let quiet = told.acknowledged.is_some() && journal.is_empty() && facts.is_none();
+    let quiet =
+        told.acknowledged.is_some() && journal.is_empty() && facts.is_none() && backups.is_none();
     let hold = quiet && !busy && word == told.word;
     let order = word.clone().map(|word| OrderReport {
         key: word.key,
@@ -120,7 +125,7 @@ async fn report(agent: &Arc<Agent>, told: &Told) -> Report {
         at: agent.ambient.clock.now(),
     });
     let request = SyncRequest {
-        backups: None,
+        backups,
         protocol: PROTOCOL,
         agent_version: agent_release::VERSION.to_owned(),
         facts: facts.map(|facts| facts.as_ref().clone()),
@@ -129,7 +134,7 @@ async fn report(agent: &Arc<Agent>, told: &Told) -> Report {
         seen: told.seen,
         wait_ms: if hold { WAIT_MS_MAX } else { 0 },
     };
-    Report { request, word, facts: revision, busy }
+    Report { request, word, facts: revision, backups: backups_revision, busy }
 }
 
 async fn unacknowledged(agent: &Arc<Agent>, acknowledged: Option<u64>) -> Vec<Entry> {
@@ -161,6 +166,8 @@ fn take(agent: &Agent, told: &mut Told, report: &Report, answer: SyncResponse) {
     told.seen = answer.seen;
     told.word.clone_from(&report.word);
     told.facts = report.facts;
+    told.backups = report.backups;
+    agent.backups.wish(answer.backups.clone());
     if answer.want_facts {
         agent.look(Publish::Always);
     }

@@ -67,7 +67,11 @@ impl Gate {
                 self.keep(&known);
             }
             Ok(Err(error)) => {
-                tracing::warn!(code = error.code(), "withdrawn packs were not looked for: {}", chain(&error));
+                tracing::warn!(
+                    code = error.code(),
+                    "withdrawn packs were not looked for: {}",
+                    chain(&error)
+                );
             }
             Err(_) => tracing::warn!("withdrawn packs were not looked for: no answer in time"),
         }

@@ -2,6 +2,7 @@
 
 use crate::{
     admission::{Admission, Refusal, accepted, admit},
+    backups,
     board::{Desired, Publish},
     orders::OrderStoreError,
     prepare::{self, Prepared},
@@ -10,11 +11,12 @@ use crate::{
 };
 use refit_client::Backoff;
 use refit_host::{
-    engine::{Engine, EngineError, Reached, RunEnd},
+    engine::{Engine, EngineError, Reached, RunEnd, Start},
     journal::StepLog as _,
+    unit::ProductLock,
 };
 use refit_journal::Cause;
-use refit_names::{BuildId, chain};
+use refit_names::{BuildId, Coded as _, chain};
 use refit_plan::Order;
 use refit_protocol::agent::{Assignment, Permission, Standing};
 use std::{path::Path, sync::Arc, time::Duration};
@@ -184,9 +186,31 @@ async fn prepare_and_go(
             refuse(agent, order, cause);
             return Some(LOOK_AGAIN);
         }
-        return carry_out(agent, orders, order).await;
+        match open(agent, order).map(|engine| engine.start()) {
+            Ok(Start::Now) => return carry_out(agent, orders, order).await,
+            Ok(closed) => return Some(wait_for_window(agent, order, closed)),
+            Err(cause) => {
+                refuse(agent, order, cause);
+                return Some(LOOK_AGAIN);
+            }
+        }
     }
     None
+}
+
+/// How long to wait until the order is looked at again: it stays prepared, and the server calls back what missed its window.
+fn wait_for_window(agent: &Agent, order: &Order, closed: Start) -> Duration {
+    let rollout = &order.key.rollout;
+    let Start::NotBefore(opens_at) = closed else {
+        if let Start::TooLate(late) = closed {
+            tracing::warn!(%rollout, code = late.code(), "not begun: {late}");
+        }
+        return LOOK_AGAIN;
+    };
+    tracing::info!(%rollout, %opens_at, "not begun: its window is closed");
+    let wait = opens_at.duration_since(agent.ambient.clock.now());
+    // Clocks are set right now and then: look again before a long wait is over.
+    Duration::try_from(wait).unwrap_or(Duration::ZERO).clamp(Duration::from_millis(1), LOOK_AGAIN)
 }
 
 /// Runs the engine on its own thread until the order is finished. Does not look at what the server wants.
@@ -199,6 +223,7 @@ async fn carry_out(agent: &Arc<Agent>, orders: &mut Orders, order: &Order) -> Op
                 tracing::info!(?outcome, "order finished");
                 // First what the host looks like now, so that nobody sees the end with the old facts.
                 agent.look_now(Publish::IfChanged).await;
+                remember_unit(agent, order);
                 agent.board.say(order, Standing::Finished { outcome, evidence });
                 if let Err(error) = agent.orders.retire(&order.key) {
                     tracing::error!("{}", chain(&error));
@@ -219,11 +244,31 @@ async fn carry_out(agent: &Arc<Agent>, orders: &mut Orders, order: &Order) -> Op
     None
 }
 
+/// Keeps what belongs to the product that runs now, for backups without an order.
+fn remember_unit(agent: &Arc<Agent>, order: &Order) {
+    let root = agent.config.product(&order.product).map(|product| product.root.clone());
+    let installed = root.as_deref().and_then(installed_build);
+    let Ok(records) = agent.orders.records(order) else { return };
+    // Rolled back: the unit is that of the build before, and what was remembered of it still holds.
+    let record = records.iter().find(|record| Some(&record.manifest.to) == installed.as_ref());
+    let Some(record) = record.or(records.first()) else { return };
+    let unit = &record.manifest.unit;
+    if let Err(error) = backups::remember_unit(&agent.state, &order.product, unit) {
+        tracing::warn!("{}", chain(&error));
+    }
+}
+
 async fn run_engine(agent: &Arc<Agent>, order: &Order) -> Result<RunEnd, Cause> {
     let engine = open(agent, order)?;
     let (board, told) = (Arc::clone(&agent.board), order.clone());
     let (done, wait) = oneshot::channel();
+    let (state, product) = (agent.state.clone(), order.product.clone());
     let work = move || {
+        // A backup that runs ends first; nothing else begins while an order is carried out.
+        let _lock = match ProductLock::take(&state, &product) {
+            Ok(lock) => lock,
+            Err(error) => return drop(done.send(Err(error.into()))),
+        };
         let end = engine.run(&|progress| board.say(&told, Standing::Running { progress }));
         // The receiver is gone only when the process ends.
         let _ = done.send(end);

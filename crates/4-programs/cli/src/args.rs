@@ -1,6 +1,6 @@
 //! The command line as clap sees it; each noun's own arguments are beside its code.
 
-use crate::commands::{demo, fleet, notify, pack, repo, risk, rollout, runbook, server, signoff, updates, user, window};
+use crate::commands::{backup, demo, fleet, notify, pack, repo, risk, rollout, runbook, server, signoff, updates, user, window};
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -76,6 +76,8 @@ pub(crate) enum Command {
     Rollout(rollout::RolloutArgs),
     /// Windows and freezes: when hosts may be changed, and when nothing may
     Window(window::WindowArgs),
+    /// Backups of hosts: run, list, verify, restore, schedule
+    Backup(backup::BackupArgs),
     /// Signatures and certificates
     Signoff(signoff::SignoffArgs),
 }

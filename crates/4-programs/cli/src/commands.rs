@@ -1,5 +1,6 @@
 //! One file per noun.
 
+pub(crate) mod backup;
 pub(crate) mod demo;
 pub(crate) mod fleet;
 pub(crate) mod notify;
@@ -31,6 +32,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<Exit, Cli
         Command::Updates(args) => updates::run(args, context).await,
         Command::Rollout(args) => rollout::run(args, context).await,
         Command::Window(args) => window::run(args, context).await,
+        Command::Backup(args) => backup::run(args, context).await,
         Command::Signoff(args) => signoff::run(args, context).await,
     }
 }

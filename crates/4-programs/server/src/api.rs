@@ -11,8 +11,8 @@ mod health;
 mod hosts;
 mod notifications;
 mod packs;
-mod repository;
 mod papers;
+mod repository;
 mod risk;
 mod rollouts;
 mod signoff;
@@ -125,11 +125,7 @@ fn routes() -> Vec<Route> {
         act("/updates/check", &[Planner], post(updates::check)),
         read("/notifications/channels", get(notifications::channels)),
         act("/notifications/channels", &[Administrator], post(notifications::add)),
-        act(
-            "/notifications/channels/{id}/remove",
-            &[Administrator],
-            post(notifications::remove),
-        ),
+        act("/notifications/channels/{id}/remove", &[Administrator], post(notifications::remove)),
         act("/notifications/channels/{id}/test", &[Administrator], post(notifications::test)),
         read("/notifications/events", get(notifications::events)),
         read("/rollouts", get(rollouts::list)),
@@ -161,6 +157,13 @@ fn routes() -> Vec<Route> {
         read("/rollouts/{name}/hosts/{host}/certificate", get(signoff::envelope)),
         read("/rollouts/{name}/hosts/{host}/certificate.pdf", get(signoff::pages)),
         read("/rollouts/{name}/rehearsal", get(papers::rehearsal)),
+        read("/rollouts/{name}/approach.pdf", get(papers::approach_pdf)),
+        read("/rollouts/{name}/approach.html", get(papers::approach_html)),
+        read("/rollouts/{name}/project-plan.pdf", get(papers::project_plan_pdf)),
+        read("/rollouts/{name}/project-plan.html", get(papers::project_plan_html)),
+        read("/rollouts/{name}/export.xlsx", get(papers::xlsx)),
+        read("/rollouts/{name}/export.csv", get(papers::csv)),
+        read("/rollouts/{name}/export.ics", get(papers::ics)),
         read("/backups", get(backups::all)),
         read("/hosts/{host}/backups", get(backups::one)),
         act("/hosts/{host}/backups", &[Deployer], post(backups::ask)),

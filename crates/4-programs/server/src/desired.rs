@@ -1,6 +1,8 @@
 //! Derives what every host ought to do from the store: the order of the newest campaign that has one for it.
 
-use crate::{app::App, backups::Wishes, campaign::Campaign, hub::Desired, refusal::Answer, withdrawals};
+use crate::{
+    app::App, backups::Wishes, campaign::Campaign, hub::Desired, refusal::Answer, withdrawals,
+};
 use refit_inventory::Lifecycle;
 use refit_names::{Digest, HostName};
 use refit_plan::{Order, Plan};

@@ -29,6 +29,7 @@ fn order() -> Order {
         legs: vec![leg("1000", "1100"), leg("1100", "1200")],
         parameters: BTreeMap::new(),
         opening: None,
+        times: None,
         parts: BTreeSet::new(),
     }
 }

@@ -23,6 +23,7 @@ fn order(generation: u64, record: &[u8]) -> Order {
         }],
         parameters: BTreeMap::new(),
         opening: None,
+        times: None,
         parts: BTreeSet::new(),
     }
 }

@@ -33,7 +33,8 @@ pub(super) async fn sync(
     // What touches the store is boxed: a call that is held for a minute shall not carry the room of what is long done.
     let mut told = Box::pin(subscribe(&app, &host)).await?;
     app.hub.heard(&host, app.now());
-    let said_something = request.facts.is_some() || request.backups.is_some() || !request.journal.is_empty();
+    let said_something =
+        request.facts.is_some() || request.backups.is_some() || !request.journal.is_empty();
     if let Some(facts) = &request.facts {
         Box::pin(app.store.observe(&host, facts, app.now())).await?;
         app.hub.facts_are_here(&host);

@@ -1,0 +1,120 @@
+//! Backups outside an upgrade: taken, kept, proven and brought back, by schedule, by request of the server, or by a person on the host.
+//!
+//! All of it blocks: whoever calls from the running agent does so on a thread of its own.
+
+pub(crate) mod command;
+mod notes;
+mod room;
+mod schedule;
+pub(crate) mod work;
+
+use refit_host::error::StepError;
+use refit_names::{Coded, ErrorClass, ProductName};
+use refit_vault::VaultError;
+use serde::Deserialize;
+use std::{io, path::PathBuf};
+
+pub(crate) use room::{Room, remember_unit};
+
+/// `[backup]` of the configuration: where backups are kept beside the host itself.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupConfig {
+    /// Folder of a repository in restic's format, usually on another machine.
+    pub repository: PathBuf,
+    /// File with its password.
+    pub password_file: PathBuf,
+}
+
+/// Why a backup was not taken, proven or brought back.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupsError {
+    /// The agent does not look after such a product.
+    #[error("product `{product}` is not in the agent's configuration, expected one of {known}")]
+    NoProduct {
+        /// What was asked for.
+        product: ProductName,
+        /// What there is.
+        known: String,
+    },
+    /// Nobody said what belongs to the product.
+    #[error(
+        "nothing says what belongs to product `{product}`: no order was carried out here yet, and agent.toml has no [product.unit] for it"
+    )]
+    NoUnit {
+        /// Which product.
+        product: ProductName,
+    },
+    /// There is no repository to speak of.
+    #[error("agent.toml has no [backup] with a repository, expected one for this")]
+    NoRepository,
+    /// No such backup.
+    #[error(
+        "there is no backup `{backup}` of product `{product}` on this host or in its repository"
+    )]
+    NoBackup {
+        /// What was asked for.
+        backup: String,
+        /// Of which product.
+        product: ProductName,
+    },
+    /// A person thought better of it.
+    #[error("backup `{backup}` was not restored: the answer was not `yes`")]
+    NotConfirmed {
+        /// Which.
+        backup: String,
+    },
+    /// The product.
+    #[error(transparent)]
+    Host(#[from] StepError),
+    /// The repository.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The file system refused.
+    #[error("failed to {action} {}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl BackupsError {
+    fn io(action: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { action, path, source }
+    }
+}
+
+impl From<refit_backup::BackupError> for BackupsError {
+    fn from(error: refit_backup::BackupError) -> Self {
+        Self::Host(error.into())
+    }
+}
+
+impl Coded for BackupsError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoProduct { .. } => "backup.no-product",
+            Self::NoUnit { .. } => "backup.no-unit",
+            Self::NoRepository => "backup.no-repository",
+            Self::NoBackup { .. } => "backup.no-snapshot",
+            Self::NotConfirmed { .. } => "backup.not-confirmed",
+            Self::Host(error) => error.code(),
+            Self::Vault(error) => error.code(),
+            Self::Io { .. } => "agent.file-system",
+        }
+    }
+
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Host(error) => error.class(),
+            Self::Vault(error) => error.class(),
+            _ => ErrorClass::NeedsOperator,
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! `refit-agent backup …`: for a person on the host, also when no server answers.
+
+use crate::{
+    arguments::StateArgument,
+    backups::{BackupsError, Room},
+    config::Config,
+    error::AgentError,
+};
+use clap::{Args, Subcommand};
+use refit_ambient::Clock;
+use refit_client::{ClientError, Identity};
+use refit_names::ProductName;
+use refit_protocol::backup::{BackupView, Retention};
+use serde::Serialize;
+use std::{io::Write as _, path::PathBuf};
+
+/// Arguments of `backup`.
+#[derive(Debug, Args)]
+pub struct BackupArguments {
+    #[command(flatten)]
+    state: StateArgument,
+    /// The products that this agent looks after, and where backups are kept.
+    #[arg(
+        long,
+        env = "REFIT_AGENT_CONFIG",
+        default_value = "/etc/refit/agent.toml",
+        global = true
+    )]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: BackupCommand,
+}
+
+/// What is done with backups.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BackupCommand {
+    /// Make the repository that the configuration names; it must be empty.
+    Init,
+    /// Take a backup of a product now, keep it in the repository and read it back.
+    Run {
+        /// The product.
+        product: ProductName,
+        /// Stop the product for the moment that is saved.
+        #[arg(long)]
+        quiesce: bool,
+    },
+    /// List what there is on the host and in the repository.
+    List {
+        /// Only of this product.
+        product: Option<ProductName>,
+    },
+    /// Show one backup.
+    Show {
+        /// The product.
+        product: ProductName,
+        /// Its name, the beginning of its snapshot's identifier, or `latest`.
+        backup: String,
+    },
+    /// Read a backup back, byte by byte.
+    Verify {
+        /// The product.
+        product: ProductName,
+        /// As for `show`.
+        backup: String,
+        /// Restore it into scratch space too, databases included.
+        #[arg(long)]
+        scratch: bool,
+    },
+    /// Bring the whole unit back, files and databases together; what is there now is kept aside.
+    Restore {
+        /// The product.
+        product: ProductName,
+        /// As for `show`.
+        backup: String,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Forget backups in the repository by a retention.
+    Forget {
+        /// The product.
+        product: ProductName,
+        /// The newest so many.
+        #[arg(long, default_value_t = 3)]
+        keep_last: u32,
+        /// The newest of each of so many days.
+        #[arg(long, default_value_t = 7)]
+        keep_daily: u32,
+        /// The newest of each of so many weeks.
+        #[arg(long, default_value_t = 5)]
+        keep_weekly: u32,
+        /// The newest of each of so many months.
+        #[arg(long, default_value_t = 12)]
+        keep_monthly: u32,
+        /// The newest of each of so many years.
+        #[arg(long, default_value_t = 0)]
+        keep_yearly: u32,
+        /// Only say which.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Read every byte of the repository.
+    Check,
+}
+
+/// Does it; the text for standard output.
+pub(crate) fn run(
+    arguments: BackupArguments,
+    json: bool,
+    clock: &dyn Clock,
+) -> Result<String, AgentError> {
+    let BackupArguments { state, config, command } = arguments;
+    let config = Config::load(&config)?;
+    let identity = Identity::load(&state.state).map_err(ClientError::from)?;
+    let say = |what: &str| {
+        // Talk: nothing depends on it.
+        let _ = writeln!(std::io::stderr(), "{what}");
+    };
+    let (state, host) = (&state.state, &identity.note.host);
+    let room = Room { state, config: &config, host, clock, say: &say };
+    carry_out(&room, command, json)
+}
+
+fn carry_out(room: &Room<'_>, command: BackupCommand, json: bool) -> Result<String, AgentError> {
+    let told = |text: String, value: serde_json::Value| if json { value.to_string() } else { text };
+    Ok(match command {
+        BackupCommand::Init => {
+            let folder = room.init()?.display().to_string();
+            told(
+                format!("repository made in {folder}"),
+                serde_json::json!({ "repository": folder }),
+            )
+        }
+        BackupCommand::Check => {
+            room.check()?;
+            told("every byte is whole".to_owned(), serde_json::json!({ "whole": true }))
+        }
+        BackupCommand::Run { product, quiesce } => {
+            let (_, note) = room.run("manual", &product, quiesce)?;
+            let view = room.find(&product, "latest")?;
+            told(format!("{}: {note}", view.id), with_note(&view, &note))
+        }
+        BackupCommand::List { product } => {
+            let views = room.list(product.as_ref())?;
+            if json { text(&views) } else { table(&views) }
+        }
+        BackupCommand::Show { product, backup } => {
+            let view = room.find(&product, &backup)?;
+            if json { text(&view) } else { sheet(&view) }
+        }
+        BackupCommand::Verify { product, backup, scratch } => {
+            let view = room.find(&product, &backup)?;
+            let note = room.verify(&view, scratch)?;
+            told(format!("{}: {note}", view.id), with_note(&view, &note))
+        }
+        BackupCommand::Restore { product, backup, yes } => {
+            let view = room.find(&product, &backup)?;
+            if !yes {
+                ask(&view)?;
+            }
+            let note = room.restore(&view)?;
+            told(format!("{}: {note}", view.id), with_note(&view, &note))
+        }
+        BackupCommand::Forget {
+            product,
+            keep_last,
+            keep_daily,
+            keep_weekly,
+            keep_monthly,
+            keep_yearly,
+            dry_run,
+        } => {
+            let retention = Retention {
+                last: keep_last,
+                daily: keep_daily,
+                weekly: keep_weekly,
+                monthly: keep_monthly,
+                yearly: keep_yearly,
+            };
+            let forgotten = room.forget(&product, &retention, dry_run)?;
+            if json { text(&forgotten) } else { verdicts(&forgotten, dry_run) }
+        }
+    })
+}
+
+fn ask(view: &BackupView) -> Result<(), AgentError> {
+    let question = format!(
+        "restore {} of {} (build {})? The product stops; files and databases go back to that moment. Type `yes`: ",
+        view.id, view.taken_at, view.build
+    );
+    let output = AgentError::io("write", "standard error");
+    std::io::stderr().write_all(question.as_bytes()).map_err(output)?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).map_err(AgentError::io("read", "standard input"))?;
+    if answer.trim() == "yes" {
+        return Ok(());
+    }
+    Err(BackupsError::NotConfirmed { backup: view.id.clone() }.into())
+}
+
+fn text(value: &impl Serialize) -> String {
+    // All keys are texts; nothing in it can fail.
+    serde_json::to_string_pretty(value).unwrap_or_default()
+}
+
+fn with_note(view: &BackupView, note: &str) -> serde_json::Value {
+    serde_json::json!({ "backup": view, "note": note })
+}
+
+fn table(views: &[BackupView]) -> String {
+    if views.is_empty() {
+        return "no backups".to_owned();
+    }
+    let line = |view: &BackupView| {
+        let place = match (view.local, view.snapshot.is_some()) {
+            (true, true) => "host, repository",
+            (true, false) => "host",
+            (false, _) => "repository",
+        };
+        format!(
+            "{:<28} {:<14} {:<12} {:>10}  {:<17} {}",
+            view.id,
+            view.product,
+            view.build,
+            view.size.to_string(),
+            place,
+            proof(view)
+        )
+    };
+    views.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn proof(view: &BackupView) -> String {
+    match (view.proven_at, view.verified_at) {
+        (Some(at), _) => format!("restored into scratch space {at}"),
+        (None, Some(at)) => format!("read back {at}"),
+        (None, None) => "never read back".to_owned(),
+    }
+}
+
+fn sheet(view: &BackupView) -> String {
+    let moment = if view.stood_still { "the product stood still" } else { "the product ran" };
+    let mut lines = vec![
+        format!("backup    {}", view.id),
+        format!("product   {} build {}", view.product, view.build),
+        format!("moment    {}, {moment}", view.taken_at),
+        format!("size      {}", view.size),
+        format!("manifest  {}", view.manifest),
+        format!("on host   {}", if view.local { "yes" } else { "no" }),
+    ];
+    lines.push(format!("snapshot  {}", view.snapshot.as_deref().unwrap_or("none")));
+    lines.push(format!("proof     {}", proof(view)));
+    lines.join("\n")
+}
+
+fn verdicts(forgotten: &refit_vault::Forgotten, dry_run: bool) -> String {
+    let short = |id: &str| id.get(..8).unwrap_or(id).to_owned();
+    let kept = forgotten.kept.iter().map(|(snapshot, why)| {
+        format!("keep    {}  {}  {}", short(&snapshot.id), snapshot.taken_at, why.join(", "))
+    });
+    let word = if dry_run { "would go" } else { "gone" };
+    let gone = forgotten
+        .gone
+        .iter()
+        .map(|snapshot| format!("{word:<7} {}  {}", short(&snapshot.id), snapshot.taken_at));
+    kept.chain(gone).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,347 @@
+//! What is done with backups, step by step.
+
+use crate::{
+    backups::{BackupConfig, BackupsError, notes::Notes},
+    config::Config,
+    files,
+};
+use refit_ambient::Clock;
+use refit_backup::{Depth, Saved, Sealed};
+use refit_host::unit::ProductUnit;
+use refit_names::{HostName, ProductName};
+use refit_packs::manifest::Unit;
+use refit_protocol::backup::{BackupView, Retention};
+use refit_vault::{Forgotten, Snapshot, Vault, VaultPlace};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// Backups on the host itself beyond the repository: enough for the fast way back.
+const LOCAL_KEPT: usize = 3;
+/// Reading a dump's table of contents takes seconds.
+const CHECK_LIMIT: Duration = Duration::from_secs(600);
+
+/// The way to all backups of this host.
+pub(crate) struct Room<'a> {
+    pub(crate) state: &'a Path,
+    pub(crate) config: &'a Config,
+    pub(crate) host: &'a HostName,
+    pub(crate) clock: &'a dyn Clock,
+    /// Told what is done just now.
+    pub(crate) say: &'a dyn Fn(&str),
+}
+
+/// Where the unit of an upgraded product is remembered.
+fn unit_path(state: &Path, product: &ProductName) -> PathBuf {
+    state.join("units").join(format!("{product}.json"))
+}
+
+/// Remembers what belongs to a product, as the pack that was just installed says.
+pub(crate) fn remember_unit(
+    state: &Path,
+    product: &ProductName,
+    unit: &Unit,
+) -> Result<(), BackupsError> {
+    let path = unit_path(state, product);
+    files::write_json(&path, unit).map_err(BackupsError::io("write", &path))
+}
+
+impl Room<'_> {
+    fn with_unit<T>(
+        &self,
+        name: &ProductName,
+        work: impl FnOnce(&ProductUnit<'_>) -> Result<T, BackupsError>,
+    ) -> Result<T, BackupsError> {
+        let Some(product) = self.config.product(name) else {
+            let known = self.config.products.iter().map(|product| product.name.to_string());
+            let known = known.collect::<Vec<_>>().join(", ");
+            return Err(BackupsError::NoProduct { product: name.clone(), known });
+        };
+        let path = unit_path(self.state, name);
+        let unit = match &product.unit {
+            Some(unit) => Some(unit.clone()),
+            None => files::read_json(&path).map_err(BackupsError::io("read", &path))?,
+        };
+        let unit = unit.ok_or_else(|| BackupsError::NoUnit { product: name.clone() })?;
+        work(&ProductUnit { product, unit: &unit, state: self.state })
+    }
+
+    fn vault_place(&self) -> Result<VaultPlace, BackupsError> {
+        let BackupConfig { repository, password_file } =
+            self.config.backup.as_ref().ok_or(BackupsError::NoRepository)?;
+        let password = fs::read_to_string(password_file);
+        let password = password.map_err(BackupsError::io("read", password_file))?;
+        let password = password.trim_end_matches(['\r', '\n']).to_owned();
+        Ok(VaultPlace { folder: repository.clone(), password })
+    }
+
+    fn vault(&self) -> Result<Vault, BackupsError> {
+        Ok(Vault::open(&self.vault_place()?)?)
+    }
+
+    /// Makes the repository that the configuration names.
+    pub(crate) fn init(&self) -> Result<PathBuf, BackupsError> {
+        let place = self.vault_place()?;
+        Vault::create(&place)?;
+        Ok(place.folder)
+    }
+
+    /// Reads every byte of the repository.
+    pub(crate) fn check(&self) -> Result<(), BackupsError> {
+        Ok(self.vault()?.check()?)
+    }
+
+    /// Takes a backup, keeps it in the repository if there is one, and reads it back.
+    pub(crate) fn run(
+        &self,
+        kind: &str,
+        product: &ProductName,
+        quiesce: bool,
+    ) -> Result<(Sealed, String), BackupsError> {
+        let now = self.clock.now();
+        let id = format!("{kind}-{}", now.strftime("%Y%m%dT%H%M%SZ"));
+        // The target is looked for before the product is touched.
+        let vault = match &self.config.backup {
+            Some(_) => Some(self.vault()?),
+            None => None,
+        };
+        let sealed =
+            self.with_unit(product, |unit| Ok(unit.back_up(&id, quiesce, now, self.say)?))?;
+        (self.say)("reading back what was saved");
+        refit_backup::verify(&sealed, Depth::Fresh, CHECK_LIMIT)?;
+        let saved = Saved::of(&sealed.manifest);
+        let mut note = format!("{} saved, {} of it anew", saved.all, saved.copied);
+        let mut snapshot = None;
+        if let Some(vault) = vault {
+            (self.say)("keeping it in the repository");
+            let kept = vault.keep(self.host, &sealed)?;
+            note.push_str(&format!(
+                "; kept as snapshot {}, {} added",
+                kept.snapshot.id.get(..8).unwrap_or(&kept.snapshot.id),
+                kept.snapshot.added
+            ));
+            snapshot = Some(kept.snapshot.id);
+        }
+        let now = self.clock.now();
+        Notes::change(self.state, |notes| {
+            notes.verified.insert(id.clone(), now);
+            if let Some(snapshot) = snapshot {
+                notes.kept.insert(id.clone(), snapshot);
+            }
+        })?;
+        let store = self.state.join("backups");
+        let needed = std::collections::BTreeSet::from([id]);
+        // Orders need theirs until they end; they have other names and forget by themselves.
+        if self.config.backup.is_some() {
+            self.prune_local(&store, product, &needed)?;
+        }
+        Ok((sealed, note))
+    }
+
+    /// Forgets old backups on the host that the repository holds.
+    fn prune_local(
+        &self,
+        store: &Path,
+        product: &ProductName,
+        needed: &std::collections::BTreeSet<String>,
+    ) -> Result<(), BackupsError> {
+        let notes = Notes::read(self.state)?;
+        let local = refit_backup::list(store, product);
+        let mut ours: Vec<String> = local
+            .iter()
+            .filter_map(|sealed| sealed.folder.file_name()?.to_str().map(str::to_owned))
+            .filter(|id| notes.kept.contains_key(id) && !needed.contains(id))
+            .collect();
+        ours.truncate(ours.len().saturating_sub(LOCAL_KEPT - 1));
+        for id in ours {
+            let folder = store.join(product.as_str()).join(&id);
+            fs::remove_dir_all(&folder).map_err(BackupsError::io("remove", &folder))?;
+        }
+        Ok(())
+    }
+
+    /// All backups of one product, or of all, oldest first.
+    pub(crate) fn list(
+        &self,
+        product: Option<&ProductName>,
+    ) -> Result<Vec<BackupView>, BackupsError> {
+        let notes = Notes::read(self.state)?;
+        let snapshots = match &self.config.backup {
+            Some(_) => self.vault()?.list(self.host)?,
+            None => Vec::new(),
+        };
+        let wanted = |name: &ProductName| product.is_none_or(|product| product == name);
+        let mut views = Vec::new();
+        for name in self.config.products.iter().map(|product| &product.name) {
+            if !wanted(name) {
+                continue;
+            }
+            for sealed in refit_backup::list(&self.state.join("backups"), name) {
+                views.extend(view_of_local(&sealed, &notes, &snapshots));
+            }
+        }
+        let known: std::collections::BTreeSet<_> =
+            views.iter().filter_map(|view| view.snapshot.clone()).collect();
+        let only_kept = snapshots.iter().filter(|s| wanted(&s.product) && !known.contains(&s.id));
+        views.extend(only_kept.map(|snapshot| view_of_kept(snapshot, &notes)));
+        views.sort_by(|a, b| a.taken_at.cmp(&b.taken_at).then_with(|| a.id.cmp(&b.id)));
+        Ok(views)
+    }
+
+    /// The backup of that name, by the beginning of its snapshot's identifier, or the newest.
+    pub(crate) fn find(
+        &self,
+        product: &ProductName,
+        backup: &str,
+    ) -> Result<BackupView, BackupsError> {
+        let mut views = self.list(Some(product))?;
+        let newest = (backup == "latest").then(|| views.pop()).flatten();
+        let named = || {
+            let by_snapshot = |view: &BackupView| {
+                backup.len() >= 6 && view.snapshot.as_ref().is_some_and(|s| s.starts_with(backup))
+            };
+            let mut found = views.into_iter().filter(|view| view.id == backup || by_snapshot(view));
+            found.next()
+        };
+        let none =
+            || BackupsError::NoBackup { backup: backup.to_owned(), product: product.clone() };
+        newest.or_else(named).ok_or_else(none)
+    }
+
+    /// The backup on the host; fetched from the repository when it lies only there.
+    fn at_hand(&self, view: &BackupView) -> Result<Sealed, BackupsError> {
+        let store = self.state.join("backups");
+        if view.local {
+            return Ok(Sealed::open(&store, &view.product, &view.id)?);
+        }
+        (self.say)("fetching it from the repository");
+        let vault = self.vault()?;
+        let id = view.snapshot.as_deref().unwrap_or(&view.id);
+        let snapshot = vault.find(self.host, &view.product, id)?;
+        let sealed = vault.fetch(&snapshot, &store, &view.id)?;
+        Notes::change(self.state, |notes| {
+            notes.kept.insert(view.id.clone(), snapshot.id);
+        })?;
+        Ok(sealed)
+    }
+
+    /// Reads a backup back wherever it lies; with `scratch` also restores it into scratch space.
+    pub(crate) fn verify(&self, view: &BackupView, scratch: bool) -> Result<String, BackupsError> {
+        let mut lines = Vec::new();
+        if let Some(snapshot) = &view.snapshot {
+            (self.say)("reading it back in the repository");
+            let vault = self.vault()?;
+            let snapshot = vault.find(self.host, &view.product, snapshot)?;
+            lines.push(format!("{} read back in the repository", vault.verify(&snapshot)?));
+        }
+        if view.local {
+            (self.say)("reading it back on the host");
+            let sealed = Sealed::open(&self.state.join("backups"), &view.product, &view.id)?;
+            let read = refit_backup::verify(&sealed, Depth::Whole, CHECK_LIMIT)?;
+            lines.push(format!("{read} read back on the host"));
+        }
+        let now = self.clock.now();
+        if scratch {
+            let sealed = self.at_hand(view)?;
+            (self.say)("restoring it into scratch space");
+            let proof = self.with_unit(&view.product, |unit| Ok(unit.prove(&sealed)?))?;
+            lines.push(format!("{} of files restored into scratch space", proof.files));
+            lines.extend(proof.databases);
+        }
+        Notes::change(self.state, |notes| {
+            notes.verified.insert(view.id.clone(), now);
+            if scratch {
+                notes.proven.insert(view.id.clone(), now);
+            }
+        })?;
+        Ok(lines.join("; "))
+    }
+
+    /// Brings the whole unit back. A crash in its middle is gone on with after the next start.
+    pub(crate) fn restore(&self, view: &BackupView) -> Result<String, BackupsError> {
+        let sealed = self.at_hand(view)?;
+        let mark = Some((view.product.clone(), view.id.clone()));
+        Notes::change(self.state, |notes| notes.restoring = mark)?;
+        let done = self.with_unit(&view.product, |unit| {
+            Ok(unit.bring_back(&sealed, self.clock.now(), self.say)?)
+        });
+        // An error that left the product half restored is tried again; one that refused is over.
+        let refused = match &done {
+            Ok(_) => true,
+            Err(BackupsError::Host(error)) => !matches!(
+                error,
+                refit_host::error::StepError::Backup(_)
+                    | refit_host::error::StepError::Io { .. }
+                    | refit_host::error::StepError::Service { .. }
+            ),
+            Err(_) => true,
+        };
+        if refused {
+            Notes::change(self.state, |notes| notes.restoring = None)?;
+        }
+        let restored = done?;
+        Ok(format!(
+            "{} databases and {} changed files are those of {}; what was there is kept in {}",
+            restored.databases,
+            restored.files_written,
+            view.taken_at,
+            restored.abandoned.display()
+        ))
+    }
+
+    /// Forgets what the retention does not keep; with `dry_run` only says so.
+    pub(crate) fn forget(
+        &self,
+        product: &ProductName,
+        retention: &Retention,
+        dry_run: bool,
+    ) -> Result<Forgotten, BackupsError> {
+        let vault = self.vault()?;
+        let of = (self.host, product);
+        let forgotten = vault.forget(of, retention, self.clock.now(), dry_run)?;
+        if !dry_run && !forgotten.gone.is_empty() {
+            (self.say)("giving back the room");
+            vault.prune()?;
+        }
+        Ok(forgotten)
+    }
+}
+
+fn view_of_local(sealed: &Sealed, notes: &Notes, snapshots: &[Snapshot]) -> Option<BackupView> {
+    let id = sealed.folder.file_name()?.to_str()?.to_owned();
+    let manifest = &sealed.manifest;
+    let kept = snapshots.iter().find(|snapshot| snapshot.manifest == sealed.digest);
+    Some(BackupView {
+        product: manifest.product.clone(),
+        build: manifest.build.clone(),
+        taken_at: manifest.taken_at,
+        stood_still: manifest.stood_still,
+        size: manifest.size(),
+        manifest: sealed.digest,
+        local: true,
+        snapshot: kept.map(|snapshot| snapshot.id.clone()),
+        verified_at: notes.verified.get(&id).copied(),
+        proven_at: notes.proven.get(&id).copied(),
+        id,
+    })
+}
+
+fn view_of_kept(snapshot: &Snapshot, notes: &Notes) -> BackupView {
+    let known = notes.kept.iter().find(|(_, kept)| **kept == snapshot.id).map(|(id, _)| id.clone());
+    let id = known.unwrap_or_else(|| format!("kept-{}", snapshot.id.get(..12).unwrap_or("")));
+    BackupView {
+        product: snapshot.product.clone(),
+        build: snapshot.build.clone(),
+        taken_at: snapshot.taken_at,
+        stood_still: snapshot.stood_still,
+        size: snapshot.size,
+        manifest: snapshot.manifest,
+        local: false,
+        snapshot: Some(snapshot.id.clone()),
+        verified_at: notes.verified.get(&id).copied(),
+        proven_at: notes.proven.get(&id).copied(),
+        id,
+    }
+}
