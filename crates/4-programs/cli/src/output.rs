@@ -149,9 +149,15 @@ pub(crate) fn usage(error: &clap::Error) -> Exit {
 /// A table without lines, headers first; cells are texts.
 #[must_use]
 pub(crate) fn table<const N: usize>(headers: [&str; N], rows: Vec<[String; N]>) -> String {
+    columns(&headers, rows.into_iter().map(Vec::from).collect())
+}
+
+/// The same with as many columns as there are headers.
+#[must_use]
+pub(crate) fn columns(headers: &[&str], rows: Vec<Vec<String>>) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-    table.set_header(headers.map(str::to_uppercase));
+    table.set_header(headers.iter().map(|header| header.to_uppercase()));
     for row in rows {
         table.add_row(row);
     }

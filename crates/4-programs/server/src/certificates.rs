@@ -71,10 +71,7 @@ impl Case {
             run: (**evidence).clone(),
             journal: journal(app, host, evidence.journal_head).await?,
             packs: planned.legs.iter().map(|leg| leg.pack.clone()).collect(),
-            risk: refit_risk::RiskScore {
-                score: planned.risk,
-                reasons: risk_reasons(planned),
-            },
+            risk: refit_risk::RiskScore { score: planned.risk, reasons: risk_reasons(planned) },
             people: People {
                 author: rollout.author().unwrap_or(&self.campaign.author).clone(),
                 approvers: rollout.agreed_by().iter().cloned().collect(),
@@ -136,10 +133,10 @@ pub(crate) async fn list(app: &App, name: &RolloutName) -> Answer<Vec<Certificat
     let case = Case::of(app, name).await?;
     let mut views = Vec::new();
     for (_, planned) in case.plan.hosts() {
-        let report =
-            case.reports.get(&planned.host).filter(|report| {
-                views::speaks_of(&planned.host, report, &case.plan)
-            });
+        let report = case
+            .reports
+            .get(&planned.host)
+            .filter(|report| views::speaks_of(&planned.host, report, &case.plan));
         if report.and_then(views::evidence).is_some() {
             views.push(view(&case.input(app, &planned.host).await?)?);
         }

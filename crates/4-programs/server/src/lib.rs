@@ -33,6 +33,7 @@ mod hosts;
 mod hub;
 mod notify;
 mod papers;
+mod parts;
 mod planning;
 mod refusal;
 mod rehearsal;

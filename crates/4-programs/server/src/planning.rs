@@ -112,7 +112,7 @@ async fn gather(
         wanted: spec.hosts.clone(),
         hosts: candidates.collect(),
         catalog: stock.catalog.clone(),
-        parts: std::collections::BTreeSet::new(),
+        parts: crate::parts::wanted(&stock, &spec.product, &spec.target, demands)?,
         estimates: stock.estimates(),
         history: history::measured(app).await?,
         shape,

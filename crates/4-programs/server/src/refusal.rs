@@ -103,9 +103,7 @@ impl Refusal {
             | Self::Channel { .. }
             | Self::Configuration { .. }
             | Self::FleetFaults { .. }
-            | Self::Weights { .. } => {
-                StatusCode::UNPROCESSABLE_ENTITY
-            }
+            | Self::Weights { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooSlow { .. } | Self::NoRepository | Self::RepositoryEmpty => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
@@ -244,6 +242,16 @@ impl From<refit_calendar::CalendarErrors> for ApiError {
 impl From<refit_calendar::UnknownWindow> for ApiError {
     fn from(error: refit_calendar::UnknownWindow) -> Self {
         Self::of(StatusCode::NOT_FOUND, &error)
+    }
+}
+
+impl From<refit_expression::ExpressionError> for ApiError {
+    fn from(error: refit_expression::ExpressionError) -> Self {
+        let status = match &error {
+            refit_expression::ExpressionError::NoRoom { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        Self::of(status, &error)
     }
 }
 

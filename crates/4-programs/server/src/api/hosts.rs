@@ -1,15 +1,10 @@
 //! The fleet.
 
 use super::{answers::Named, auth::Person};
-use crate::{
-    app::App,
-    body, planning,
-    refusal::{Answer, Refusal},
-};
+use crate::{app::App, body, fleet, planning, refusal::Answer};
 use axum::{Json, extract::State};
 use refit_names::HostName;
-use refit_protocol::v1::{HostImport, HostImported, HostView};
-use std::collections::BTreeSet;
+use refit_protocol::v1::{FleetImport, HostImport, HostImported, HostView};
 
 pub(super) async fn list(State(app): State<App>) -> Answer<Json<Vec<HostView>>> {
     Ok(Json(planning::host_views(&app).await?))
@@ -27,13 +22,8 @@ pub(super) async fn import(
     Person(person): Person,
     body::Json(import): body::Json<HostImport>,
 ) -> Answer<Json<HostImported>> {
-    let mut names = BTreeSet::new();
-    if let Some(twice) = import.hosts.iter().find(|host| !names.insert(&host.name)) {
-        let (expected, found) = ("each host once".to_owned(), format!("`{}` twice", twice.name));
-        return Err(Refusal::OutOfRange { field: "hosts", expected, found }.into());
-    }
-    let done = app.store.import_hosts(&import.hosts).await?;
-    app.audit(&person.name, "hosts.import", &done).await?;
-    app.changed();
-    Ok(Json(done))
+    let import = FleetImport { hosts: import.hosts, ..FleetImport::default() };
+    let done = fleet::import(&app, &person.name, import).await?;
+    let (created, updated, unchanged) = (done.created, done.updated, done.unchanged);
+    Ok(Json(HostImported { created, updated, unchanged }))
 }

@@ -1,246 +1,287 @@
-//! Hosts from files of others: every wrong row is named, and nothing is half imported.
+//! Records from files of others: every fault is named with its place and field, and nothing is half imported.
 
-use crate::{CliError, Exit, context::text};
-use refit_inventory::{Criticality, HostRecord};
-use refit_names::{HostName, NameError, PersonName, RoleName, SiteName};
-use serde_json::Value;
+mod ansible;
+mod csv;
+mod document;
+mod encoding;
+#[cfg(test)]
+mod tests;
+
+pub(super) use ansible::Mapping;
+
+use crate::{CliError, Exit, context::Context, output::table};
+use refit_client::ClientError;
+use refit_inventory::{
+    ChangeKind, ClusterRecord, EngineerRecord, HostField, HostRecord, RecordChange, RecordKind,
+    Said, SiteRecord,
+};
+use refit_names::{HostName, PersonName};
+use refit_protocol::v1::{FleetImport, FleetImported};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read as _;
 use std::path::Path;
 
 /// What is in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(super) enum Format {
-    /// A header and a row per host.
+pub(crate) enum Format {
+    /// A header and a row per host
     Csv,
-    /// What `ansible-inventory --list` prints.
+    /// What `ansible-inventory --list` prints
     Ansible,
+    /// Sites, clusters, engineers and hosts as YAML or JSON, as `refit fleet export --format json` writes it
+    Document,
 }
 
-/// Larger files are no inventory: 100,000 hosts with long rows.
-const FILE_BYTES_MAX: u64 = 64 << 20;
-const COLUMNS: [&str; 8] =
-    ["name", "site", "role", "owner", "criticality", "cluster", "tags", "after"];
+/// Faults that a person is shown; `--json` has them all.
+const FAULTS_SHOWN: usize = 50;
+/// Changes that a person is shown.
+const CHANGES_SHOWN: usize = 20;
 
-/// Reads all hosts, or says what is wrong with all wrong ones.
-pub(super) fn read(
-    file: &Path,
-    format: Option<Format>,
-    site: &SiteName,
-) -> Result<Vec<HostRecord>, CliError> {
-    let content = content(file)?;
-    let by_name =
-        if file.extension().is_some_and(|e| e == "json") { Format::Ansible } else { Format::Csv };
-    let (hosts, faults) = match format.unwrap_or(by_name) {
-        Format::Csv => csv(&content),
-        Format::Ansible => ansible(&content, site),
-    };
-    if faults.is_empty() {
-        return Ok(hosts);
-    }
-    let what = format!("{} has {} faults, nothing was imported", file.display(), faults.len());
-    Err(CliError::new("fleet.import", Exit::Usage, what).with_details(faults))
+/// What a source says, and what is wrong with it.
+#[derive(Debug, Default)]
+pub(super) struct Source {
+    hosts: Vec<HostRecord>,
+    /// Fields that the source has; empty: all.
+    fields: BTreeSet<HostField>,
+    sites: Vec<SiteRecord>,
+    clusters: Vec<ClusterRecord>,
+    engineers: Vec<EngineerRecord>,
+    /// Where each record stands.
+    places: BTreeMap<(RecordKind, String), Place>,
+    /// Hosts that have a name and faults.
+    assumed: BTreeSet<HostName>,
+    faults: Vec<(Place, String)>,
 }
 
-fn content(file: &Path) -> Result<String, CliError> {
-    if file.as_os_str() != "-" {
-        return text(file);
-    }
-    let mut content = String::new();
-    let mut input = std::io::stdin().lock().take(FILE_BYTES_MAX);
-    input
-        .read_to_string(&mut content)
-        .map_err(|error| CliError::io("read", "standard input", error))?;
-    Ok(content)
+/// Where something stands: how it is said, and in which order.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Place {
+    order: usize,
+    text: String,
 }
 
-type Read = (Vec<HostRecord>, Vec<String>);
+impl Place {
+    fn row(row: usize) -> Self {
+        Self { order: row, text: format!("row {row}") }
+    }
 
-fn csv(content: &str) -> Read {
-    let mut lines = content.trim_start_matches('\u{feff}').lines().enumerate();
-    let Some((_, header)) = lines.next() else {
-        return (
-            Vec::new(),
-            vec!["row 1: no header, expected columns name, site, role".to_owned()],
-        );
-    };
-    let header: Vec<String> =
-        fields(header).unwrap_or_default().iter().map(|f| f.trim().to_lowercase()).collect();
-    let mut faults: Vec<String> = header
-        .iter()
-        .filter(|name| !COLUMNS.contains(&name.as_str()))
-        .map(|name| {
-            format!("row 1: column `{name}` is not known, expected some of {}", COLUMNS.join(", "))
-        })
-        .collect();
-    let missing = COLUMNS[..3].iter().filter(|name| !header.iter().any(|h| h == *name));
-    faults.extend(missing.map(|name| format!("row 1: column `{name}` is missing")));
-    if !faults.is_empty() {
-        return (Vec::new(), faults);
+    fn entry(order: usize, text: impl Into<String>) -> Self {
+        Self { order, text: text.into() }
     }
-    let mut hosts = Vec::new();
-    let mut rows: BTreeMap<HostName, usize> = BTreeMap::new();
-    for (at, line) in lines.filter(|(_, line)| !line.trim().is_empty()) {
-        let row = at + 1;
-        let Some(cells) = fields(line).filter(|cells| cells.len() == header.len()) else {
-            faults.push(format!("row {row}: not {} fields with closed quotes", header.len()));
-            continue;
-        };
-        let values: BTreeMap<&str, &str> =
-            header.iter().map(String::as_str).zip(cells.iter().map(|cell| cell.trim())).collect();
-        match record(&values) {
-            Ok(host) => match rows.insert(host.name.clone(), row) {
-                Some(first) => faults
-                    .push(format!("row {row}, name: host {} stands in row {first} too", host.name)),
-                None => hosts.push(host),
-            },
-            Err(wrong) => faults.extend(wrong.into_iter().map(|text| format!("row {row}, {text}"))),
-        }
-    }
-    (hosts, faults)
 }
 
-/// Fields of one row (RFC 4180 without line breaks in fields); none when a quote stays open.
-fn fields(line: &str) -> Option<Vec<String>> {
-    let (mut fields, mut field, mut quoted) = (Vec::new(), String::new(), false);
-    let mut chars = line.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '"' if quoted && chars.peek() == Some(&'"') => {
-                chars.next();
-                field.push('"');
+impl Source {
+    fn fault(&mut self, place: &Place, what: impl std::fmt::Display) {
+        self.faults.push((place.clone(), format!("{}{what}", place.text)));
+    }
+
+    /// Notes where a record stands; one that stands somewhere already is a fault.
+    fn once(&mut self, kind: RecordKind, name: &str, place: &Place) {
+        let key = (kind, name.to_owned());
+        match self.places.get(&key) {
+            Some(first) => {
+                let text = format!(", name: {kind} {name} stands in {} too", first.text);
+                self.fault(place, text);
             }
-            '"' => quoted = !quoted,
-            ',' if !quoted => fields.push(std::mem::take(&mut field)),
-            c => field.push(c),
-        }
-    }
-    fields.push(field);
-    (!quoted).then_some(fields)
-}
-
-/// A host of named values; every wrong field as `field: what`.
-fn record(values: &BTreeMap<&str, &str>) -> Result<HostRecord, Vec<String>> {
-    let mut faults = Vec::new();
-    let value = |name: &str| values.get(name).copied().unwrap_or_default();
-    let mut keep = |field: &str, error: String| faults.push(format!("{field}: {error}"));
-    let name = HostName::parse(value("name")).map_err(|e: NameError| keep("name", e.to_string()));
-    let site = SiteName::parse(value("site")).map_err(|e| keep("site", e.to_string()));
-    let role = RoleName::parse(value("role")).map_err(|e| keep("role", e.to_string()));
-    let owner = optional(value("owner"))
-        .map(PersonName::parse)
-        .transpose()
-        .map_err(|e| keep("owner", e.to_string()));
-    let criticality = match optional(value("criticality")) {
-        None => Ok(Criticality::default()),
-        Some(word) => serde_json::from_value(Value::String(word.to_lowercase()))
-            .map_err(|e| keep("criticality", e.to_string())),
-    };
-    let after = value("after")
-        .split_whitespace()
-        .map(HostName::parse)
-        .collect::<Result<BTreeSet<_>, _>>()
-        .map_err(|e| keep("after", e.to_string()));
-    match (name, site, role, owner, criticality, after) {
-        (Ok(name), Ok(site), Ok(role), Ok(owner), Ok(criticality), Ok(after)) => Ok(HostRecord {
-            owner,
-            criticality,
-            tags: value("tags").split_whitespace().map(str::to_owned).collect(),
-            cluster: optional(value("cluster")).map(str::to_owned),
-            after,
-            ..HostRecord::new(name, site, role)
-        }),
-        _ => Err(faults),
-    }
-}
-
-fn optional(text: &str) -> Option<&str> {
-    (!text.is_empty()).then_some(text)
-}
-
-/// Host variables `refit_site`, `refit_role`, `refit_owner`, `refit_criticality`, `refit_cluster`; the role is else the first group.
-fn ansible(content: &str, site: &SiteName) -> Read {
-    let inventory: Value = match serde_json::from_str(content) {
-        Ok(inventory) => inventory,
-        Err(error) => return (Vec::new(), vec![format!("not the JSON of an inventory: {error}")]),
-    };
-    let Some(groups) = inventory.as_object() else {
-        return (Vec::new(), vec!["the inventory is not a JSON object".to_owned()]);
-    };
-    let mut first_group: BTreeMap<&str, &str> = BTreeMap::new();
-    for (group, members) in groups.iter().filter(|(name, _)| *name != "_meta") {
-        let hosts = members["hosts"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        for host in hosts {
-            first_group.entry(host).or_insert(group);
-        }
-    }
-    let (mut hosts, mut faults) = (Vec::new(), Vec::new());
-    for (host, group) in first_group {
-        let variables = &inventory["_meta"]["hostvars"][host];
-        let variable = |name: &str| variables[format!("refit_{name}")].as_str();
-        let mut values = BTreeMap::from([("name", host), ("site", site.as_str()), ("role", group)]);
-        for name in &COLUMNS[1..] {
-            if let Some(value) = variable(name) {
-                values.insert(name, value);
-            }
-        }
-        match record(&values) {
-            Ok(record) => hosts.push(record),
-            Err(wrong) => {
-                faults.extend(wrong.into_iter().map(|text| format!("host {host}, {text}")))
+            None => {
+                self.places.insert(key, place.clone());
             }
         }
     }
-    if hosts.is_empty() && faults.is_empty() {
-        faults.push("the inventory has no hosts".to_owned());
+
+    /// Takes a host with all its cells; each cell that is wrong is a fault.
+    fn host<'a>(
+        &mut self,
+        place: &Place,
+        cells: impl Iterator<Item = (HostField, &'a str)>,
+        said: &Said,
+    ) {
+        let Some(mut host) = blank_host() else { return };
+        let mut named = None;
+        let before = self.faults.len();
+        let mut missing = REQUIRED.to_vec();
+        for (field, text) in cells {
+            if let Err(text) = host.set_field(field, text, said) {
+                self.fault(place, format_args!(", {field}: {text}"));
+            } else if field == HostField::Name {
+                named = Some(host.name.clone());
+            }
+            missing.retain(|required| *required != field);
+        }
+        for field in missing {
+            self.fault(place, format_args!(", {field}: is missing"));
+        }
+        if let Some(name) = &named {
+            self.once(RecordKind::Host, name.as_str(), place);
+        }
+        if self.faults.len() == before {
+            self.hosts.push(host);
+        } else {
+            self.assumed.extend(named);
+        }
     }
-    (hosts, faults)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+const REQUIRED: [HostField; 3] = [HostField::Name, HostField::Site, HostField::Role];
 
-    #[test]
-    fn every_wrong_row_is_named_with_its_field() {
-        let (hosts, faults) = csv(
-            "name,site,role,criticality\nweb-1,north,app,high\nweb 2,north,app,\nweb-3,north,app,huge\nweb-1,north,app,\nweb-4,\"north",
-        );
-        assert_eq!(hosts.len(), 1);
-        let starts: Vec<_> = faults.iter().map(|f| f.split(':').next().unwrap()).collect();
-        assert_eq!(starts, ["row 3, name", "row 4, criticality", "row 5, name", "row 6"]);
-    }
+/// A host whose required fields are set right after.
+fn blank_host() -> Option<HostRecord> {
+    let (name, site, role) = ("x".parse().ok()?, "x".parse().ok()?, "x".parse().ok()?);
+    Some(HostRecord::new(name, site, role))
+}
 
-    #[test]
-    fn unknown_and_missing_columns_are_faults() {
-        let (_, faults) = csv("name,place\nweb-1,north");
-        assert_eq!(faults.len(), 3, "{faults:?}");
-    }
+/// What is read, and how.
+pub(super) struct Wanted<'a> {
+    pub(super) file: &'a Path,
+    pub(super) format: Option<Format>,
+    pub(super) mapping: &'a Mapping,
+    pub(super) dry_run: bool,
+}
 
-    #[test]
-    fn quoted_fields_may_have_commas_and_quotes() {
-        assert_eq!(
-            fields("a,\"b, \"\"c\"\"\",d"),
-            Some(vec!["a".into(), "b, \"c\"".into(), "d".into()])
-        );
+/// Reads a file and takes it over, or says everything that is wrong with it.
+pub(super) async fn run(wanted: Wanted<'_>, context: &Context) -> Result<Exit, CliError> {
+    let name = wanted.file.display().to_string();
+    let source = read(&wanted)?;
+    let request = FleetImport {
+        hosts: source.hosts,
+        fields: source.fields,
+        sites: source.sites,
+        clusters: source.clusters,
+        engineers: source.engineers,
+        assumed: source.assumed,
+        // With faults of its own the file is only looked at further, so that the rest of them is found too.
+        dry_run: wanted.dry_run || !source.faults.is_empty(),
+    };
+    let mut faults = source.faults;
+    let answer = context.api()?.import_fleet(&request).await;
+    drop(request);
+    let done = match answer {
+        Ok(done) if faults.is_empty() => done,
+        Ok(_) => return Err(refused(&name, faults, context)),
+        Err(ClientError::Problem(problem)) if !problem.faults.is_empty() => {
+            for fault in &problem.faults {
+                let place = source.places.get(&(fault.kind, fault.name.clone()));
+                let known = place.cloned().unwrap_or_else(|| Place::entry(usize::MAX, format!("{} {}", fault.kind, fault.name)));
+                let text = format!("{}, {}: {}", known.text, fault.field, fault.text);
+                faults.push((known, text));
+            }
+            return Err(refused(&name, faults, context));
+        }
+        // The faults of the file are worth more than the server's silence.
+        Err(error) if !faults.is_empty() => {
+            let error = CliError::from(error);
+            context.output.say(&format!("names and circles were not checked: {}", error.text));
+            return Err(refused(&name, faults, context));
+        }
+        Err(error) => return Err(error.into()),
+    };
+    for remark in &done.remarks {
+        context.output.say(remark);
     }
+    context.output.data(&done, |done| summary(done, wanted.dry_run))?;
+    let pending = wanted.dry_run && !done.changes.is_empty();
+    Ok(if pending { Exit::ChangesPending } else { Exit::Done })
+}
 
-    #[test]
-    fn ansible_inventory_gives_hosts_with_groups_as_roles() {
-        let list = r#"{"_meta":{"hostvars":{"db1":{"refit_site":"south","refit_criticality":"critical"}}},
-            "all":{"children":["ungrouped","database"]},"database":{"hosts":["db1","db2"]}}"#;
-        let (hosts, faults) = ansible(list, &SiteName::parse("default").unwrap());
-        assert_eq!(faults, Vec::<String>::new());
-        let seen: Vec<_> = hosts
-            .iter()
-            .map(|h| (h.name.as_str(), h.site.as_str(), h.role.as_str(), h.criticality))
-            .collect();
-        assert_eq!(
-            seen,
-            [
-                ("db1", "south", "database", Criticality::Critical),
-                ("db2", "default", "database", Criticality::Medium)
-            ]
-        );
+fn refused(name: &str, mut faults: Vec<(Place, String)>, context: &Context) -> CliError {
+    faults.sort_by(|a, b| a.0.cmp(&b.0));
+    let count = faults.len();
+    let word = if count == 1 { "1 fault".to_owned() } else { format!("{count} faults") };
+    let mut lines: Vec<String> = faults.into_iter().map(|(_, text)| text).collect();
+    if !context.output.is_json() && count > FAULTS_SHOWN {
+        lines.truncate(FAULTS_SHOWN);
+        lines.push(format!("… and {} more; --json has them all", count - FAULTS_SHOWN));
     }
+    let what = format!("{name} has {word}, nothing was imported");
+    CliError::new("fleet.import", Exit::Usage, what).with_details(lines)
+}
+
+/// What was done, or would be.
+pub(super) fn summary(done: &FleetImported, dry_run: bool) -> String {
+    let FleetImported { created, updated, unchanged, .. } = done;
+    let counts = if dry_run {
+        format!("would be: {created} created, {updated} updated, {unchanged} unchanged")
+    } else {
+        format!("{created} created, {updated} updated, {unchanged} unchanged")
+    };
+    let show = if dry_run { CHANGES_SHOWN } else { 0 };
+    if show == 0 || done.changes.is_empty() {
+        return counts;
+    }
+    let mut rows: Vec<[String; 3]> = done.changes.iter().take(show).map(change_row).collect();
+    if done.changes.len() > show {
+        rows.push(["…".to_owned(), format!("{} more", done.changes.len() - show), String::new()]);
+    }
+    format!("{}\n{counts}", table(["record", "name", "change"], rows))
+}
+
+/// Every change, for commands that change little.
+pub(super) fn changes(done: &FleetImported, dry_run: bool) -> String {
+    if done.changes.is_empty() {
+        return "nothing to change".to_owned();
+    }
+    let rows = done.changes.iter().map(|change| change_row(change).join("  "));
+    let word = if dry_run { "would be " } else { "" };
+    rows.map(|row| format!("{word}{row}")).collect::<Vec<_>>().join("\n")
+}
+
+/// One change as a line.
+pub(super) fn change_row(change: &RecordChange) -> [String; 3] {
+    let what = match &change.what {
+        ChangeKind::Created => "created".to_owned(),
+        ChangeKind::Removed => "removed".to_owned(),
+        ChangeKind::Updated { fields } => {
+            let field = |one: &refit_inventory::FieldChange| {
+                format!("{}: {} → {}", one.field, one.before, one.after)
+            };
+            fields.iter().map(field).collect::<Vec<_>>().join(", ")
+        }
+    };
+    [change.kind.to_string(), change.name.clone(), what]
+}
+
+/// Reads the file as what it is.
+fn read(wanted: &Wanted<'_>) -> Result<Source, CliError> {
+    let name = wanted.file.display().to_string();
+    let text = encoding::text(wanted.file)?;
+    let format = match wanted.format {
+        Some(format) => format,
+        None => guess(wanted.file, &text)?,
+    };
+    let said = said()?;
+    let source = match format {
+        Format::Csv => csv::read(&text, &said),
+        Format::Ansible => ansible::read(&text, wanted.mapping, &said),
+        Format::Document => document::read(&text, &said),
+    };
+    source.map_err(|what| {
+        let what = format!("{name} cannot be read, nothing was imported: {what}");
+        CliError::new("fleet.import", Exit::Usage, what)
+    })
+}
+
+/// By the file's name, and where JSON may be either, by what it begins with.
+fn guess(file: &Path, text: &str) -> Result<Format, CliError> {
+    let end = file.extension().and_then(|end| end.to_str()).unwrap_or_default().to_lowercase();
+    let json = || {
+        let parsed: Result<serde_json::Value, _> = serde_json::from_str(text);
+        let is_inventory = parsed.is_ok_and(|json| json.get("_meta").is_some() || json.get("all").is_some());
+        if is_inventory { Format::Ansible } else { Format::Document }
+    };
+    match end.as_str() {
+        "csv" | "txt" => Ok(Format::Csv),
+        "yaml" | "yml" => Ok(Format::Document),
+        "json" => Ok(json()),
+        _ if text.trim_start().starts_with('{') => Ok(json()),
+        _ if file.as_os_str() == "-" => Ok(Format::Csv),
+        _ => Err(CliError::usage(format!(
+            "what is in {} cannot be told by its name: say --format csv, ansible or document",
+            file.display()
+        ))),
+    }
+}
+
+/// The server puts the real person and moment in their place.
+fn said() -> Result<Said, CliError> {
+    let by = PersonName::parse("import").map_err(|error| CliError::usage(error.to_string()))?;
+    Ok(Said { by, at: jiff::Timestamp::UNIX_EPOCH })
 }
