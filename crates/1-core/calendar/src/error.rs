@@ -227,6 +227,16 @@ impl Coded for UnknownWindow {
     }
 }
 
+/// Not an IANA zone.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("zone `{zone}` is unknown, expected an IANA name{}", meant(.suggestion))]
+pub struct UnknownZone {
+    /// What was asked for.
+    pub zone: String,
+    /// What was probably meant.
+    pub suggestion: Option<String>,
+}
+
 fn meant(suggestion: &Option<String>) -> String {
     suggestion.as_ref().map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }

@@ -15,13 +15,15 @@ mod error;
 mod expansion;
 mod local;
 mod rule;
+mod words;
 mod zone;
 
 pub mod ics;
 
 pub use calendar::Calendar;
-pub use error::{CalendarError, CalendarErrors, RuleFault, UnknownWindow};
-pub use local::local;
+pub use error::{CalendarError, CalendarErrors, RuleFault, UnknownWindow, UnknownZone};
+pub use local::{local, moment};
+pub use words::in_words;
 
 pub use refit_plan::{Freeze, Scope, Window};
 

@@ -1,5 +1,6 @@
 //! From local times to moments, also where clocks skip or repeat an hour.
 
+use crate::UnknownZone;
 use crate::zone::zone;
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, TimeZone};
@@ -28,4 +29,14 @@ pub(crate) fn opens_at(at: DateTime, zone: &TimeZone) -> Option<Timestamp> {
 #[must_use]
 pub fn local(at: Timestamp, name: &str) -> Option<Zoned> {
     zone(name).ok().map(|zone| at.to_zoned(zone))
+}
+
+/// The moment that a local time in the IANA zone `name` means, by the rule for openings; none: beyond the calendar.
+///
+/// # Errors
+/// [`UnknownZone`].
+pub fn moment(at: DateTime, name: &str) -> Result<Option<Timestamp>, UnknownZone> {
+    let zone =
+        zone(name).map_err(|suggestion| UnknownZone { zone: name.to_owned(), suggestion })?;
+    Ok(opens_at(at, &zone))
 }

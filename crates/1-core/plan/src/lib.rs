@@ -259,9 +259,22 @@ pub struct Order {
     /// When it may be carried out; none means at any time after deployment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opening: Option<Opening>,
+    /// What its opening was chosen to hold; stands with `opening`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<OrderTimes>,
     /// Optional parts of its packs that are wanted.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub parts: BTreeSet<PartName>,
+}
+
+/// How long a host is expected to take at most: from history, where packs only guess.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OrderTimes {
+    /// All its legs, in milliseconds.
+    pub p95_ms: u64,
+    /// The way back from its longest leg, in milliseconds.
+    pub undo_p95_ms: u64,
 }
 
 /// Identifies an order on its host.
@@ -322,6 +335,10 @@ impl Plan {
             legs: planned.legs.clone(),
             parameters: planned.parameters.clone(),
             opening: planned.slot.as_ref().map(|slot| slot.opening.clone()),
+            times: planned.slot.as_ref().map(|_| OrderTimes {
+                p95_ms: planned.p95_ms,
+                undo_p95_ms: planned.undo_p95_ms,
+            }),
             parts: self.parts.clone(),
         }
     }

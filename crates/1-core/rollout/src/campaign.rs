@@ -211,6 +211,12 @@ impl Rollout {
         self.current.as_ref().map_or(0, |current| current.failure_budget)
     }
 
+    /// The freezes that it knows of.
+    #[must_use]
+    pub fn freezes(&self) -> &[Freeze] {
+        &self.freezes
+    }
+
     /// Its hosts in the plan's order.
     #[must_use]
     pub fn hosts(&self) -> &[RolloutHost] {

@@ -4,6 +4,7 @@ mod align;
 mod drive;
 mod heartbeat;
 mod leg;
+mod window;
 
 use crate::{
     context::release_digest, evidence, journal::StepLog, layout::Layout, machine::Machine,
@@ -24,6 +25,7 @@ use std::{
 };
 
 pub use crate::error::EngineError;
+pub use window::{NoTimeLeft, Start};
 
 /// All that an order needs to be carried out.
 pub struct EngineInput {

@@ -73,6 +73,19 @@ impl Store {
         Ok(self.calendar().await?.windows.into_keys().collect())
     }
 
+    /// All freezes, by name.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`].
+    pub async fn freezes(&self) -> Result<Vec<Freeze>, StoreError> {
+        let found = record::Entity::find()
+            .filter(record::Column::Kind.eq(FREEZE))
+            .order_by_asc(record::Column::Name)
+            .all(&self.read)
+            .await;
+        found.map_err(during("list freezes"))?.iter().map(typed).collect()
+    }
+
     /// Lets `change` work on all windows and freezes, then keeps what it changed: all of it, or nothing when it refuses.
     ///
     /// # Errors

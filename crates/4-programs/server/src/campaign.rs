@@ -4,7 +4,9 @@ use crate::{
     app::App,
     refusal::{Answer, ApiError},
 };
+use jiff::Timestamp;
 use refit_names::{PersonName, RolloutName};
+use refit_plan::Freeze;
 use refit_protocol::v1::{Configuration, NewRollout};
 use refit_rollout::{Effect, Event, IllegalMove, Rollout, RolloutState};
 use refit_store::{StoreError, rollouts::RolloutRow};
@@ -36,10 +38,7 @@ pub(crate) type CampaignRow = RolloutRow<Campaign>;
 impl Campaign {
     /// Whether it is neither completed nor cancelled.
     pub(crate) const fn is_open(&self) -> bool {
-        !matches!(
-            self.rollout.state(),
-            RolloutState::Completed | RolloutState::Cancelled { .. }
-        )
+        !matches!(self.rollout.state(), RolloutState::Completed | RolloutState::Cancelled { .. })
     }
 
     /// Whether hosts may still hold orders of it, or report on them.
@@ -83,10 +82,14 @@ pub(crate) async fn change(
     decide: impl Fn(&mut Campaign) -> Result<Vec<Effect>, IllegalMove>,
 ) -> Answer<Campaign> {
     let mut tries = 0;
+    let now = app.now();
+    let freezes = app.store.freezes().await?;
+    let freezes: Vec<_> = freezes.into_iter().filter(|freeze| freeze.until > now).collect();
     loop {
         let row = app.store.rollout::<Campaign>(name).await?;
         let mut campaign = row.body.clone();
-        let effects = decide(&mut campaign)?;
+        let mut effects = decide(&mut campaign)?;
+        effects.extend(heed(&mut campaign, &freezes, now)?);
         if campaign.rollout == row.body.rollout
             && campaign.configuration == row.body.configuration
             && campaign.deployer == row.body.deployer
@@ -102,6 +105,24 @@ pub(crate) async fn change(
             Err(error) => return Err(ApiError::from(error)),
         }
     }
+}
+
+/// Lets a campaign that runs know of freezes, in the same write that would let hosts start.
+fn heed(
+    campaign: &mut Campaign,
+    freezes: &[Freeze],
+    now: Timestamp,
+) -> Result<Vec<Effect>, IllegalMove> {
+    let runs = matches!(
+        campaign.rollout.state(),
+        RolloutState::Deploying { .. } | RolloutState::Paused { .. } | RolloutState::Halted { .. }
+    );
+    if !runs || campaign.rollout.freezes() == freezes {
+        return Ok(Vec::new());
+    }
+    let moved = campaign.rollout.next(&Event::FreezesKnown { freezes: freezes.to_vec() }, now)?;
+    campaign.rollout = moved.rollout;
+    Ok(moved.effects)
 }
 
 /// What a move leads to. Permissions are not sent: they are derived again from what was just stored.

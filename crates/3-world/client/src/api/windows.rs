@@ -74,8 +74,12 @@ impl ApiClient {
         for (key, value) in fields.as_object().into_iter().flatten() {
             match value {
                 serde_json::Value::Null => {}
-                serde_json::Value::String(text) => drop(url.query_pairs_mut().append_pair(key, text)),
-                other => drop(url.query_pairs_mut().append_pair(key, &other.to_string())),
+                serde_json::Value::String(text) => {
+                    url.query_pairs_mut().append_pair(key, text);
+                }
+                other => {
+                    url.query_pairs_mut().append_pair(key, &other.to_string());
+                }
             }
         }
         Ok(url)

@@ -1,6 +1,6 @@
 //! The loop of a run: one move of the fold after the other, until there is none.
 
-use super::{Engine, EngineError, RunEnd, heartbeat::Heartbeat};
+use super::{Engine, EngineError, RunEnd, heartbeat::Heartbeat, window::NO_TIME_LEFT};
 use crate::{
     context::Context,
     error::StepError,
@@ -83,11 +83,21 @@ impl Engine {
                     && !leg_begun(entries, leg)
                     && let Err(cause) = self.input.gate.may_begin(&self.input.order, leg) =>
             {
-                tracing::warn!(leg, code = cause.code, cause = cause.text, "the leg does not begin");
+                tracing::warn!(
+                    leg,
+                    code = cause.code,
+                    cause = cause.text,
+                    "the leg does not begin"
+                );
                 self.push(entries, EntryBody::RollbackDecided { leg, cause })?;
             }
             Move::Run { leg, step, verb, attempt, .. } => {
                 let chosen = Chosen { leg, step, verb, attempt };
+                if let Err(cause) = self.in_time(&chosen, entries) {
+                    tracing::warn!(leg, code = cause.code, cause = cause.text, "no time is left");
+                    self.push(entries, EntryBody::RollbackDecided { leg, cause })?;
+                    return Ok(None);
+                }
                 self.show(&chosen, position, entries, heartbeat);
                 thread::sleep(self.pause(&chosen, entries));
                 if let StepKind::MachineReboot { .. } = self.step(&chosen).kind {
@@ -121,7 +131,9 @@ impl Engine {
 
     fn finish(&self, entries: &mut Vec<Entry>, outcome: OrderOutcome) -> Result<(), EngineError> {
         let product = &self.input.product.name;
-        if let OrderOutcome::RolledBack { refused, cause, .. } = &outcome {
+        if let OrderOutcome::RolledBack { refused, cause, .. } = &outcome
+            && cause.code != NO_TIME_LEFT
+        {
             let because = format!("{}: {}", cause.code, cause.text);
             self.input.log.quarantine(product, refused, &because)?;
         }
@@ -140,7 +152,7 @@ impl Engine {
         self.push(entries, EntryBody::Finished { outcome })
     }
 
-    fn step(&self, chosen: &Chosen) -> &refit_packs::runbook::Step {
+    pub(super) fn step(&self, chosen: &Chosen) -> &refit_packs::runbook::Step {
         &self.steps[chosen.leg as usize].steps[chosen.step]
     }
 
@@ -315,9 +327,9 @@ impl Engine {
 /// Whether a deed of the leg was begun since the order was: what prepare staged does not count.
 fn leg_begun(entries: &[Entry], wanted: u32) -> bool {
     let deploying = entries.iter().skip_while(|entry| entry.body != EntryBody::DeployStarted {});
-    deploying.into_iter().any(
-        |entry| matches!(&entry.body, EntryBody::Intent { leg, .. } if *leg == wanted),
-    )
+    deploying
+        .into_iter()
+        .any(|entry| matches!(&entry.body, EntryBody::Intent { leg, .. } if *leg == wanted))
 }
 
 fn outcome(leg: u32, id: &StepId, verb: Verb, result: StepResult, took: Duration) -> EntryBody {
