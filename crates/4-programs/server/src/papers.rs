@@ -1,5 +1,7 @@
 //! What is made of a rollout's current plan: rehearsals, documents, exports.
 
+mod input;
+
 use crate::{
     app::App,
     campaign::Campaign,
@@ -8,10 +10,13 @@ use crate::{
     rehearsal,
 };
 use axum::http::StatusCode;
+use refit_documents::paper::{self, PaperInput};
 use refit_inventory::HostRecord;
 use refit_names::{HostName, RoleName, RolloutName};
 use refit_plan::Plan;
-use refit_protocol::v1::{RehearsalQuery, RehearsalReport};
+use refit_protocol::v1::{
+    DocumentKind, DocumentQuery, ExportQuery, RehearsalQuery, RehearsalReport,
+};
 use refit_rehearsal::{Experience, RehearsalError, RehearsalInput};
 use refit_rollout::HostState;
 use std::collections::BTreeMap;
@@ -57,6 +62,75 @@ async fn rehearse(
     });
     let report = work.await.map_err(|_| Refusal::Bug)?;
     Ok(report?)
+}
+
+/// Runs and seed of a rehearsal whose results a document shows.
+const SEED: u64 = 1;
+
+/// A document as PDF.
+pub(crate) async fn pdf(
+    app: &App,
+    name: &RolloutName,
+    kind: DocumentKind,
+    query: &DocumentQuery,
+) -> Answer<Vec<u8>> {
+    let input = document_input(app, name, query).await?;
+    // Typesetting keeps a processor busy: not on a thread that answers requests, and in turns with certificates.
+    let _turn = app.typesetting.acquire().await.map_err(|_| Refusal::Bug)?;
+    let work = move || refit_documents::paper_pdf(&paper(kind, &input));
+    let pages = tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::Bug)?;
+    Ok(pages?)
+}
+
+/// A document as one HTML page.
+pub(crate) async fn html(
+    app: &App,
+    name: &RolloutName,
+    kind: DocumentKind,
+    query: &DocumentQuery,
+) -> Answer<String> {
+    let input = document_input(app, name, query).await?;
+    Ok(paper::html(&paper(kind, &input)))
+}
+
+fn paper(kind: DocumentKind, input: &PaperInput) -> paper::Paper {
+    match kind {
+        DocumentKind::Approach => paper::approach(input),
+        DocumentKind::ProjectPlan => paper::project_plan(input),
+    }
+}
+
+async fn document_input(
+    app: &App,
+    name: &RolloutName,
+    query: &DocumentQuery,
+) -> Answer<PaperInput> {
+    let mut input = input::of(app, name).await?;
+    if let Some(runs) = query.simulate {
+        let zone = input.zone.iana_name().map(str::to_owned);
+        let seed = query.seed.unwrap_or(SEED);
+        let query = RehearsalQuery { runs, seed, zone, ..RehearsalQuery::default() };
+        let experience = experience(app).await?;
+        input.rehearsal = Some(rehearse(input.plan.clone(), experience, query).await?);
+    }
+    Ok(input)
+}
+
+/// The plan as a spreadsheet.
+pub(crate) async fn xlsx(app: &App, name: &RolloutName) -> Answer<Vec<u8>> {
+    let input = input::of(app, name).await?;
+    paper::xlsx(&input).map_err(|error| ApiError::of(StatusCode::INTERNAL_SERVER_ERROR, &error))
+}
+
+/// The plan as CSV.
+pub(crate) async fn csv(app: &App, name: &RolloutName) -> Answer<String> {
+    Ok(paper::csv(&input::of(app, name).await?))
+}
+
+/// The plan as calendar, of one person or of all.
+pub(crate) async fn ics(app: &App, name: &RolloutName, query: &ExportQuery) -> Answer<String> {
+    let input = input::of(app, name).await?;
+    Ok(refit_calendar::ics::write(&paper::events(&input, query.person.as_ref())))
 }
 
 /// How hosts of each role did in all campaigns so far.

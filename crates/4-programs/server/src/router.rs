@@ -48,7 +48,7 @@ async fn in_time(State(app): State<App>, request: Request, next: Next) -> Respon
         SYNC_PATH => Duration::from_millis(WAIT_MS_MAX) + TIMEOUT,
         path if path.starts_with(TARGETS_PATH) => TIMEOUT * 10,
         // Certificates are typeset in turns.
-        path if path.ends_with("/sign") || path.ends_with("/certificate.pdf") => TIMEOUT * 5,
+        path if path.ends_with("/sign") || path.ends_with(".pdf") => TIMEOUT * 5,
         _ => TIMEOUT,
     };
     tokio::select! {

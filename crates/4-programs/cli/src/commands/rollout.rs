@@ -3,6 +3,7 @@
 mod create;
 mod decide;
 mod plan;
+mod papers;
 mod plan_file;
 mod show;
 mod simulate;
@@ -48,6 +49,16 @@ enum Verb {
         after_help = "Examples:\n  refit rollout simulate spring\n  refit rollout simulate spring --runs 5000 --seed 7 --failure 2%\n  refit rollout simulate --plan plan.json --json | jq .finish"
     )]
     Simulate(simulate::SimulateArgs),
+    /// Writes the approach document or the project plan, as PDF or as one HTML page
+    #[command(
+        after_help = "Examples:\n  refit rollout document spring approach -o approach.pdf\n  refit rollout document spring project-plan --simulate -o plan.html"
+    )]
+    Document(papers::DocumentArgs),
+    /// Writes the plan as spreadsheet, CSV or calendar
+    #[command(
+        after_help = "Examples:\n  refit rollout export spring -o spring.xlsx\n  refit rollout export spring --person engineer -o engineer.ics"
+    )]
+    Export(papers::ExportArgs),
     /// Agrees to exactly the plan with this hash
     #[command(
         after_help = "Example:\n  refit rollout agree spring --plan sha256:… --remark 'seen by the change board'"
@@ -167,6 +178,8 @@ pub(crate) struct Wait {
 pub(crate) async fn run(args: RolloutArgs, context: &Context) -> Result<Exit, CliError> {
     let verb = match args.verb {
         Verb::Simulate(args) => return simulate::run(context, args).await,
+        Verb::Document(args) => return papers::document(context, args).await,
+        Verb::Export(args) => return papers::export(context, args).await,
         verb => verb,
     };
     let api = context.api()?;
@@ -195,8 +208,8 @@ pub(crate) async fn run(args: RolloutArgs, context: &Context) -> Result<Exit, Cl
             }
             view
         }
-        // Ran above: it needs no server.
-        Verb::Simulate(_) => return Ok(Exit::Done),
+        // Ran above: they need no server.
+        Verb::Simulate(_) | Verb::Document(_) | Verb::Export(_) => return Ok(Exit::Done),
         Verb::Status { name } => api.rollout(&name).await?,
         Verb::Watch { name, timeout } => {
             return watch::until(context, &api, &name, timeout, watch::Goal::Over).await;

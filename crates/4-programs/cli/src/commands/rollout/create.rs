@@ -2,7 +2,7 @@
 
 use crate::span;
 use clap::Args;
-use refit_names::{BuildId, HostName, Percent, ProductName, RolloutName};
+use refit_names::{BuildId, HostName, PartName, Percent, ProductName, RolloutName};
 use refit_plan::Advance;
 use refit_protocol::v1::{NewRollout, WaveShape};
 use std::time::Duration;
@@ -51,6 +51,12 @@ pub(crate) struct CreateArgs {
     /// People other than the author who must agree
     #[arg(long, default_value_t = 1)]
     approvals: u32,
+    /// An optional part of the packs that is installed beside those that are by default; once per part
+    #[arg(long = "part", value_name = "NAME")]
+    parts: Vec<PartName>,
+    /// An optional part of the packs that is left out; once per part
+    #[arg(long, value_name = "NAME")]
+    without: Vec<PartName>,
 }
 
 fn percent(text: &str) -> Result<Percent, String> {
@@ -86,6 +92,8 @@ impl CreateArgs {
             demands: refit_protocol::v1::PlanDemands {
                 validation_ms: self.validation.map_or(0, ms),
                 deadline: self.by,
+                parts: self.parts.into_iter().collect(),
+                without_parts: self.without.into_iter().collect(),
                 ..Default::default()
             },
         }

@@ -14,6 +14,8 @@ pub(super) struct PlanFile {
     pub(super) plan: Plan,
     #[serde(default)]
     pub(super) report: Vec<String>,
+    #[serde(default)]
+    pub(super) findings: Vec<String>,
 }
 
 /// Reads it.
@@ -34,7 +36,7 @@ pub(super) fn read(path: &Path) -> Result<PlanFile, CliError> {
         serde_json::from_str(&text).map_err(not_plan)?
     } else {
         let plan = serde_json::from_str(&text).map_err(not_plan)?;
-        PlanFile { plan, report: Vec::new() }
+        PlanFile { plan, report: Vec::new(), findings: Vec::new() }
     };
     if file.plan.format != PLAN_FORMAT {
         let found = file.plan.format;
