@@ -270,16 +270,28 @@ impl Bench {
     }
 
     pub(crate) fn engine(&self, log: Arc<dyn StepLog>) -> Engine {
+        self.engine_of(log, self.order(), Ambient::system().clock)
+    }
+
+    /// Of another order, with another clock.
+    pub(crate) fn engine_of(
+        &self,
+        log: Arc<dyn StepLog>,
+        order: Order,
+        clock: Arc<dyn refit_ambient::Clock>,
+    ) -> Engine {
+        let records =
+            order.legs.iter().map(|leg| self.record(leg.from.as_str(), leg.pack.to.as_str()));
         Engine::open(EngineInput {
-            order: self.order(),
-            records: vec![self.record("1000", "1100"), self.record("1100", "1200")],
+            records: records.collect(),
+            order,
             product: self.product(),
             state: self.state(),
             log,
             releases: self.releases.clone(),
             gate: self.gate.clone(),
             machine: self.machine.clone(),
-            clock: Ambient::system().clock,
+            clock,
         })
         .unwrap()
     }

@@ -56,7 +56,9 @@ enum Verb {
         place: PlaceArgs,
     },
     /// Takes windows over from an iCalendar file; all of them or none
-    #[command(after_help = "Example:\n  refit window import change-calendar.ics --zone Europe/Berlin")]
+    #[command(
+        after_help = "Example:\n  refit window import change-calendar.ics --zone Europe/Berlin"
+    )]
     Import {
         /// The file; `-` is standard input
         file: PathBuf,

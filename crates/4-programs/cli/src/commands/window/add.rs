@@ -122,7 +122,8 @@ fn text(file: &Path) -> Result<String, CliError> {
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let line = error.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1;
-        let text = format!("{} is not UTF-8 from line {line} on, nothing was imported", file.display());
+        let text =
+            format!("{} is not UTF-8 from line {line} on, nothing was imported", file.display());
         CliError::new("window.bad-calendar-file", Exit::Usage, text)
     })
 }

@@ -9,17 +9,20 @@ use refit_protocol::v1::{FeedQuery, FeedView, OpeningsView, WindowView};
 pub(super) fn list(windows: &[WindowView]) -> String {
     let rows = windows.iter().map(|view| {
         let zone = &view.window.zone;
-        let next = view.next.as_ref().map_or_else(
-            || "never again".to_owned(),
-            |opening| at(opening.opens_at, zone),
-        );
+        let next = view
+            .next
+            .as_ref()
+            .map_or_else(|| "never again".to_owned(), |opening| at(opening.opens_at, zone));
         let open = view.open.as_ref();
         [
             view.window.name.to_string(),
             in_words(&view.window),
             zone.clone(),
             view.window.class.to_string(),
-            open.map_or_else(|| "closed".to_owned(), |open| format!("until {}", at(open.closes_at, zone))),
+            open.map_or_else(
+                || "closed".to_owned(),
+                |open| format!("until {}", at(open.closes_at, zone)),
+            ),
             next,
             view.hosts.to_string(),
         ]
@@ -113,10 +116,8 @@ fn scope(scope: &Scope) -> String {
 
 /// `2026-01-03 22:00`, as clocks in `zone` show it.
 fn at(moment: Timestamp, zone: &str) -> String {
-    local(moment, zone).map_or_else(
-        || moment.to_string(),
-        |there| there.strftime("%a %Y-%m-%d %H:%M").to_string(),
-    )
+    local(moment, zone)
+        .map_or_else(|| moment.to_string(), |there| there.strftime("%a %Y-%m-%d %H:%M").to_string())
 }
 
 /// The same with UTC behind it.
