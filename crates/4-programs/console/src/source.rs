@@ -5,7 +5,7 @@ use refit_names::{Digest, HostName, RolloutName, TreePath};
 use refit_packs::catalog::PackSummary;
 use refit_protocol::Problem;
 use refit_protocol::v1::{
-    CertificateView, HostView, PlanView, RepositoryView, RolloutView, UpdateView, Whoami, WhyView,
+    CertificateView, EventView, HostView, PlanView, RepositoryView, RolloutView, UpdateView, Whoami, WhyView,
 };
 
 /// What every call answers; a problem is shown as a page with its code.
@@ -36,6 +36,10 @@ pub trait ConsoleSource: Send + Sync + 'static {
     async fn host(&self, name: &HostName) -> Answer<HostView>;
     /// Updates that are available.
     async fn updates(&self) -> Answer<Vec<UpdateView>>;
+    /// The newest events with what became of them.
+    async fn notifications(&self) -> Answer<Vec<EventView>> {
+        Ok(Vec::new())
+    }
     /// The repository and its packs.
     async fn repository(&self) -> Answer<RepositoryView>;
     /// The pack with this record digest, as its author describes it.

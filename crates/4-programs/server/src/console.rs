@@ -16,9 +16,13 @@ use refit_content::{ContentError, Realise};
 use refit_names::{Digest, HostName, RolloutName, TreePath};
 use refit_packs::record::{PackRecord, TreeNode};
 use refit_protocol::v1::{
-    CertificateView, HostView, PlanView, RepositoryView, RolloutView, UpdateView, Whoami, WhyView,
+    CertificateView, EventView, HostView, PlanView, RepositoryView, RolloutView, UpdateView,
+    Whoami, WhyView,
 };
 use std::{path::PathBuf, sync::Arc};
+
+/// Events that a page shows.
+const EVENTS_SHOWN: u64 = 20;
 
 /// The console's view of the server.
 pub(crate) struct Source(pub(crate) App);
@@ -59,6 +63,9 @@ impl ConsoleSource for Source {
     }
     async fn updates(&self) -> Shown<Vec<UpdateView>> {
         Ok(api::available(&self.0).await?)
+    }
+    async fn notifications(&self) -> Shown<Vec<EventView>> {
+        Ok(api::newest(&self.0, EVENTS_SHOWN).await?)
     }
     async fn repository(&self) -> Shown<RepositoryView> {
         let depot = self.0.depot.as_ref().ok_or(Refusal::NoRepository).map_err(ApiError::from)?;

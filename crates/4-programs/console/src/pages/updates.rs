@@ -10,7 +10,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use refit_packs::catalog::PackSummary;
-use refit_protocol::v1::{RepositoryView, UpdateView};
+use refit_protocol::v1::{DeliveryState, EventView, RepositoryView, UpdateView};
 use std::sync::Arc;
 
 /// What a server answers that has no repository, or none that was refreshed.
@@ -23,6 +23,7 @@ struct UpdatesPage {
     updates: Vec<UpdateLine>,
     packs: Vec<PackLine>,
     repository: RepositoryLine,
+    events: Vec<EventLine>,
 }
 
 #[derive(Template)]
@@ -37,6 +38,17 @@ struct UpdateLine {
     installed: String,
     servers: u64,
     paths: Vec<String>,
+    remark: Option<String>,
+}
+
+/// Events that the page shows: the log has all.
+const EVENTS_SHOWN: usize = 10;
+
+struct EventLine {
+    at: String,
+    kind: &'static str,
+    findings: Vec<String>,
+    deliveries: String,
 }
 
 struct PackLine {
@@ -56,6 +68,9 @@ struct RepositoryLine {
     refreshed: String,
     expires: String,
     problem: Option<String>,
+    checked: String,
+    next: String,
+    absent: usize,
 }
 
 /// `GET /updates`.
@@ -77,8 +92,10 @@ pub(crate) async fn list(
         Err(problem) if problem.status == NOT_YET => Vec::new(),
         answer => answer?,
     };
+    let events = console.source.notifications().await?;
     Ok(reply::html(&UpdatesPage {
         frame,
+        events: events.iter().take(EVENTS_SHOWN).map(event_line).collect(),
         updates: updates.iter().map(update_line).collect(),
         packs: repository.packs.iter().map(pack_line).collect(),
         repository: repository_line(&repository),
@@ -91,6 +108,29 @@ fn update_line(update: &UpdateView) -> UpdateLine {
         installed: update.installed.to_string(),
         servers: update.servers,
         paths: update.paths.iter().map(|path| words::path(path)).collect(),
+        remark: match (&update.withdrawn, &update.superseded_by) {
+            (Some(why), _) => Some(format!("withdrawn: {why}")),
+            (None, Some(newer)) => Some(format!("superseded by {newer}")),
+            (None, None) => None,
+        },
+    }
+}
+
+fn event_line(event: &EventView) -> EventLine {
+    let count = |state| event.deliveries.iter().filter(|one| one.state == state).count();
+    let (done, open, failed) = (
+        count(DeliveryState::Delivered),
+        count(DeliveryState::Pending),
+        count(DeliveryState::Failed),
+    );
+    EventLine {
+        at: words::moment(event.at),
+        kind: event.kind.name(),
+        findings: event.findings.iter().map(ToString::to_string).collect(),
+        deliveries: match event.deliveries.len() {
+            0 => "nobody asked for it".to_owned(),
+            all => format!("{done} of {all} delivered, {open} waiting, {failed} given up"),
+        },
     }
 }
 
@@ -114,5 +154,12 @@ fn repository_line(view: &RepositoryView) -> RepositoryLine {
         refreshed: view.refreshed_at.map_or_else(|| "never".to_owned(), words::moment),
         expires: view.expires_at.map_or_else(|| "unknown".to_owned(), words::moment),
         problem: view.problem.clone(),
+        checked: said(view.check.as_ref().and_then(|check| check.last_at)),
+        next: said(view.check.as_ref().and_then(|check| check.next_at)),
+        absent: view.absent.len(),
     }
+}
+
+fn said(at: Option<jiff::Timestamp>) -> String {
+    at.map_or_else(|| "unknown".to_owned(), words::moment)
 }

@@ -17,10 +17,7 @@ use refit_protocol::agent::{
     Measured, OrderReport, PrepareEvidence, Progress, RunEvidence, Standing, StepRecord, TestPair,
     TestResult,
 };
-use refit_protocol::v1::{
-    CertificateState, CertificateView, HostView, PartySignature, PlanView, RepositoryView, Right,
-    RolloutHostView, RolloutView, UpdateView, WaveState, WaveView, Whoami, WhyView,
-};
+use refit_protocol::v1::{CertificateState, CertificateView, HostView, PartySignature, PlanView, RepositoryView, Right, RolloutHostView, RolloutView, UpdateView, WaveState, WaveView, Whoami, WhyView, EventKind, EventView, Finding};
 use refit_risk::{RiskReason, RiskScore};
 use refit_rollout::{HostState, RolloutState};
 use std::collections::{BTreeMap, BTreeSet};
@@ -344,6 +341,7 @@ impl ConsoleSource for Sample {
             services: ServiceState::Running,
             parameters: BTreeMap::from([("port".parse().unwrap(), "18080".to_owned())]),
             backup_at: None,
+            parts: Default::default(),
             quarantined: BTreeMap::from([("1200".parse().unwrap(), HOSTILE.to_owned())]),
         };
         let facts = ObservedFacts {
@@ -375,6 +373,24 @@ impl ConsoleSource for Sample {
             installed: "1000".parse().unwrap(),
             servers: 6,
             paths: vec![builds(&["1000", "1100"]), builds(&["1000", "1100", "1200"])],
+            targets: Vec::new(),
+            superseded_by: None,
+            withdrawn: Some(HOSTILE.to_owned()),
+        }])
+    }
+    async fn notifications(&self) -> Answer<Vec<EventView>> {
+        Ok(vec![EventView {
+            id: "msg_1".to_owned(),
+            kind: EventKind::PackWithdrawn,
+            at: at(1),
+            findings: vec![Finding::Withdrawn {
+                product: "ledger".parse().unwrap(),
+                build: "1100".parse().unwrap(),
+                reason: HOSTILE.to_owned(),
+                servers: 3,
+                rollouts: vec!["spring".parse().unwrap()],
+            }],
+            deliveries: Vec::new(),
         }])
     }
     async fn repository(&self) -> Answer<RepositoryView> {
@@ -385,6 +401,8 @@ impl ConsoleSource for Sample {
             versions: BTreeMap::from([("root".to_owned(), 1)]),
             expires_at: Some(at(900_000)),
             packs: vec![summary("1100"), summary("1200")],
+            check: None,
+            absent: Vec::new(),
         })
     }
     async fn pack(&self, record: &Digest) -> Answer<PackPage> {

@@ -3,5 +3,7 @@
 mod access;
 mod agent;
 mod doors;
+mod receiver;
 mod stage;
+mod updates;
 mod walk;
