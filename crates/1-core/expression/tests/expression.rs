@@ -33,6 +33,7 @@ fn facts(build: &str, booted: i64, backup: Option<i64>) -> ObservedFacts {
         services: ServiceState::Running,
         parameters: BTreeMap::new(),
         backup_at: backup.and_then(ago),
+        parts: Default::default(),
         quarantined: BTreeMap::new(),
     };
     ObservedFacts {

@@ -22,7 +22,7 @@ pub use surroundings::{ClusterRecord, EngineerRecord, SiteRecord};
 
 use jiff::Timestamp;
 use refit_names::{
-    BuildId, ByteSize, HostName, ParameterName, PersonName, ProductName, RoleName, SiteName,
+    BuildId, ByteSize, HostName, ParameterName, PartName, PersonName, ProductName, RoleName, SiteName,
     TimeClass, WindowName,
 };
 use serde::{Deserialize, Serialize};
@@ -76,6 +76,9 @@ pub struct ObservedProduct {
     /// When its newest sealed backup was taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup_at: Option<Timestamp>,
+    /// Optional parts of the installed build that are there.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub parts: BTreeSet<PartName>,
     /// Builds that were rolled back here, with the cause; they stay away until cleared.
     #[serde(default)]
     pub quarantined: BTreeMap<BuildId, String>,

@@ -47,6 +47,7 @@ fn host(number: usize, risk: u32) -> Candidate {
         services: ServiceState::Running,
         parameters: BTreeMap::new(),
         backup_at: None,
+        parts: Default::default(),
         quarantined: BTreeMap::new(),
     };
     let facts = ObservedFacts {

@@ -5,6 +5,7 @@ use crate::{
     journal::StepLog,
     layout::{Layout, free_bytes},
     machine::{Machine, ThisMachine},
+    parts,
     product::ProductConfig,
     service,
 };
@@ -102,15 +103,18 @@ fn look(
     };
     // What cannot be seen of one product must not hide the host.
     let services = service::open(product, state).state();
+    let build = layout.installed().map_err(unseen("the installed build")).unwrap_or_default();
+    let parts = build.as_ref().map(|build| parts::of(state, &product.name, build));
     Ok(ObservedProduct {
         name: product.name.clone(),
-        build: layout.installed().map_err(unseen("the installed build")).unwrap_or_default(),
+        build,
         root: product.root.display().to_string(),
         size: layout.size().map_err(unseen("the product's size")).unwrap_or_default(),
         free: free_bytes(&product.root).map_err(unseen("free space")).unwrap_or_default(),
         services: services.map_err(unseen("the service")).unwrap_or(ServiceState::Unknown),
         parameters: product.parameters.clone(),
         backup_at: newest_backup(state, product),
+        parts: parts.unwrap_or_default(),
         quarantined: log.quarantined(&product.name)?,
     })
 }

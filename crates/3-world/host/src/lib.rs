@@ -19,6 +19,7 @@ pub mod facts;
 pub mod journal;
 pub mod layout;
 pub mod machine;
+pub mod parts;
 mod preflight;
 mod probe;
 pub mod process;

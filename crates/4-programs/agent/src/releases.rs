@@ -1,10 +1,14 @@
 //! Release trees from what prepare fetched, without the network.
 
 use refit_content::{Realise, assemble};
-use refit_host::engine::StageRelease;
+use refit_host::{engine::StageRelease, parts};
 use refit_journal::Cause;
+use refit_names::PartName;
 use refit_packs::record::PackRecord;
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 /// Builds trees from the running release and the fetched chunks.
 pub(crate) struct ContentReleases {
@@ -12,6 +16,10 @@ pub(crate) struct ContentReleases {
     pub(crate) cache: PathBuf,
     /// Untouched trees of earlier legs: scripts may have changed those that the engine staged.
     pub(crate) seed_trees: PathBuf,
+    /// The agent's own folder, which remembers what a build was made with.
+    pub(crate) state: PathBuf,
+    /// Optional parts that the order wants.
+    pub(crate) parts: BTreeSet<PartName>,
 }
 
 impl StageRelease for ContentReleases {
@@ -25,8 +33,9 @@ impl StageRelease for ContentReleases {
         let mut all: Vec<PathBuf> =
             (0..leg).rev().map(|leg| self.seed_trees.join(leg.to_string())).collect();
         all.extend_from_slice(seeds);
+        let entries = record.entries_for(&self.parts);
         let realise = Realise {
-            entries: &record.payload,
+            entries: &entries,
             bundle: &record.bundle,
             seeds: &all,
             into,
@@ -34,10 +43,14 @@ impl StageRelease for ContentReleases {
             progress: &|_| (),
         };
         assemble(&realise).map_err(|error| Cause::of(&error))?;
-        Ok(format!(
-            "build {}: {} entries, every file verified",
-            record.manifest.to,
-            record.payload.len()
-        ))
+        let (manifest, mut here) = (&record.manifest, self.parts.clone());
+        here.retain(|part| manifest.parts.contains_key(part));
+        parts::note(&self.state, &manifest.product, &manifest.to, &here)
+            .map_err(|error| Cause::of(&error))?;
+        let without = match record.payload.len() - entries.len() {
+            0 => String::new(),
+            count => format!(", {count} of optional parts left out"),
+        };
+        Ok(format!("build {}: {} entries, every file verified{without}", manifest.to, entries.len()))
     }
 }

@@ -167,6 +167,8 @@ impl Agent {
             releases: Arc::new(ContentReleases {
                 cache: self.chunks(),
                 seed_trees: self.seed_trees(),
+                state: self.state.clone(),
+                parts: order.parts.clone(),
             }),
             gate: Arc::new(Gate::of(self)),
             machine: Arc::clone(&self.machine),

@@ -29,6 +29,7 @@ pub fn host(name: &str, seen: Timestamp) -> HostBuilder {
         services: ServiceState::Running,
         parameters: BTreeMap::new(),
         backup_at: None,
+        parts: Default::default(),
         quarantined: BTreeMap::new(),
     };
     let facts = ObservedFacts {

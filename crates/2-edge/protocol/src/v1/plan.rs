@@ -1,7 +1,7 @@
 //! What people want of a plan beside the target, and plans of earlier generations.
 
 use jiff::Timestamp;
-use refit_names::{Digest, Generation, HostName, PersonName};
+use refit_names::{Digest, Generation, HostName, PartName, PersonName};
 use refit_plan::Pin;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -22,6 +22,12 @@ pub struct PlanDemands {
     /// Time that people need behind each host to validate it, in milliseconds.
     #[serde(default)]
     pub validation_ms: u64,
+    /// Optional parts that are installed beside those that are by default.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub parts: BTreeSet<PartName>,
+    /// Optional parts that are left out.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub without_parts: BTreeSet<PartName>,
 }
 
 /// A plan to be made: what is not said stays as it was for the plan before.

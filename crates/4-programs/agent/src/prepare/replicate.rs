@@ -84,7 +84,7 @@ impl Preparation<'_> {
         let http = self.agent.repository.http.clone();
         let origin = Origin { http, url: repository.locate(&record.bundle.target).await? };
         let mut fetched = ByteSize(0);
-        for entries in [&record.payload, &record.web] {
+        for entries in [&record.entries_for(&self.order.parts), &record.web] {
             fetched.0 += self.fetch_tree(&origin, record, entries, (seeds, from)).await?.0;
         }
         Ok(fetched)
@@ -145,10 +145,11 @@ impl Preparation<'_> {
         seeds: &[PathBuf],
     ) -> Result<PathBuf, StageError> {
         let (cache, into) = (self.agent.chunks(), self.seed_tree(leg));
+        let entries = record.entries_for(&self.order.parts);
         let (record, seeds, place) = (record.clone(), seeds.to_vec(), into.clone());
         let built = blocking(move || {
             assemble(&Realise {
-                entries: &record.payload,
+                entries: &entries,
                 bundle: &record.bundle,
                 seeds: &seeds,
                 into: &place,

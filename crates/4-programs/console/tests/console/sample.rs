@@ -11,13 +11,13 @@ use refit_names::{
 use refit_packs::catalog::PackSummary;
 use refit_packs::manifest::{IssueAction, KnownIssue, PackKind};
 use refit_packs::runbook::Phase;
-use refit_plan::{Advance, Excluded, PLAN_FORMAT, PackPin, Plan};
+use refit_plan::{Advance, Excluded, Freeze, Opening, PLAN_FORMAT, PackPin, Plan, Window};
 use refit_protocol::Problem;
 use refit_protocol::agent::{
     Measured, OrderReport, PrepareEvidence, Progress, RunEvidence, Standing, StepRecord, TestPair,
     TestResult,
 };
-use refit_protocol::v1::{CertificateState, CertificateView, HostView, PartySignature, PlanView, RepositoryView, Right, RolloutHostView, RolloutView, UpdateView, WaveState, WaveView, Whoami, WhyView, EventKind, EventView, Finding};
+use refit_protocol::v1::{CertificateState, CertificateView, HostView, PartySignature, PlanView, RepositoryView, Right, RolloutHostView, RolloutView, UpdateView, WaveState, WaveView, Whoami, WhyView, WindowView, EventKind, EventView, Finding};
 use refit_risk::{RiskReason, RiskScore};
 use refit_rollout::{HostState, RolloutState};
 use std::collections::{BTreeMap, BTreeSet};
@@ -366,6 +366,34 @@ impl ConsoleSource for Sample {
             ..HostRecord::new(name.clone(), "north".parse().unwrap(), "app".parse().unwrap())
         };
         Ok(HostView { record, reachable: name.as_str() != "db-03", risk: risk() })
+    }
+    async fn windows(&self) -> Answer<Vec<WindowView>> {
+        let window = Window {
+            name: "weekend-night".parse().unwrap(),
+            about: HOSTILE.to_owned(),
+            zone: "Europe/Berlin".to_owned(),
+            starts: "2026-01-03T22:00".parse().unwrap(),
+            rule: Some("FREQ=WEEKLY;BYDAY=SA".to_owned()),
+            minutes: 360,
+            class: refit_names::TimeClass::Weekend,
+            except: BTreeSet::new(),
+            extra: BTreeSet::new(),
+        };
+        let next = Opening {
+            window: window.name.clone(),
+            opens_at: "2026-03-28T21:00:00Z".parse().unwrap(),
+            closes_at: "2026-03-29T03:00:00Z".parse().unwrap(),
+        };
+        Ok(vec![WindowView { window, open: None, next: Some(next), hosts: 3 }])
+    }
+    async fn freezes(&self) -> Answer<Vec<Freeze>> {
+        Ok(vec![Freeze {
+            name: "year-end".to_owned(),
+            from: "2026-12-18T00:00:00Z".parse().unwrap(),
+            until: "2027-01-05T05:00:00Z".parse().unwrap(),
+            scope: refit_plan::Scope::default(),
+            reason: HOSTILE.to_owned(),
+        }])
     }
     async fn updates(&self) -> Answer<Vec<UpdateView>> {
         Ok(vec![UpdateView {

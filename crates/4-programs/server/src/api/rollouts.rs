@@ -40,6 +40,9 @@ pub(super) async fn add(
         }
         .into());
     }
+    if let Some(stock) = app.depot.as_ref().and_then(crate::depot::Depot::stock) {
+        crate::parts::wanted(&stock, &spec.product, &spec.target, &spec.demands)?;
+    }
     let name = spec.name.clone();
     let campaign = Campaign {
         rollout: Rollout::draft(name.clone()),

@@ -150,6 +150,7 @@ fn facts(build: &str) -> ObservedFacts {
             services: ServiceState::Running,
             parameters: BTreeMap::new(),
             backup_at: None,
+            parts: Default::default(),
             quarantined: BTreeMap::new(),
         }],
     }
