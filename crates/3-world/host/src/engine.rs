@@ -15,11 +15,12 @@ use refit_ambient::Clock;
 use refit_journal::{
     Cause, Entry, EntryBody, LegSteps, Move, OrderOutcome, StageMove, fold, next_stage,
 };
-use refit_names::Digest;
+use refit_names::{Digest, ProductName};
 use refit_packs::record::PackRecord;
 use refit_plan::Order;
 use refit_protocol::agent::{Measured, PrepareEvidence, Progress, RunEvidence};
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -35,6 +36,8 @@ pub struct EngineInput {
     pub records: Vec<PackRecord>,
     /// The product as the host's configuration has it.
     pub product: ProductConfig,
+    /// Roots of the other products of this host.
+    pub others: BTreeMap<ProductName, PathBuf>,
     /// The agent's state folder.
     pub state: PathBuf,
     /// The journal; one per host.

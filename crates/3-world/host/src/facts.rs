@@ -46,7 +46,7 @@ fn read(path: &str) -> Result<String, StepError> {
 }
 
 /// The distribution's own name for itself; a host without the file is no error.
-fn os_release() -> String {
+pub(crate) fn os_release() -> String {
     let text = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let name = text.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
     name.map_or_else(|| "unknown".to_owned(), |name| name.trim_matches('"').to_owned())
@@ -58,7 +58,7 @@ fn booted_at() -> Result<Option<Timestamp>, StepError> {
     Ok(seconds.and_then(|seconds| Timestamp::from_second(seconds).ok()))
 }
 
-fn memory() -> Result<ByteSize, StepError> {
+pub(crate) fn memory() -> Result<ByteSize, StepError> {
     let text = read("/proc/meminfo")?;
     let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
     let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());

@@ -1,5 +1,7 @@
 //! Values that decide, days before the window, whether an order will work on this host.
 
+mod needs;
+
 use crate::{
     engine::{EngineError, EngineInput, LegInput},
     layout::{Layout, free_bytes},
@@ -38,6 +40,7 @@ pub(crate) fn measure(
         let found = if staged { "staged" } else { "missing" };
         values.push(measured(&format!("release {}", leg.to), found, "staged", staged));
         requirements(leg, &mut values);
+        needs::measure(input, &leg.record.manifest.requirements, &mut values)?;
     }
     disk(input, layout, legs, &mut values)?;
     let state = legs[0].service.state()?;
@@ -115,10 +118,12 @@ fn disk(
     let free = free_bytes(layout.root())?;
     let expected = format!("at least {needed}");
     values.push(measured("free space of the product's volume", free, expected, free >= needed));
+    let release = (layout.root(), "for the product and its new release".to_owned(), needed);
     // One backup per leg, each at most as large as the product.
     let needed = ByteSize(size.0.saturating_mul(legs.len() as u64));
     let free = free_bytes(&input.state)?;
     let expected = format!("at least {needed}");
     values.push(measured("free space for backups", free, expected, free >= needed));
-    Ok(())
+    let backups = (input.state.as_path(), "for backups".to_owned(), needed);
+    needs::volumes(layout, legs, &[release, backups], values)
 }

@@ -158,7 +158,10 @@ impl Agent {
             let found = "not in the agent's configuration".to_owned();
             return Err(EngineError::Mismatch { what: "product", expected, found });
         };
+        let others = self.config.products.iter().filter(|other| other.name != order.product);
+        let others = others.map(|other| (other.name.clone(), other.root.clone())).collect();
         Engine::open(EngineInput {
+            others,
             order: order.clone(),
             records,
             product,

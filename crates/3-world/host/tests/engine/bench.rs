@@ -283,6 +283,7 @@ impl Bench {
         let records =
             order.legs.iter().map(|leg| self.record(leg.from.as_str(), leg.pack.to.as_str()));
         Engine::open(EngineInput {
+            others: Default::default(),
             records: records.collect(),
             order,
             product: self.product(),
