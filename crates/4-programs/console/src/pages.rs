@@ -7,6 +7,7 @@ pub(crate) mod packs;
 pub(crate) mod rollout_host;
 pub(crate) mod rollouts;
 pub(crate) mod updates;
+pub(crate) mod windows;
 
 use crate::reply::{Frame, Refusal, not_found};
 use crate::session::Person;

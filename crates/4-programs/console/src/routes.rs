@@ -1,7 +1,7 @@
 //! Addresses, and who may see what is behind them.
 
 use crate::live;
-use crate::pages::{certificates, fleet, login, packs, rollout_host, rollouts, updates};
+use crate::pages::{certificates, fleet, login, packs, rollout_host, rollouts, updates, windows};
 use crate::reply::{self, Refusal};
 use crate::session::{COOKIE, Person, Sessions};
 use crate::source::ConsoleSource;
@@ -41,6 +41,7 @@ pub fn router(source: Arc<dyn ConsoleSource>, ambient: Ambient) -> Router {
         .route("/fleet", get(fleet::list))
         .route("/fleet/{host}", get(fleet::show))
         .route("/updates", get(updates::list))
+        .route("/windows", get(windows::list))
         .route("/packs/{record}", get(packs::show))
         .route("/certificates", get(certificates::list))
         .route("/signoff.pub.pem", get(certificates::key))

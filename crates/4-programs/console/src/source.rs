@@ -3,9 +3,10 @@
 use async_trait::async_trait;
 use refit_names::{Digest, HostName, RolloutName, TreePath};
 use refit_packs::catalog::PackSummary;
+use refit_plan::Freeze;
 use refit_protocol::Problem;
 use refit_protocol::v1::{
-    CertificateView, EventView, HostView, PlanView, RepositoryView, RolloutView, UpdateView, Whoami, WhyView,
+    CertificateView, EventView, HostView, PlanView, RepositoryView, RolloutView, UpdateView, Whoami, WhyView, WindowView,
 };
 
 /// What every call answers; a problem is shown as a page with its code.
@@ -40,6 +41,10 @@ pub trait ConsoleSource: Send + Sync + 'static {
     async fn notifications(&self) -> Answer<Vec<EventView>> {
         Ok(Vec::new())
     }
+    /// Windows with what follows from them now.
+    async fn windows(&self) -> Answer<Vec<WindowView>>;
+    /// Freezes, by beginning.
+    async fn freezes(&self) -> Answer<Vec<Freeze>>;
     /// The repository and its packs.
     async fn repository(&self) -> Answer<RepositoryView>;
     /// The pack with this record digest, as its author describes it.

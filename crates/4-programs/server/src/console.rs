@@ -3,6 +3,7 @@
 use crate::{
     api,
     app::App,
+    calendar,
     certificates,
     depot::{Depot, Stock},
     planning,
@@ -15,9 +16,10 @@ use refit_console::{Answer as Shown, ConsoleSource, PackPage};
 use refit_content::{ContentError, Realise};
 use refit_names::{Digest, HostName, RolloutName, TreePath};
 use refit_packs::record::{PackRecord, TreeNode};
+use refit_plan::Freeze;
 use refit_protocol::v1::{
     CertificateView, EventView, HostView, PlanView, RepositoryView, RolloutView, UpdateView,
-    Whoami, WhyView,
+    Whoami, WhyView, WindowView,
 };
 use std::{path::PathBuf, sync::Arc};
 
@@ -66,6 +68,12 @@ impl ConsoleSource for Source {
     }
     async fn notifications(&self) -> Shown<Vec<EventView>> {
         Ok(api::newest(&self.0, EVENTS_SHOWN).await?)
+    }
+    async fn windows(&self) -> Shown<Vec<WindowView>> {
+        Ok(calendar::views(&self.0).await?)
+    }
+    async fn freezes(&self) -> Shown<Vec<Freeze>> {
+        Ok(calendar::load(&self.0).await?.freezes().to_vec())
     }
     async fn repository(&self) -> Shown<RepositoryView> {
         let depot = self.0.depot.as_ref().ok_or(Refusal::NoRepository).map_err(ApiError::from)?;

@@ -92,6 +92,7 @@ fn pages() -> Vec<String> {
         "/fleet",
         "/fleet/web-01",
         "/updates",
+        "/windows",
         "/certificates",
     ];
     fixed.into_iter().map(str::to_owned).chain([pack]).collect()
