@@ -156,11 +156,13 @@ pub(crate) fn link_target(path: &Path) -> Result<String, BackupError> {
 /// Gives `path` the saved owner and rights.
 pub(crate) fn set_rights(path: &Path, saved: &SavedPath) -> Result<(), BackupError> {
     let seen = fs::symlink_metadata(path).map_err(BackupError::io("look at", path))?;
-    if (seen.uid(), seen.gid()) != (saved.uid, saved.gid) {
+    let other = (seen.uid(), seen.gid()) != (saved.uid, saved.gid);
+    if other {
         std::os::unix::fs::lchown(path, Some(saved.uid), Some(saved.gid))
             .map_err(BackupError::io("give owner to", path))?;
     }
-    if !seen.is_symlink() {
+    // Setting what is set already would still make the file look changed to the next backup.
+    if !seen.is_symlink() && (other || seen.mode() & 0o7777 != saved.mode) {
         // Giving an owner takes special bits away, so rights come last.
         fs::set_permissions(path, Permissions::from_mode(saved.mode))
             .map_err(BackupError::io("set rights of", path))?;
