@@ -72,7 +72,7 @@ fn waves(
     let mut unfinished = vec![false; model.waves.len()];
     for (host, body) in model.hosts.iter().zip(bodies) {
         let wave = &mut waves[host.wave];
-        wave.reached |= body.call > 0;
+        wave.reached |= body.call > 0 || body.missed;
         if let Some(begun) = body.begun_ms {
             wave.began_ms = Some(wave.began_ms.map_or(begun, |before| before.min(begun)));
         }

@@ -55,8 +55,8 @@ pub(crate) struct ModelHost {
     pub(crate) failure: Chance,
     pub(crate) run: LogNormal,
     pub(crate) undo: LogNormal,
-    /// What its window must hold when it begins: the change, its validation and the way back.
-    pub(crate) reserve_ms: i64,
+    /// What must be left of its window when it begins: the change, or the way back from it.
+    pub(crate) needs_ms: i64,
     pub(crate) validation_ms: i64,
     pub(crate) undo_p95_ms: i64,
     pub(crate) slot: Option<ModelSlot>,
@@ -69,6 +69,14 @@ pub(crate) struct ModelSlot {
     pub(crate) class: TimeClass,
     /// Places in `people`.
     pub(crate) people: Vec<usize>,
+}
+
+impl ModelHost {
+    /// What is left of its window does not hold it any more.
+    pub(crate) fn is_too_late(&self, now_ms: i64) -> bool {
+        let needs_until = now_ms.saturating_add(self.needs_ms);
+        self.slot.as_ref().is_some_and(|slot| needs_until > slot.closes_ms)
+    }
 }
 
 impl Model {
@@ -195,7 +203,7 @@ fn model_host(
         failure: assumed.failure.unwrap_or_else(by_risk),
         run: shape(host.p50_ms, host.p95_ms),
         undo: shape(0, host.undo_p95_ms),
-        reserve_ms: ms(refit_plan::reserve_ms(host)),
+        needs_ms: ms(host.p95_ms).saturating_add(ms(host.undo_p95_ms)),
         validation_ms: ms(host.validation_ms),
         undo_p95_ms: ms(host.undo_p95_ms),
         slot,

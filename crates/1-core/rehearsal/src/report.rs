@@ -23,7 +23,7 @@ pub struct RehearsalReport {
     pub assumptions: Assumptions,
     /// The mean chance of failure over the hosts, in per cent, as it was used.
     pub failure_percent: f64,
-    /// That the last wave is done without anybody having to resume it.
+    /// That the last wave is done: no budget, goal or time limit stops it. Hosts that missed their window were left out on the way.
     pub completes: Likelihood,
     /// That some host is late, is turned back or misses its window, or a wave times out.
     pub misses_a_window: Likelihood,

@@ -41,6 +41,8 @@ pub(crate) enum Happening {
         /// The call that it has not answered.
         call: u32,
     },
+    /// A person leaves out whoever missed their window, and resumes.
+    Clear,
     /// A person lets the next wave start.
     Advance,
     /// The state machine asked to be told the time.

@@ -5,9 +5,10 @@ use crate::draw::Luck;
 use crate::fate::{Fate, PREPARE_TRIES_MAX};
 use crate::hours::moment;
 use crate::measure::{self, Body, Ended};
-use crate::model::{Model, subject};
+use crate::model::{Model, ModelHost, subject};
 use crate::outcome::{HaltCause, RunOutcome};
 use crate::tape::{Happening, Tape};
+use refit_names::HostName;
 use refit_plan::Advance;
 use refit_rollout::{
     Effect, Event, HostReport, HostState, IllegalMove, Permission, PrepareStage, Rollout,
@@ -37,6 +38,8 @@ struct World<'a> {
     advance_asked: Option<usize>,
     go_asked: bool,
     deployed_ms: Option<i64>,
+    /// Someone is about to leave out whoever missed their window.
+    clearing: bool,
     over: Option<(i64, Option<(usize, HaltCause)>)>,
     moves: u64,
 }
@@ -56,6 +59,7 @@ pub(crate) fn run(model: &Model, run: u32) -> Result<RunOutcome, RehearsalError>
         advance_asked: None,
         go_asked: false,
         deployed_ms: None,
+        clearing: false,
         over: None,
         moves: 0,
     };
@@ -82,6 +86,7 @@ impl World<'_> {
             Happening::Begin { host, call } => self.begin(host, call),
             Happening::End { host } => self.end(host),
             Happening::Look { host, call } => self.look(host, call),
+            Happening::Clear => self.clear(),
             Happening::Advance => self.advance(),
             Happening::Tick => {
                 self.tick_ms = self.tick_ms.filter(|at| *at > self.now_ms);
@@ -153,9 +158,15 @@ impl World<'_> {
             RolloutState::Completed if self.over.is_none() => {
                 self.over = Some((self.now_ms, None));
             }
-            RolloutState::Halted { wave, .. } if self.over.is_none() => {
+            RolloutState::Halted { wave, .. } if self.over.is_none() && !self.clearing => {
                 let wave = usize::try_from(*wave).unwrap_or(usize::MAX);
-                self.over = Some((self.now_ms, Some((wave, self.halt_cause(wave)))));
+                match self.halt_cause(wave) {
+                    Some(cause) => self.over = Some((self.now_ms, Some((wave, cause)))),
+                    None => {
+                        self.clearing = true;
+                        self.decide(Happening::Clear);
+                    }
+                }
             }
             RolloutState::Deploying { wave } => {
                 let wave = usize::try_from(*wave).unwrap_or(usize::MAX);
@@ -178,21 +189,29 @@ impl World<'_> {
         })
     }
 
-    fn halt_cause(&self, wave: usize) -> HaltCause {
+    /// None: all that is left of the wave missed its window, which people clear up in passing.
+    fn halt_cause(&self, wave: usize) -> Option<HaltCause> {
         let failures = self.rollout.failures();
         let over = |count: usize, budget: u32| u32::try_from(count).unwrap_or(u32::MAX) > budget;
         if over(failures.len(), self.rollout.failure_budget()) {
-            return HaltCause::RolloutBudget;
+            return Some(HaltCause::RolloutBudget);
         }
-        let hosts = self.rollout.hosts().iter().zip(&self.model.hosts);
-        let unfinished = hosts.filter(|(host, _)| !host.settled()).any(|(_, of)| of.wave == wave);
+        let unfinished = self.left_of(wave).next().is_some();
         let failed_now =
             failures.last().is_some_and(|last| last.at.as_millisecond() == self.now_ms);
         match (failed_now, unfinished) {
-            (true, _) if self.over_wave_budget(wave) => HaltCause::WaveBudget,
-            (false, true) => HaltCause::Timeout,
-            _ => HaltCause::Goal,
+            (true, _) if self.over_wave_budget(wave) => Some(HaltCause::WaveBudget),
+            (true, _) | (false, false) => Some(HaltCause::Goal),
+            (false, true) if self.left_of(wave).all(|of| of.is_too_late(self.now_ms)) => None,
+            (false, true) => Some(HaltCause::Timeout),
         }
+    }
+
+    /// Hosts of the wave that have not come to an end.
+    fn left_of(&self, wave: usize) -> impl Iterator<Item = &ModelHost> {
+        let hosts = self.rollout.hosts().iter().zip(&self.model.hosts);
+        let left = hosts.filter(move |(host, of)| !host.settled() && of.wave == wave);
+        left.map(|(_, of)| of)
     }
 
     fn over_wave_budget(&self, wave: usize) -> bool {
@@ -271,8 +290,7 @@ impl World<'_> {
             return Ok(());
         }
         let of = &self.model.hosts[host];
-        let needs_until = self.now_ms.saturating_add(of.reserve_ms);
-        if of.slot.as_ref().is_some_and(|slot| needs_until > slot.closes_ms) {
+        if of.is_too_late(self.now_ms) {
             // What is left of the window does not hold it: it stays as it is until a person has seen that.
             self.bodies[host].missed = true;
             self.decide(Happening::Look { host, call });
@@ -284,7 +302,7 @@ impl World<'_> {
         let fate = &self.fates[host];
         let well = self.now_ms.saturating_add(fate.run_ms);
         // No step starts whose undo would not fit any more.
-        let turns = of.slot.as_ref().map(|slot| slot.closes_ms - of.undo_p95_ms - of.validation_ms);
+        let turns = of.slot.as_ref().map(|slot| slot.closes_ms - of.undo_p95_ms);
         let turned_back = turns.is_some_and(|turns| well > turns);
         let fails = match (fate.fails_after_ms, turns) {
             (Some(after), Some(turns)) if turned_back => Some((self.now_ms + after).min(turns)),
@@ -329,6 +347,25 @@ impl World<'_> {
         self.tell(&Event::HostIgnored { host: name, because })?;
         self.ask_for_go();
         Ok(())
+    }
+
+    fn clear(&mut self) -> Result<(), RehearsalError> {
+        let RolloutState::Halted { wave, .. } = *self.rollout.state() else { return Ok(()) };
+        if self.over.is_some() {
+            return Ok(());
+        }
+        let wave = usize::try_from(wave).unwrap_or(usize::MAX);
+        let missed: Vec<HostName> = self.left_of(wave).map(|of| of.name.clone()).collect();
+        for name in missed {
+            if let Some(place) = self.model.places.get(&name) {
+                self.bodies[*place].missed = true;
+                self.bodies[*place].left_out = true;
+            }
+            let because = "a person found its window missed".to_owned();
+            self.tell(&Event::HostIgnored { host: name, because })?;
+        }
+        self.clearing = false;
+        self.tell(&Event::Resumed)
     }
 
     fn advance(&mut self) -> Result<(), RehearsalError> {

@@ -59,7 +59,7 @@ pub(crate) enum Block {
     Figures { figures: Vec<(String, String)> },
     List { items: Vec<String> },
     Table { columns: Vec<Column>, rows: Vec<Vec<Cell>>, empty: String },
-    Drawing { svg: String, caption: String },
+    Drawing { svg: String, wide: bool, caption: String },
     SignOff { lines: Vec<SignLine> },
     PageBreak,
 }

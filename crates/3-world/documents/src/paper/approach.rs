@@ -134,7 +134,8 @@ fn issues(builder: &mut Builder, input: &PaperInput) {
     let rows = input.plan.packs.iter().flat_map(|pin| {
         let issues = input.packs.get(&pin.to).map_or(&[][..], |note| &note.issues);
         issues.iter().map(move |issue| {
-            let (action, tone) = if issue.holds { ("servers wait", Tone::Bad) } else { ("warned of", Tone::Warn) };
+            let (action, tone) =
+                if issue.holds { ("servers wait", Tone::Bad) } else { ("warned of", Tone::Warn) };
             let roles = if issue.roles.is_empty() { "all".to_owned() } else { list(&issue.roles) };
             vec![
                 pin.to.as_str().into(),
@@ -211,7 +212,9 @@ fn order(builder: &mut Builder, input: &PaperInput) {
     builder.part("Why this order");
     builder.text("Every server carries the reason for its place; all of them stand in the project plan. Some of them:");
     let samples = plan.waves.iter().flat_map(|wave| wave.hosts.first().map(|host| (wave, host)));
-    builder.list(samples.map(|(wave, host)| format!("{} in {}: {}", host.host, wave.name, host.because)));
+    builder.list(
+        samples.map(|(wave, host)| format!("{} in {}: {}", host.host, wave.name, host.because)),
+    );
     builder.list(input.remarks.iter().cloned());
 }
 
@@ -219,7 +222,8 @@ fn classes(builder: &mut Builder, input: &PaperInput) {
     builder.part("Working hours, out of hours, weekends");
     let mut rows = Vec::new();
     for class in [TimeClass::WorkingHours, TimeClass::OutOfHours, TimeClass::Weekend] {
-        let hosts = |host: &&PlannedHost| host.slot.as_ref().is_some_and(|slot| slot.class == class);
+        let hosts =
+            |host: &&PlannedHost| host.slot.as_ref().is_some_and(|slot| slot.class == class);
         let of_class: Vec<&PlannedHost> =
             input.plan.hosts().map(|(_, host)| host).filter(hosts).collect();
         let busy: u64 = of_class.iter().map(|host| refit_plan::busy_ms(host)).sum();
@@ -233,7 +237,12 @@ fn classes(builder: &mut Builder, input: &PaperInput) {
     }
     let none = input.plan.hosts().filter(|(_, host)| host.slot.is_none()).count();
     if none > 0 {
-        rows.push(vec!["Any time".into(), none.into(), "–".into(), "as soon as their wave runs".into()]);
+        rows.push(vec![
+            "Any time".into(),
+            none.into(),
+            "–".into(),
+            "as soon as their wave runs".into(),
+        ]);
     }
     builder.table(
         &[
@@ -258,18 +267,25 @@ fn procedure(builder: &mut Builder, input: &PaperInput) {
             vec![phase.as_str().into(), step.as_str().into(), kind.as_str().into()]
         });
         builder.table(
-            &[("phase", 1.0, Form::Plain), ("step", 2.4, Form::Name), ("what it does", 2.4, Form::Plain)],
+            &[
+                ("phase", 1.0, Form::Plain),
+                ("step", 2.4, Form::Name),
+                ("what it does", 2.4, Form::Plain),
+            ],
             rows.collect(),
             "It has no steps.",
         );
     }
     if input.runbooks.is_empty() {
-        builder.text("The runbooks are pinned by the packs of the plan; their text is not at hand here.");
+        builder.text(
+            "The runbooks are pinned by the packs of the plan; their text is not at hand here.",
+        );
     }
 }
 
 fn runbook_scope(runbook: &RunbookNote) -> String {
-    let roles = if runbook.roles.is_empty() { "all roles".to_owned() } else { list(&runbook.roles) };
+    let roles =
+        if runbook.roles.is_empty() { "all roles".to_owned() } else { list(&runbook.roles) };
     format!("For {roles}, with the packs to {}.", list(&runbook.builds))
 }
 
@@ -298,7 +314,8 @@ fn way_back(builder: &mut Builder, input: &PaperInput) {
 fn tests(builder: &mut Builder, input: &PaperInput) {
     builder.section("Tests");
     builder.text("Client tests run before and after each server's change and are compared: a test that passed before and fails afterwards takes the server back. Preflight checks (disk, memory, privileges, clock, pending reboot, age of backups, locked files) run while preparing, so that surprises come before the window.");
-    let names: BTreeSet<&String> = input.runbooks.iter().flat_map(|runbook| &runbook.tests).collect();
+    let names: BTreeSet<&String> =
+        input.runbooks.iter().flat_map(|runbook| &runbook.tests).collect();
     if names.is_empty() {
         builder.text("The runbooks name no client tests, or are not at hand here.");
     }
@@ -318,7 +335,10 @@ fn roles(builder: &mut Builder, input: &PaperInput) {
     let plan = &input.plan;
     builder.section("Roles and responsibilities");
     let agreed = if input.standing.agreed_by.is_empty() {
-        format!("{} other than the author, not yet", count(plan.approvals_needed as usize, "person"))
+        format!(
+            "{} other than the author, not yet",
+            count(plan.approvals_needed as usize, "person")
+        )
     } else {
         list(&input.standing.agreed_by)
     };
@@ -326,7 +346,10 @@ fn roles(builder: &mut Builder, input: &PaperInput) {
     builder.facts(vec![
         ("Author of the plan", plan.author.to_string()),
         ("Agree to the plan", agreed),
-        ("Authorises the deployment", authorised.map_or_else(|| "not yet".to_owned(), ToString::to_string)),
+        (
+            "Authorises the deployment",
+            authorised.map_or_else(|| "not yet".to_owned(), ToString::to_string),
+        ),
         ("Sign each certificate", list(input.parties.iter().map(words))),
     ]);
     builder.part("Application owners");
@@ -353,11 +376,23 @@ fn communication(builder: &mut Builder, input: &PaperInput) {
     builder.section("Communication");
     let owners = "application owners of its servers";
     let rows: [[&str; 3]; 7] = [
-        ["A plan is made or replaced", "approvers, application owners", "this document and the project plan, with the plan's hash"],
+        [
+            "A plan is made or replaced",
+            "approvers, application owners",
+            "this document and the project plan, with the plan's hash",
+        ],
         ["Before a wave begins", owners, "calendar feed of their servers; downtime agreed"],
         ["A server begins and ends", "people named in its slot", "console, event stream"],
-        ["A server fails or is rolled back", "people named in its slot, its owner", "notification with the root cause"],
-        ["The rollout stops by itself", "deployer, author, all owners of the wave", "notification with the budget that was exceeded"],
+        [
+            "A server fails or is rolled back",
+            "people named in its slot, its owner",
+            "notification with the root cause",
+        ],
+        [
+            "The rollout stops by itself",
+            "deployer, author, all owners of the wave",
+            "notification with the budget that was exceeded",
+        ],
         ["A server is done", owners, "certificate to be signed"],
         ["The last wave is done", "everybody above", "certificates, all signed"],
     ];
@@ -367,7 +402,10 @@ fn communication(builder: &mut Builder, input: &PaperInput) {
         "",
     );
     if let Some(deadline) = input.plan.deadline {
-        builder.text(format!("It is to be finished by {}.", super::text::moment(deadline, &input.zone)));
+        builder.text(format!(
+            "It is to be finished by {}.",
+            super::text::moment(deadline, &input.zone)
+        ));
     }
 }
 

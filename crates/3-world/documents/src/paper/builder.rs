@@ -24,13 +24,14 @@ impl Builder {
             (true, _) => format!("agreed by {by}"),
             (false, true) => "draft".to_owned(),
             (false, false) => format!(
-                "draft, agreed by {by}; {} needed",
-                text::count(usize::try_from(plan.approvals_needed).unwrap_or(0), "approval")
+                "draft, agreed by {by}, {} of {} approvals",
+                input.standing.agreed_by.len(),
+                plan.approvals_needed
             ),
         };
         let paper = Paper {
             kind,
-            title: format!("{} to {}", plan.product, plan.target),
+            title: format!("{} to build {}", plan.product, plan.target),
             subtitle: format!(
                 "Rollout {}, plan generation {}, made by {} on {}; times in {}",
                 plan.rollout,
@@ -97,8 +98,14 @@ impl Builder {
         self.push(Block::Table { columns: columns.collect(), rows, empty: empty.to_owned() })
     }
 
+    /// A drawing as wide as the page.
+    pub(crate) fn wide_drawing(&mut self, svg: String, caption: &str) -> &mut Self {
+        self.push(Block::Drawing { svg, wide: true, caption: caption.to_owned() })
+    }
+
+    /// A drawing that a page across need not be filled with.
     pub(crate) fn drawing(&mut self, svg: String, caption: &str) -> &mut Self {
-        self.push(Block::Drawing { svg, caption: caption.to_owned() })
+        self.push(Block::Drawing { svg, wide: false, caption: caption.to_owned() })
     }
 
     pub(crate) fn sign_off(&mut self, lines: Vec<SignLine>) -> &mut Self {

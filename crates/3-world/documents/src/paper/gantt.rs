@@ -38,7 +38,10 @@ struct Row {
 pub(crate) fn drawings(plan: &Plan, zone: &TimeZone) -> Vec<String> {
     let rows: Vec<Row> = plan.waves.iter().flat_map(rows_of).collect();
     let from = rows.iter().map(|row| row.open.map_or(row.busy.0, |open| open.0)).min();
-    let to = rows.iter().filter_map(|row| row.watched.max(row.open.map(|open| open.1)).max(Some(row.busy.1))).max();
+    let to = rows
+        .iter()
+        .filter_map(|row| row.watched.max(row.open.map(|open| open.1)).max(Some(row.busy.1)))
+        .max();
     let Some((from, to)) = from.zip(to) else { return Vec::new() };
     let axis = Axis::new(from, to, zone);
     rows.chunks(ROWS_MAX).map(|rows| draw(rows, &axis)).collect()
@@ -57,7 +60,8 @@ fn rows_of(wave: &PlannedWave) -> Vec<Row> {
         colour: INK,
         strong: true,
     }];
-    let mut openings: BTreeMap<(Timestamp, String), (&Opening, Vec<&PlannedHost>)> = BTreeMap::new();
+    let mut openings: BTreeMap<(Timestamp, String), (&Opening, Vec<&PlannedHost>)> =
+        BTreeMap::new();
     for host in &wave.hosts {
         let Some(slot) = &host.slot else { continue };
         let key = (slot.opening.opens_at, slot.opening.window.to_string());
@@ -127,7 +131,11 @@ impl<'a> Axis<'a> {
             if at.timestamp() >= self.from {
                 ticks.push(at.timestamp());
             }
-            let next = if *step < 24 { at.checked_add(step.hours()) } else { at.checked_add((step / 24).days()) };
+            let next = if *step < 24 {
+                at.checked_add(step.hours())
+            } else {
+                at.checked_add((step / 24).days())
+            };
             let Ok(next) = next else { break };
             at = next;
         }
@@ -143,7 +151,9 @@ impl<'a> Axis<'a> {
     /// Saturdays and Sundays, where days can be told apart.
     fn weekends(&self) -> Vec<(Timestamp, Timestamp)> {
         let mut found = Vec::new();
-        let Ok(mut day) = self.from.to_zoned(self.zone.clone()).start_of_day() else { return found };
+        let Ok(mut day) = self.from.to_zoned(self.zone.clone()).start_of_day() else {
+            return found;
+        };
         while day.timestamp() < self.to {
             let Ok(next) = day.tomorrow() else { break };
             if matches!(day.weekday(), Weekday::Saturday | Weekday::Sunday) {

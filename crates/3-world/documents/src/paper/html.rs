@@ -94,8 +94,13 @@ fn write_block(block: &Block, out: &mut String) -> std::fmt::Result {
             write!(out, "<p class=\"empty\">{}</p>", escape(empty))
         }
         Block::Table { columns, rows, .. } => table(columns, rows, out),
-        Block::Drawing { svg, caption, .. } => {
-            write!(out, "<figure>{svg}<figcaption>{}</figcaption></figure>", escape(caption))
+        Block::Drawing { svg, wide, caption } => {
+            let class = if *wide { "across" } else { "part" };
+            write!(
+                out,
+                "<figure class=\"{class}\">{svg}<figcaption>{}</figcaption></figure>",
+                escape(caption)
+            )
         }
         Block::SignOff { lines } => sign_off(lines, out),
         Block::PageBreak => {

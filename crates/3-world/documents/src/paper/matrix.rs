@@ -33,7 +33,12 @@ impl Matrix<'_> {
                 let text = text.map_or("", String::as_str);
                 let size = if text.chars().count() > 6 { 14.0 } else { 21.0 };
                 let text = super::svg::fitted(text, width - 10.0, size);
-                svg.text((x + width / 2.0, y + CELL / 2.0 + 7.0), (Anchor::Middle, size), INK, &text);
+                svg.text(
+                    (x + width / 2.0, y + CELL / 2.0 + 7.0),
+                    (Anchor::Middle, size),
+                    INK,
+                    &text,
+                );
             }
         }
         let foot = HEAD + self.rows.len() as f64 * CELL;

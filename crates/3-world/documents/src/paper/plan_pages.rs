@@ -19,10 +19,33 @@ pub(crate) fn waves(builder: &mut Builder, input: &PaperInput) {
             Advance::Manual => "when a person says so",
         };
         builder.facts(vec![
-            ("When", when.map_or_else(|| "as soon as the wave before is done".to_owned(), |(from, to)| span(from, to, &input.zone))),
-            ("Goal", format!("{} succeed; more than {} stop the rollout", wave.goal, count(wave.failure_budget as usize, "failure"))),
-            ("At once", format!("{} down at the same time", count(wave.parallel as usize, "server"))),
-            ("Watched", format!("{} after its last server; gives up waiting after {}", duration(wave.soak_ms), duration(wave.timeout_ms))),
+            (
+                "When",
+                when.map_or_else(
+                    || "as soon as the wave before is done".to_owned(),
+                    |(from, to)| span(from, to, &input.zone),
+                ),
+            ),
+            (
+                "Goal",
+                format!(
+                    "{} succeed; more than {} stop the rollout",
+                    wave.goal,
+                    count(wave.failure_budget as usize, "failure")
+                ),
+            ),
+            (
+                "At once",
+                format!("{} down at the same time", count(wave.parallel as usize, "server")),
+            ),
+            (
+                "Watched",
+                format!(
+                    "{} after its last server; gives up waiting after {}",
+                    duration(wave.soak_ms),
+                    duration(wave.timeout_ms)
+                ),
+            ),
             ("Next wave", next.to_owned()),
         ]);
         servers(builder, input, wave);
@@ -36,11 +59,9 @@ fn servers(builder: &mut Builder, input: &PaperInput, wave: &PlannedWave) {
         let builds = host.builds();
         let way: Vec<&str> = builds.iter().map(BuildId::as_str).collect();
         let (start, window, people) = match &host.slot {
-            Some(slot) => (
-                short_moment(slot.starts_at, &input.zone),
-                format!("{} ({})", slot.opening.window, words(&slot.class)),
-                list(&slot.people),
-            ),
+            Some(slot) => {
+                (short_moment(slot.starts_at, &input.zone), window(slot), list(&slot.people))
+            }
             None => ("with its wave".to_owned(), "any time".to_owned(), "–".to_owned()),
         };
         vec![
@@ -58,18 +79,24 @@ fn servers(builder: &mut Builder, input: &PaperInput, wave: &PlannedWave) {
     builder.table(
         &[
             ("starts", 1.15, Form::Plain),
-            ("server", 1.35, Form::Name),
-            ("role, site", 1.2, Form::Plain),
+            ("server", 1.7, Form::Name),
+            ("role, site", 1.25, Form::Plain),
             ("risk", 0.45, Form::Number),
             ("path", 1.0, Form::Plain),
             ("takes, back in", 1.05, Form::Plain),
             ("window", 1.05, Form::Plain),
             ("people", 1.0, Form::Plain),
-            ("why here", 1.7, Form::Faint),
+            ("why here", 1.6, Form::Faint),
         ],
         rows.collect(),
         "The wave has no servers.",
     );
+}
+
+/// The window, with the kind of time where its name does not say it.
+fn window(slot: &refit_plan::Slot) -> String {
+    let (name, class) = (slot.opening.window.as_str(), slot.class.to_string());
+    if name.contains(&class) { words(&name) } else { format!("{name}, {}", words(&class)) }
 }
 
 fn times(host: &PlannedHost) -> String {
@@ -111,12 +138,12 @@ pub(crate) fn people_table(builder: &mut Builder, input: &PaperInput) {
         &[
             ("person", 1.3, Form::Name),
             ("servers", 0.7, Form::Number),
-            ("working hours", 0.9, Form::Number),
-            ("out of hours", 0.9, Form::Number),
-            ("weekend", 0.9, Form::Number),
-            ("first", 1.1, Form::Plain),
-            ("last", 1.1, Form::Plain),
-            ("roles", 2.0, Form::Faint),
+            ("working hours", 0.8, Form::Number),
+            ("out of hours", 0.8, Form::Number),
+            ("weekend", 0.8, Form::Number),
+            ("first", 1.4, Form::Plain),
+            ("last", 1.4, Form::Plain),
+            ("roles", 1.8, Form::Faint),
         ],
         rows.collect(),
         "The plan names nobody: its servers have no slots with people.",
@@ -236,7 +263,11 @@ pub(crate) fn rollback(builder: &mut Builder, input: &PaperInput) {
             runbook.name,
             runbook.rollback.trigger,
             words(&runbook.rollback.method),
-            runbook.rollback.tested.as_ref().map_or_else(|| "not tested yet".to_owned(), |tested| format!("tested: {tested}"))
+            runbook
+                .rollback
+                .tested
+                .as_ref()
+                .map_or_else(|| "not tested yet".to_owned(), |tested| format!("tested: {tested}"))
         )]);
     }
 }

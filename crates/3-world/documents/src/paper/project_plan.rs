@@ -43,9 +43,14 @@ pub fn project_plan(input: &PaperInput) -> Paper {
 fn overview(builder: &mut Builder, input: &PaperInput) {
     let plan = &input.plan;
     let begins = plan.waves.iter().filter_map(|wave| wave.starts_at()).min();
-    let named = |at: Option<jiff::Timestamp>| at.map_or_else(|| "no date".to_owned(), |at| day(at, &input.zone));
-    let people: BTreeSet<&PersonName> =
-        plan.hosts().filter_map(|(_, host)| host.slot.as_ref()).flat_map(|slot| &slot.people).collect();
+    let named = |at: Option<jiff::Timestamp>| {
+        at.map_or_else(|| "no date".to_owned(), |at| day(at, &input.zone))
+    };
+    let people: BTreeSet<&PersonName> = plan
+        .hosts()
+        .filter_map(|(_, host)| host.slot.as_ref())
+        .flat_map(|slot| &slot.people)
+        .collect();
     builder.section("At a glance");
     builder.figures(vec![
         (plan.hosts().count().to_string(), "servers"),
@@ -53,7 +58,7 @@ fn overview(builder: &mut Builder, input: &PaperInput) {
         (people.len().to_string(), "people"),
         (named(begins), "first server"),
         (named(plan.finishes_at()), "last server"),
-        (duration(plan.out_of_hours_ms()), "outside working hours"),
+        (hours(plan.out_of_hours_ms()), "server hours outside working hours"),
     ]);
     let deadline = plan.deadline.map_or_else(|| "none".to_owned(), |at| moment(at, &input.zone));
     let clusters: BTreeSet<&String> =
@@ -62,10 +67,31 @@ fn overview(builder: &mut Builder, input: &PaperInput) {
         ("Goal", format!("{} at build {}", plan.product, plan.target)),
         ("Deadline", deadline),
         ("Clusters", count(clusters.len(), "cluster")),
-        ("Stops by itself", format!("after more than {}, or when a wave's own limit is passed", count(plan.failure_budget as usize, "failure"))),
-        ("Agreement", format!("{} other than the author", count(plan.approvals_needed as usize, "person"))),
-        ("Where it stands", if input.standing.state.is_empty() { "planned".to_owned() } else { input.standing.state.clone() }),
+        (
+            "Stops by itself",
+            format!(
+                "after more than {}, or when a wave's own limit is passed",
+                count(plan.failure_budget as usize, "failure")
+            ),
+        ),
+        (
+            "Agreement",
+            format!("{} other than the author", count(plan.approvals_needed as usize, "person")),
+        ),
+        (
+            "Where it stands",
+            if input.standing.state.is_empty() {
+                "planned".to_owned()
+            } else {
+                input.standing.state.clone()
+            },
+        ),
     ]);
+}
+
+/// Hours, as people count work.
+fn hours(ms: u64) -> String {
+    format!("{} h", ms.div_ceil(3_600_000))
 }
 
 fn calendar(builder: &mut Builder, input: &PaperInput) {
@@ -78,15 +104,26 @@ fn calendar(builder: &mut Builder, input: &PaperInput) {
     builder.text("Dark bars: waves from first to last server, light behind them how long they are watched. Coloured bars: the part of a window that is used, on the window itself; blue in working hours, violet out of hours, brown at weekends. Weekends are shaded.");
     let last = drawings.len();
     for (number, svg) in drawings.into_iter().enumerate() {
-        let caption = if last == 1 { "Waves and windows.".to_owned() } else { format!("Waves and windows, {} of {last}.", number + 1) };
-        builder.drawing(svg, &caption);
+        let caption = if last == 1 {
+            "Waves and windows.".to_owned()
+        } else {
+            format!("Waves and windows, {} of {last}.", number + 1)
+        };
+        builder.wide_drawing(svg, &caption);
     }
-    let classes = [TimeClass::WorkingHours, TimeClass::OutOfHours, TimeClass::Weekend].map(|class| {
-        input.plan.hosts().filter(|(_, host)| host.slot.as_ref().is_some_and(|slot| slot.class == class)).count()
-    });
+    let classes =
+        [TimeClass::WorkingHours, TimeClass::OutOfHours, TimeClass::Weekend].map(|class| {
+            input
+                .plan
+                .hosts()
+                .filter(|(_, host)| host.slot.as_ref().is_some_and(|slot| slot.class == class))
+                .count()
+        });
     builder.text(format!(
         "{} in working hours, {} out of hours, {} at weekends.",
-        count(classes[0], "server"), count(classes[1], "server"), count(classes[2], "server")
+        count(classes[0], "server"),
+        count(classes[1], "server"),
+        count(classes[2], "server")
     ));
 }
 

@@ -71,7 +71,9 @@ pub(crate) fn reasons(builder: &mut Builder, input: &PaperInput) {
         }
     }
     let mut rows: Vec<_> = seen.into_iter().collect();
-    rows.sort_by_key(|(key, (servers, points, _))| (std::cmp::Reverse(*points), std::cmp::Reverse(*servers), *key));
+    rows.sort_by_key(|(key, (servers, points, _))| {
+        (std::cmp::Reverse(*points), std::cmp::Reverse(*servers), *key)
+    });
     let rows = rows.into_iter().map(|((code, mitigation), (servers, points, texts))| {
         let mut said: Vec<&str> = texts.iter().copied().take(3).collect();
         if texts.len() > said.len() {

@@ -35,7 +35,12 @@ pub(crate) fn write(builder: &mut Builder, input: &PaperInput) {
         builder.drawing(svg, "When the rollout is done, over the runs that complete.");
     }
     builder.list(report.halts.iter().take(8).map(|halt| {
-        format!("In {} of the runs it stops in {}: {}.", percent(&halt.chance), halt.wave, cause(halt.cause))
+        format!(
+            "In {} of the runs it stops in {}: {}.",
+            percent(&halt.chance),
+            halt.wave,
+            cause(halt.cause)
+        )
     }));
     let assumed = &report.assumptions;
     builder.text(format!(
@@ -56,7 +61,7 @@ pub(crate) fn write(builder: &mut Builder, input: &PaperInput) {
 fn summary(builder: &mut Builder, input: &PaperInput, report: &RehearsalReport) {
     let by = |at| moment(at, &input.zone);
     builder.figures(vec![
-        (percent(&report.completes), "complete by themselves"),
+        (percent(&report.completes), "complete"),
         (percent(&report.misses_a_window), "miss a window"),
         (report.failures_mean.to_string(), "failures on average"),
         (report.failures_p95.to_string(), "failures, 19 of 20 runs"),
@@ -64,12 +69,16 @@ fn summary(builder: &mut Builder, input: &PaperInput, report: &RehearsalReport) 
     let done = report.finish.map_or_else(
         || "In no run did it come to its end by itself.".to_owned(),
         |finish| {
-            format!("It is done by {} in half of the runs and by {} in 19 of 20.", by(finish.p50), by(finish.p95))
+            format!(
+                "It is done by {} in half of the runs and by {} in 19 of 20.",
+                by(finish.p50),
+                by(finish.p95)
+            )
         },
     );
     let (low, high) = report.completes.between;
     builder.text(format!(
-        "The plan was run {} times under a virtual clock. It completed without anybody having to resume it in {} of the runs (the true chance lies between {low:.1} % and {high:.1} %). {done} On average {} servers are rolled back, {} need a person, and {} are left out. The longest idle time is {} in half of the runs.",
+        "The plan was run {} times under a virtual clock. In {} of the runs it came to its end; in the others a budget, a goal or a time limit stopped it (the true chance lies between {low:.1} % and {high:.1} %). {done} On average {} servers are rolled back, {} need a person, and {} are left out. The longest idle time is {} in half of the runs.",
         report.runs,
         percent(&report.completes),
         report.rolled_back_mean,
@@ -124,14 +133,29 @@ fn histogram(bins: &[Bin], zone: &TimeZone) -> String {
         let (x, y) = (place as f64 * width, HEIGHT - height);
         svg.rect((x + 2.0, y), (width - 4.0, height), "#2f6fb0");
         if bin.runs > 0 {
-            svg.text((x + width / 2.0, y - 5.0), (Anchor::Middle, 13.0), FAINT, &bin.runs.to_string());
+            svg.text(
+                (x + width / 2.0, y - 5.0),
+                (Anchor::Middle, 13.0),
+                FAINT,
+                &bin.runs.to_string(),
+            );
         }
     }
     svg.line((0.0, HEIGHT), (WIDTH, HEIGHT), LINE);
     let ends = bins.first().zip(bins.last());
     if let Some((first, last)) = ends {
-        svg.text((2.0, HEIGHT + 22.0), (Anchor::Start, 15.0), FAINT, &short_moment(first.from, zone));
-        svg.text((WIDTH - 2.0, HEIGHT + 22.0), (Anchor::End, 15.0), FAINT, &short_moment(last.to, zone));
+        svg.text(
+            (2.0, HEIGHT + 22.0),
+            (Anchor::Start, 15.0),
+            FAINT,
+            &short_moment(first.from, zone),
+        );
+        svg.text(
+            (WIDTH - 2.0, HEIGHT + 22.0),
+            (Anchor::End, 15.0),
+            FAINT,
+            &short_moment(last.to, zone),
+        );
     }
     svg.done()
 }

@@ -84,13 +84,18 @@ fn write(input: &PaperInput) -> Result<Vec<u8>, XlsxError> {
     let made = ExcelDateTime::from_timestamp(input.plan.made_at.as_second())?;
     book.set_properties(
         &DocProperties::new()
-            .set_title(format!("{}: {} to {}", input.plan.rollout, input.plan.product, input.plan.target))
+            .set_title(format!(
+                "{}: {} to {}",
+                input.plan.rollout, input.plan.product, input.plan.target
+            ))
             .set_author(input.plan.author.as_str())
             .set_subject(input.hash.to_string())
             .set_comment(format!("times in {}", zone_name(&input.zone)))
             .set_creation_datetime(&made),
     );
-    for (number, sheet) in [servers(input), waves(input), risks(input), people(input)].iter().enumerate() {
+    for (number, sheet) in
+        [servers(input), waves(input), risks(input), people(input)].iter().enumerate()
+    {
         fill(book.add_worksheet(), sheet, number, input)?;
     }
     book.save_to_buffer()
@@ -117,7 +122,9 @@ fn fill(
                 Value::Text(text) if text.is_empty() => page.write_blank(row, column, &top)?,
                 // A string is never a formula, whatever it begins with.
                 Value::Text(text) => page.write_string_with_format(row, column, text, &wrap)?,
-                Value::Number(number) => page.write_number_with_format(row, column, *number, &top)?,
+                Value::Number(number) => {
+                    page.write_number_with_format(row, column, *number, &top)?
+                }
                 Value::Moment(None) => page.write_blank(row, column, &top)?,
                 Value::Moment(Some(at)) => {
                     page.write_datetime_with_format(row, column, local(*at, input)?, &moment)?
@@ -156,11 +163,27 @@ fn local(at: Timestamp, input: &PaperInput) -> Result<ExcelDateTime, XlsxError> 
 
 fn servers(input: &PaperInput) -> Sheet {
     let heads = vec![
-        ("wave", 10.0), ("server", 22.0), ("site", 12.0), ("role", 16.0), ("risk", 6.0),
-        ("criticality", 11.0), ("cluster", 12.0), ("owner", 16.0), ("path", 22.0), ("starts", 16.0),
-        ("ends", 16.0), ("window", 16.0), ("opens", 16.0), ("closes", 16.0), ("kind of time", 13.0),
-        ("people", 24.0), ("half done in, minutes", 10.0), ("19 of 20 done in, minutes", 10.0),
-        ("validation, minutes", 10.0), ("back in, minutes", 10.0), ("why here", 50.0),
+        ("wave", 10.0),
+        ("server", 22.0),
+        ("site", 12.0),
+        ("role", 16.0),
+        ("risk", 6.0),
+        ("criticality", 11.0),
+        ("cluster", 12.0),
+        ("owner", 16.0),
+        ("path", 22.0),
+        ("starts", 16.0),
+        ("ends", 16.0),
+        ("window", 16.0),
+        ("opens", 16.0),
+        ("closes", 16.0),
+        ("kind of time", 13.0),
+        ("people", 24.0),
+        ("half done in, minutes", 10.0),
+        ("19 of 20 done in, minutes", 10.0),
+        ("validation, minutes", 10.0),
+        ("back in, minutes", 10.0),
+        ("why here", 50.0),
     ];
     let rows = input.plan.hosts().map(|(wave, host)| server(input, wave, host)).collect();
     Sheet { name: "servers", heads, rows }
@@ -206,9 +229,16 @@ fn names<'a>(people: impl IntoIterator<Item = &'a PersonName>) -> String {
 
 fn waves(input: &PaperInput) -> Sheet {
     let heads = vec![
-        ("wave", 12.0), ("servers", 9.0), ("starts", 16.0), ("ends", 16.0), ("goal, %", 8.0),
-        ("failures borne", 10.0), ("down at once", 10.0), ("watched, minutes", 11.0),
-        ("waits at most, hours", 11.0), ("next one", 12.0),
+        ("wave", 12.0),
+        ("servers", 9.0),
+        ("starts", 16.0),
+        ("ends", 16.0),
+        ("goal, %", 8.0),
+        ("failures borne", 10.0),
+        ("down at once", 10.0),
+        ("watched, minutes", 11.0),
+        ("waits at most, hours", 11.0),
+        ("next one", 12.0),
     ];
     let rows = input.plan.waves.iter().map(|wave| {
         vec![
@@ -229,9 +259,16 @@ fn waves(input: &PaperInput) -> Sheet {
 
 fn risks(input: &PaperInput) -> Sheet {
     let heads = vec![
-        ("server", 22.0), ("reason", 18.0), ("points", 8.0), ("what was found", 44.0),
-        ("mitigation", 44.0), ("stated risk", 10.0), ("likelihood", 10.0), ("impact", 8.0),
-        ("owner", 16.0), ("state", 11.0),
+        ("server", 22.0),
+        ("reason", 18.0),
+        ("points", 8.0),
+        ("what was found", 44.0),
+        ("mitigation", 44.0),
+        ("stated risk", 10.0),
+        ("likelihood", 10.0),
+        ("impact", 8.0),
+        ("owner", 16.0),
+        ("state", 11.0),
     ];
     let scored = input.plan.hosts().flat_map(|(_, host)| {
         host.reasons.iter().map(|reason| {
@@ -266,8 +303,15 @@ fn risks(input: &PaperInput) -> Sheet {
 
 fn people(input: &PaperInput) -> Sheet {
     let heads = vec![
-        ("person", 20.0), ("server", 22.0), ("wave", 10.0), ("starts", 16.0), ("ends", 16.0),
-        ("kind of time", 13.0), ("window", 16.0), ("site", 12.0), ("role", 16.0),
+        ("person", 20.0),
+        ("server", 22.0),
+        ("wave", 10.0),
+        ("starts", 16.0),
+        ("ends", 16.0),
+        ("kind of time", 13.0),
+        ("window", 16.0),
+        ("site", 12.0),
+        ("role", 16.0),
     ];
     let mut slots: BTreeMap<(&PersonName, Timestamp, &str), Vec<Value>> = BTreeMap::new();
     for (wave, host) in input.plan.hosts() {

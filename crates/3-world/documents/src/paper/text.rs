@@ -9,7 +9,8 @@ pub(crate) const CELL_CHARS_MAX: usize = 400;
 /// One line, without control characters and what turns text around, not endless.
 pub(crate) fn clean(text: &str, chars_max: usize) -> String {
     let harmful = |c: char| {
-        c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        c.is_control()
+            || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
     };
     let plain = |c: char| if harmful(c) { ' ' } else { c };
     let mut short: String = text.chars().map(plain).take(chars_max).collect();

@@ -70,7 +70,11 @@ impl World for DocumentWorld {
         self.template.main.id()
     }
     fn source(&self, id: FileId) -> FileResult<Source> {
-        if id == self.template.main.id() { Ok(self.template.main.clone()) } else { Err(FileError::AccessDenied) }
+        if id == self.template.main.id() {
+            Ok(self.template.main.clone())
+        } else {
+            Err(FileError::AccessDenied)
+        }
     }
     fn file(&self, id: FileId) -> FileResult<Bytes> {
         if id == self.template.data { Ok(self.data.clone()) } else { Err(FileError::AccessDenied) }

@@ -40,7 +40,11 @@ const SITES: [&str; 3] = ["dublin", "cork", "galway"];
 fn host(number: usize) -> PlannedHost {
     let (role, site) = (ROLES[number % 5], SITES[number % 3]);
     let risk = u32::try_from(number * 85 / 180).unwrap();
-    let legs = if number.is_multiple_of(9) { vec![leg("sp1", "sp2")] } else { vec![leg("sp0", "sp1"), leg("sp1", "sp2")] };
+    let legs = if number.is_multiple_of(9) {
+        vec![leg("sp1", "sp2")]
+    } else {
+        vec![leg("sp0", "sp1"), leg("sp1", "sp2")]
+    };
     PlannedHost {
         host: HostName::parse(format!("srv-{role}-{number:03}.{site}.example.net")).unwrap(),
         site: site.parse().unwrap(),
@@ -66,20 +70,41 @@ fn reasons(risk: u32, role: &str) -> Vec<RiskPoint> {
         text,
         mitigation: mitigation.to_owned(),
     };
-    let mut reasons = vec![point("role", risk / 2, format!("role {role}"), "rehearse the runbook on a spare server")];
+    let mut reasons = vec![point(
+        "role",
+        risk / 2,
+        format!("role {role}"),
+        "rehearse the runbook on a spare server",
+    )];
     if risk > 30 {
         let text = format!("last reboot {risk} days ago");
-        reasons.push(point("last-reboot", risk / 4, text, "reboot it before the change and watch its logs"));
+        reasons.push(point(
+            "last-reboot",
+            risk / 4,
+            text,
+            "reboot it before the change and watch its logs",
+        ));
     }
     if risk > 60 {
         let text = "backup is 9 days old".to_owned();
-        reasons.push(point("backup-age", risk / 4, text, "take and verify a backup the evening before"));
+        reasons.push(point(
+            "backup-age",
+            risk / 4,
+            text,
+            "take and verify a backup the evening before",
+        ));
     }
     reasons
 }
 
 /// Slots of a wave from `opens` on: so many hosts at once, one person each, the next night when a window is full.
-fn place(hosts: &mut [PlannedHost], opens: Timestamp, class: TimeClass, at_once: usize, hours: i64) {
+fn place(
+    hosts: &mut [PlannedHost],
+    opens: Timestamp,
+    class: TimeClass,
+    at_once: usize,
+    hours: i64,
+) {
     let per_window = usize::try_from(hours).unwrap() - 1;
     for (place, host) in hosts.iter_mut().enumerate() {
         let round = place / at_once;
@@ -99,7 +124,13 @@ fn place(hosts: &mut [PlannedHost], opens: Timestamp, class: TimeClass, at_once:
 }
 
 fn wave(number: usize, mut hosts: Vec<PlannedHost>, opens: &str, class: TimeClass) -> PlannedWave {
-    place(&mut hosts, opens.parse().unwrap(), class, 5, if class == TimeClass::Weekend { 12 } else { 6 });
+    place(
+        &mut hosts,
+        opens.parse().unwrap(),
+        class,
+        5,
+        if class == TimeClass::Weekend { 12 } else { 6 },
+    );
     PlannedWave {
         name: format!("wave-{number}").parse().unwrap(),
         failure_budget: u32::try_from(hosts.len() / 10).unwrap(),
@@ -173,7 +204,9 @@ pub(crate) fn input() -> PaperInput {
     let note = PackNote {
         title: "Service Pack 2".to_owned(),
         kind: "service-pack".to_owned(),
-        readme: "Read this before installing. Binaries go to a drive other than C where there is one.".to_owned(),
+        readme:
+            "Read this before installing. Binaries go to a drive other than C where there is one."
+                .to_owned(),
         issues: vec![issue],
         terms: vec!["a reboot is always needed".to_owned()],
     };
@@ -188,7 +221,9 @@ pub(crate) fn input() -> PaperInput {
         packs: [(BuildId::parse("sp2").unwrap(), note)].into(),
         runbooks: vec![runbook()],
         risks: (1..=6u8).map(risk).collect(),
-        engineers: (1..=5).map(|n| (person(n), EngineerNote { skills: Vec::new(), hosts_at_once: 2 })).collect(),
+        engineers: (1..=5)
+            .map(|n| (person(n), EngineerNote { skills: Vec::new(), hosts_at_once: 2 }))
+            .collect(),
         parties: vec!["deployer".to_owned(), "application-owner".to_owned()],
         remarks: vec!["180 hosts in 4 waves to build sp2, 1 left out".to_owned()],
         ..PaperInput::of_plan(plan, hash)
@@ -199,7 +234,8 @@ fn risk(number: u8) -> RiskLine {
     RiskLine {
         id: u64::from(number),
         host: "srv-app-004.cork.example.net".parse().unwrap(),
-        text: "The line-of-business application has never been tested with this service pack".to_owned(),
+        text: "The line-of-business application has never been tested with this service pack"
+            .to_owned(),
         likelihood: number.min(5),
         impact: 6 - number.min(5),
         left: number.is_multiple_of(2).then_some((1, 6 - number.min(5))),
@@ -210,7 +246,8 @@ fn risk(number: u8) -> RiskLine {
 }
 
 fn runbook() -> RunbookNote {
-    let step = |phase: &str, id: &str, kind: &str| (phase.to_owned(), id.to_owned(), kind.to_owned());
+    let step =
+        |phase: &str, id: &str, kind: &str| (phase.to_owned(), id.to_owned(), kind.to_owned());
     RunbookNote {
         name: "file-print".to_owned(),
         builds: vec![BuildId::parse("sp2").unwrap()],
@@ -225,10 +262,15 @@ fn runbook() -> RunbookNote {
             step("after", "tests.after", "runs the client tests and compares"),
         ],
         tests: vec!["users reach their home drive".to_owned(), "users can print".to_owned()],
-        unit: vec!["system state".to_owned(), "shares".to_owned(), "printer configuration".to_owned()],
+        unit: vec![
+            "system state".to_owned(),
+            "shares".to_owned(),
+            "printer configuration".to_owned(),
+        ],
         rollback: RollbackNote {
             method: "switch-and-restore".to_owned(),
-            trigger: "client tests fail or the server does not come back within 20 minutes".to_owned(),
+            trigger: "client tests fail or the server does not come back within 20 minutes"
+                .to_owned(),
             deadline_ms: 30 * MINUTE,
             owner: "owner-file-print".parse().unwrap(),
             tested: Some("2026-11-10 on a spare server".to_owned()),
