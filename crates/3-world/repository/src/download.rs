@@ -3,7 +3,7 @@
 use crate::{
     Limits, RepositoryError,
     digests::{Digests, Hasher},
-    transport::{Fault, Incoming, file_path},
+    transport::{Fault, Incoming, file_path, first_byte},
 };
 use reqwest::{
     StatusCode,
@@ -224,10 +224,7 @@ async fn transfer<W: tokio::io::AsyncWrite + Unpin + Rewind>(
 fn check_range(response: &reqwest::Response, start: u64) -> Result<(), Fault> {
     let header = response.headers().get(CONTENT_RANGE);
     let found = header.and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let first = found
-        .strip_prefix("bytes ")
-        .and_then(|range| range.split_once('-'))
-        .and_then(|(first, _)| first.parse::<u64>().ok());
+    let first = first_byte(found);
     if start > 0 && first == Some(start) {
         return Ok(());
     }

@@ -29,5 +29,7 @@ pub use catalog::{CatalogReport, RefusedVendor, RunbookEntry};
 pub use error::RepositoryError;
 pub use limits::{Limits, same_server};
 pub use mirror::{MirrorReport, NamedTarget};
+pub use parse::{Inspected, RoleHolders, inspect};
 pub use repository::{Repository, Source, refresh, refresh_within};
+pub use transport::first_byte;
 pub use trust::TrustStore;

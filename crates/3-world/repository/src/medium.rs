@@ -106,7 +106,9 @@ fn walk(dir: &Path) -> io::Result<(BTreeSet<String>, Vec<String>)> {
                 continue;
             };
             // What operating systems leave on every stick.
-            let clutter = name.starts_with('.') || name == "System Volume Information" || name == "lost+found";
+            let clutter = name.starts_with('.')
+                || name == "System Volume Information"
+                || name == "lost+found";
             if folder.is_empty() && clutter {
                 continue;
             }

@@ -135,16 +135,16 @@ impl Repository {
                 report.kept += 1;
                 continue;
             }
+            // Looked at first: a try would leave an empty beginning of a file.
+            let gone = || wanted.url.to_file_path().is_ok_and(|path| !path.exists());
+            if absent == Absent::Skip && gone() {
+                report.absent += 1;
+                continue;
+            }
             let out = gather.join(place);
             let folder = out.parent().unwrap_or(gather);
             fs::create_dir_all(folder).map_err(RepositoryError::io("create", folder))?;
-            match download::save(self.way(), &wanted, &out).await {
-                Err(RepositoryError::MissingFile { .. }) if absent == Absent::Skip => {
-                    report.absent += 1;
-                    continue;
-                }
-                other => other?,
-            }
+            download::save(self.way(), &wanted, &out).await?;
             report.fetched += 1;
             report.fetched_bytes.0 += wanted.length;
         }

@@ -4,12 +4,15 @@
 //! So signatures are checked over the JSON that came, and the typed view is made of a copy in which an empty SHA-256 stands for none
 //! and the shorthand is written out.
 
-use crate::RepositoryError;
+use crate::{RepositoryError, digests::Digests};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 use std::{collections::HashMap, marker::PhantomData, num::NonZeroU64};
-use tough::schema::{Delegations, Role, RoleKeys, RoleType, Root, Signed};
+use tough::schema::{
+    Delegations, Role, RoleKeys, RoleType, Root, Signed, Snapshot, Targets,
+    Timestamp as TimestampRole,
+};
 
 /// Bins of one shorthand: 2^14, four times as many as the largest public repository has.
 const BIN_BITS_MAX: u64 = 14;
@@ -117,6 +120,106 @@ impl<T: Role> Unverified<T> {
             role: name.to_owned(),
             source: Box::new(error),
         })
+    }
+}
+
+/// What a metadata file says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Inspected {
+    /// `root`, `targets`, `snapshot` or `timestamp`; delegated roles are targets too.
+    pub role: String,
+    /// Its version.
+    pub version: u64,
+    /// Until when it would be believed.
+    pub expires: String,
+    /// How many targets it has, or how many files it names.
+    pub entries: usize,
+    /// Who signs what, as it has it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<RoleHolders>,
+    /// The ids of the keys whose signatures it carries, whether they fit or not.
+    pub signatures: Vec<String>,
+}
+
+/// The keys of a role, as a root or a delegation names them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RoleHolders {
+    /// The role.
+    pub role: String,
+    /// How many of the keys must sign.
+    pub threshold: u64,
+    /// Key ids.
+    pub keys: Vec<String>,
+}
+
+impl std::fmt::Display for RoleHolders {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {} of {}", self.role, self.threshold, self.keys.join(" "))
+    }
+}
+
+/// Reads a metadata file without believing it.
+///
+/// # Errors
+/// [`RepositoryError::Malformed`], [`RepositoryError::Unlawful`].
+pub fn inspect(bytes: &[u8]) -> Result<Inspected, RepositoryError> {
+    let came: Signed<Value> = serde_json::from_slice(bytes)
+        .map_err(|error| RepositoryError::malformed("metadata", error))?;
+    match came.signed.get("_type").and_then(Value::as_str) {
+        Some("root") => {
+            let root = parse::<Root>(bytes)?.role;
+            let mut found = inspected(&root, root.signed.keys.len());
+            found.keys = root
+                .signed
+                .roles
+                .iter()
+                .map(|(role, holders)| RoleHolders {
+                    role: role.to_string(),
+                    threshold: holders.threshold.get(),
+                    keys: holders.keyids.iter().map(hex::encode).collect(),
+                })
+                .collect();
+            found.keys.sort_by(|a, b| a.role.cmp(&b.role));
+            Ok(found)
+        }
+        Some("targets") => {
+            let role = parse::<Targets>(bytes)?.role;
+            for target in role.signed.targets.values() {
+                Digests::of(&target.hashes)?;
+            }
+            let mut found = inspected(&role, role.signed.targets.len());
+            for role in role.signed.delegations.iter().flat_map(|there| &there.roles) {
+                found.keys.push(RoleHolders {
+                    role: role.name.clone(),
+                    threshold: role.threshold.get(),
+                    keys: role.keyids.iter().map(hex::encode).collect(),
+                });
+            }
+            Ok(found)
+        }
+        Some("snapshot") => {
+            let role = parse::<Snapshot>(bytes)?.role;
+            Ok(inspected(&role, role.signed.meta.len()))
+        }
+        Some("timestamp") => {
+            let role = parse::<TimestampRole>(bytes)?.role;
+            Ok(inspected(&role, role.signed.meta.len()))
+        }
+        other => Err(RepositoryError::malformed(
+            "metadata",
+            format!("expected the type of a role, found {other:?}"),
+        )),
+    }
+}
+
+fn inspected<T: Role>(role: &Signed<T>, entries: usize) -> Inspected {
+    Inspected {
+        role: T::TYPE.to_string(),
+        version: role.signed.version().get(),
+        expires: role.signed.expires().to_string(),
+        entries,
+        keys: Vec::new(),
+        signatures: role.signatures.iter().map(|there| hex::encode(&there.keyid)).collect(),
     }
 }
 

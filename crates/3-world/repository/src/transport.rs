@@ -37,6 +37,13 @@ pub(crate) enum Fault {
     Io(#[from] io::Error),
 }
 
+/// The first byte that a `Content-Range` header speaks of.
+#[must_use]
+pub fn first_byte(content_range: &str) -> Option<u64> {
+    let (first, _) = content_range.strip_prefix("bytes ")?.split_once('-')?;
+    first.parse().ok()
+}
+
 /// Fetches one metadata file of at most `max`.
 pub(crate) async fn bring(
     http: &reqwest::Client,

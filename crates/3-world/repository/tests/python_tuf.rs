@@ -26,11 +26,13 @@ const WORD: &str = "packs/acme/1/word.txt";
 /// The interpreter that has python-tuf.
 fn python() -> Option<PathBuf> {
     let named = std::env::var_os("REFIT_PYTHON_TUF").map(PathBuf::from);
-    let made = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../../target/python-tuf/bin/python");
+    let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../target/python-tuf/bin/python");
     let found = named.or_else(|| made.exists().then_some(made));
     if found.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "no REFIT_PYTHON_TUF, and in CI nothing is skipped");
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "no REFIT_PYTHON_TUF, and in CI nothing is skipped"
+        );
         // Captured output of a passed test is not shown: this is.
         let text = b"SKIPPED: python-tuf is not there (./dev test installs it)\n";
         let _ = std::io::Write::write_all(&mut std::io::stderr(), text);
@@ -111,8 +113,7 @@ async fn repository_of_python_tuf_without_consistent_snapshots_is_read_and_mirro
 #[tokio::test]
 async fn delegation_of_python_tuf_is_followed_and_not_beyond_its_paths() {
     let Some((repository, _dir)) = read_here("delegated", true).await else { return };
-    let error =
-        repository.read(&name("packs/other/1/word.txt"), ByteSize(100)).await.unwrap_err();
+    let error = repository.read(&name("packs/other/1/word.txt"), ByteSize(100)).await.unwrap_err();
     assert_eq!(error.code(), "repository.no-such-target");
 }
 
@@ -243,7 +244,9 @@ async fn python_tuf_reads_what_is_made_here_with_delegations_and_after_every_rot
             let _ = repo::sign_staged(&repo, repo::TARGETS, None, &made.ring()).unwrap();
         }
         repo::publish_root(&repo, &[], &made.ring(), DAY, now).unwrap();
-        made.python_reads(&python, &names).await.unwrap_or_else(|error| panic!("{role:?}: {error}"));
+        made.python_reads(&python, &names)
+            .await
+            .unwrap_or_else(|error| panic!("{role:?}: {error}"));
     }
     made.publish("ledger", "1200").await;
     let missing = made.python_reads(&python, &["packs/ledger/1300/record.json"]).await;

@@ -25,8 +25,13 @@ impl Context {
     /// The connection to the server as flags and environment describe it; nothing is sent yet.
     pub(crate) fn api(&self) -> Result<ApiClient, CliError> {
         let server = self.global.server.as_deref().unwrap_or(SERVER_DEFAULT);
-        let authority = self.global.ca.as_deref().map(text).transpose()?;
+        let authority = self.authority()?;
         Ok(ApiClient::new(server, &self.token()?, authority.as_deref())?)
+    }
+
+    /// The authority (PEM) that `--ca` names.
+    pub(crate) fn authority(&self) -> Result<Option<String>, CliError> {
+        self.global.ca.as_deref().map(text).transpose()
     }
 
     fn token(&self) -> Result<String, CliError> {

@@ -3,7 +3,10 @@
 use crate::RepositoryError;
 use refit_names::{ByteSize, Coded, ErrorClass};
 use refit_packs::catalog::PathError;
-use std::{io, path::{Path, PathBuf}};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 /// Faults that are shown; a stick that was pulled out has thousands.
 const SHOWN_MAX: usize = 50;

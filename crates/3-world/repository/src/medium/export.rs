@@ -1,18 +1,14 @@
 //! Writing a medium: the repository's own mirror with a choice of packs, and the list of what is on it.
 
 use super::{
-    MEDIUM_FILE, MEDIUM_FORMAT, Medium, MediumError, MediumFile, MediumPack, check_space,
-    measure, owner, pack_folder, walk,
+    MEDIUM_FILE, MEDIUM_FORMAT, Medium, MediumError, MediumFile, MediumPack, check_space, measure,
+    owner, pack_folder, walk,
 };
 use crate::{Repository, RepositoryError, trust::write_atomically};
 use jiff::Timestamp;
 use refit_names::{BuildId, ByteSize, ProductName};
 use refit_packs::catalog::{Catalog, PackSummary, PathError};
-use std::{
-    collections::BTreeSet,
-    fs,
-    path::Path,
-};
+use std::{collections::BTreeSet, fs, path::Path};
 
 /// Says that a folder is a medium that is not complete.
 const UNFINISHED: &str = "medium.unfinished";

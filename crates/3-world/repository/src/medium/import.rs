@@ -45,6 +45,9 @@ pub struct ImportReport {
 /// [`MediumError::NotAMedium`], [`MediumError::Damaged`] with every fault, and what a refresh refuses: older or expired metadata, too few
 /// signatures.
 pub async fn verify(options: &ImportOptions, now: Timestamp) -> Result<Medium, MediumError> {
+    if options.root.is_none() {
+        drop(TrustStore::open(&options.trust)?);
+    }
     let dir = options.medium.clone();
     let checked = tokio::task::spawn_blocking(move || {
         let medium = read(&dir)?;
@@ -115,19 +118,14 @@ fn read(dir: &Path) -> Result<Medium, MediumError> {
     let none = |why: String| MediumError::NotAMedium { path: dir.to_owned(), why };
     let file = File::open(&path).map_err(|error| none(format!("{MEDIUM_FILE}: {error}")))?;
     let mut text = Vec::new();
-    file.take(LIST_BYTES_MAX + 1)
-        .read_to_end(&mut text)
-        .map_err(MediumError::io("read", &path))?;
+    file.take(LIST_BYTES_MAX + 1).read_to_end(&mut text).map_err(MediumError::io("read", &path))?;
     if text.len() as u64 > LIST_BYTES_MAX {
         return Err(none(format!("{MEDIUM_FILE} is larger than {LIST_BYTES_MAX} bytes")));
     }
     let medium: Medium =
         serde_json::from_slice(&text).map_err(|error| none(format!("{MEDIUM_FILE}: {error}")))?;
     if medium.format != MEDIUM_FORMAT {
-        return Err(none(format!(
-            "format is `{}`, expected `{MEDIUM_FORMAT}`",
-            medium.format
-        )));
+        return Err(none(format!("format is `{}`, expected `{MEDIUM_FORMAT}`", medium.format)));
     }
     Ok(medium)
 }
@@ -156,10 +154,8 @@ fn faults(dir: &Path, medium: &Medium) -> Result<Vec<String>, MediumError> {
         let path = dir.join(name);
         match measure(&path) {
             Err(error) => faults.push(format!("{name}: cannot be read: {error}")),
-            Ok((size, _)) if size != file.size.0 => faults.push(format!(
-                "{name}: is damaged: expected {} bytes, found {size}",
-                file.size.0
-            )),
+            Ok((size, _)) if size != file.size.0 => faults
+                .push(format!("{name}: is damaged: expected {} bytes, found {size}", file.size.0)),
             Ok((_, sha256)) if sha256 != file.sha256 => faults.push(format!(
                 "{name}: is damaged: expected sha256 {}, found {}",
                 file.sha256.to_hex(),

@@ -64,6 +64,8 @@ enum Verb {
     Get(client::GetArgs),
     /// Lists the runbooks that are published
     Runbooks(client::RefreshArgs),
+    /// Shows what a metadata file says of itself, before it is signed or believed
+    Inspect(client::InspectArgs),
 }
 
 /// Runs it.
@@ -87,5 +89,6 @@ pub(crate) async fn run(args: RepoArgs, context: &Context) -> Result<Exit, CliEr
         Verb::Refresh(args) => client::refresh(&args, context).await,
         Verb::Get(args) => client::get(&args, context).await,
         Verb::Runbooks(args) => client::runbooks(&args, context).await,
+        Verb::Inspect(args) => client::inspect(&args, context),
     }
 }

@@ -60,7 +60,9 @@ fn refused(error: MediumError) -> CliError {
         MediumError::Repository(error) => client::refused(error),
         MediumError::Path(error) => CliError { exit: Exit::Blocked, ..CliError::from(error) },
         MediumError::NotEmpty { .. } => CliError { exit: Exit::Blocked, ..CliError::from(error) },
-        MediumError::NotAMedium { .. } => CliError { exit: Exit::NotVerified, ..CliError::from(error) },
+        MediumError::NotAMedium { .. } => {
+            CliError { exit: Exit::NotVerified, ..CliError::from(error) }
+        }
         MediumError::Damaged { path, faults } => CliError::new(
             "medium.damaged",
             Exit::NotVerified,
@@ -76,19 +78,16 @@ pub(super) async fn export(args: &ExportArgs, context: &Context) -> Result<Exit,
         return Err(CliError::usage("nothing to export from: give --repository FOLDER|URL"));
     }
     let selection = match (&args.product, &args.from, &args.to) {
-        (Some(product), Some(from), Some(to)) => Selection::Path {
-            product: product.clone(),
-            from: from.clone(),
-            to: to.clone(),
-        },
+        (Some(product), Some(from), Some(to)) => {
+            Selection::Path { product: product.clone(), from: from.clone(), to: to.clone() }
+        }
         (Some(product), ..) => Selection::Product(product.clone()),
         (None, ..) => Selection::All,
     };
     let opened = args.at.open(context).await?;
     let now = context.ambient.clock.now();
-    let medium = medium::export(&opened.repository, &args.dir, &selection, now)
-        .await
-        .map_err(refused)?;
+    let medium =
+        medium::export(&opened.repository, &args.dir, &selection, now).await.map_err(refused)?;
     context.output.data(&medium, people)?;
     context.output.say(&format!(
         "{} is complete; its metadata are believed until {}",
@@ -114,9 +113,9 @@ fn people(medium: &Medium) -> String {
 pub(super) async fn import(args: &ImportArgs, context: &Context) -> Result<Exit, CliError> {
     let (into, trust) = places(&args.into);
     let root = match &args.root {
-        Some(root) => Some(
-            fs::read(root).map_err(|error| CliError::io("read", root.display(), error))?,
-        ),
+        Some(root) => {
+            Some(fs::read(root).map_err(|error| CliError::io("read", root.display(), error))?)
+        }
         None => None,
     };
     let address = folder_address(&args.dir)?;

@@ -38,7 +38,9 @@ impl RepositoryAt {
         let (base, folder) = address(text)?;
         let root = match (&self.root, &folder) {
             (Some(root), _) => Some(read(root)?),
-            (None, _) if self.trust.as_deref().is_some_and(|dir| TrustStore::open(dir).is_ok()) => None,
+            (None, _) if self.trust.as_deref().is_some_and(|dir| TrustStore::open(dir).is_ok()) => {
+                None
+            }
             (None, Some(folder)) => {
                 let root = folder.join("metadata/1.root.json");
                 context.output.say(&format!(
@@ -48,7 +50,9 @@ impl RepositoryAt {
                 Some(read(&root)?)
             }
             (None, None) => {
-                return Err(CliError::usage("a repository at an address needs --root FILE, or --trust DIR with a root that was pinned"));
+                return Err(CliError::usage(
+                    "a repository at an address needs --root FILE, or --trust DIR with a root that was pinned",
+                ));
             }
         };
         let temporary = match &self.trust {
@@ -65,22 +69,18 @@ impl RepositoryAt {
             None => TrustStore::open(dir),
         };
         let source = source(&base, context)?;
-        let repository = refresh(
-            &trust.map_err(client::refused)?,
-            &source,
-            context.ambient.clock.now(),
-        )
-        .await
-        .map_err(client::refused)?;
+        let repository =
+            refresh(&trust.map_err(client::refused)?, &source, context.ambient.clock.now())
+                .await
+                .map_err(client::refused)?;
         Ok(Opened { repository, _temporary: temporary })
     }
 }
 
 /// The parts of a repository below its address.
 pub(super) fn source(base: &Url, context: &Context) -> Result<Source, CliError> {
-    let part = |name: &str| {
-        base.join(name).map_err(|error| CliError::usage(format!("`{base}`: {error}")))
-    };
+    let part =
+        |name: &str| base.join(name).map_err(|error| CliError::usage(format!("`{base}`: {error}")));
     let (metadata, targets) = (part("metadata/")?, part("targets/")?);
     let http = client::http(&metadata, &targets, context)?;
     Ok(Source { metadata, targets, http })
@@ -88,8 +88,8 @@ pub(super) fn source(base: &Url, context: &Context) -> Result<Source, CliError> 
 
 /// The address of a folder.
 pub(super) fn folder_address(path: &Path) -> Result<Url, CliError> {
-    let whole = fs::canonicalize(path)
-        .map_err(|error| CliError::io("find", path.display(), error))?;
+    let whole =
+        fs::canonicalize(path).map_err(|error| CliError::io("find", path.display(), error))?;
     Url::from_directory_path(&whole)
         .map_err(|()| CliError::usage(format!("`{}` has no address", whole.display())))
 }
@@ -100,9 +100,9 @@ fn address(text: &str) -> Result<(Url, Option<PathBuf>), CliError> {
         Ok(url) if matches!(url.scheme(), "http" | "https") => Ok((with_slash(url), None)),
         Ok(url) if url.scheme() == "file" => {
             let url = with_slash(url);
-            let path = url
-                .to_file_path()
-                .map_err(|()| CliError::usage(format!("`{text}` names no folder of this machine")))?;
+            let path = url.to_file_path().map_err(|()| {
+                CliError::usage(format!("`{text}` names no folder of this machine"))
+            })?;
             Ok((url, Some(path)))
         }
         _ => {

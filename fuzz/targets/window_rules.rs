@@ -1,0 +1,22 @@
+//! Windows as they come over the wire, and their next openings.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    if let Ok(windows) = serde_json::from_slice::<Vec<refit_calendar::Window>>(data) {
+        open(windows);
+    }
+});
+
+fn open(windows: Vec<refit_calendar::Window>) {
+    let names: Vec<_> = windows.iter().map(|window| window.name.clone()).take(4).collect();
+    let Ok(calendar) = refit_calendar::Calendar::new(windows, Vec::new()) else { return };
+    let from: jiff::Timestamp = "2026-03-29T00:30:00Z".parse().expect("a moment");
+    let until = from + jiff::SignedDuration::from_hours(24 * 40);
+    for name in names {
+        for opening in calendar.openings_unfrozen(&name, from, until).unwrap_or_default() {
+            assert!(opening.opens_at < opening.closes_at);
+        }
+    }
+}
