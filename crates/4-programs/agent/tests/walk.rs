@@ -27,6 +27,24 @@ const DEADLINE: Duration = Duration::from_secs(90);
 /// How long each of the killed agents lives: from hardly started to in the middle of a leg.
 const LIVES_MS: [u64; 8] = [40, 90, 140, 60, 220, 110, 300, 170];
 
+/// A plain service that holds still in the middle of a leg while the file `hold` is there.
+const RUNBOOK: &str = r#"format: refit.runbook/1
+name: clock
+version: 1
+steps:
+  - { id: stage, phase: stage, do: { install.stage: {} } }
+  - { id: build, phase: before, do: { check.build: {} } }
+  - { id: stop, phase: protect, do: { service.stop: {} } }
+  - { id: backup, phase: protect, do: { backup.take: {} } }
+  - { id: backup-verified, phase: protect, do: { backup.verify: {} } }
+  - id: held
+    phase: protect
+    do: { script.run: { run: [sh, -c, "touch $REFIT_ROOT/held; while [ -e $REFIT_ROOT/hold ]; do sleep 0.02; done"], repeatable: true } }
+  - { id: switch, phase: install, do: { install.switch: {} } }
+  - { id: start, phase: after, do: { service.start: {} } }
+rollback: { method: switch-and-restore, trigger: a mandatory step fails, deadline_ms: 300000, owner: operations }
+"#;
+
 struct Walk {
     dir: TempDir,
     server: Option<ServerHandle>,
@@ -83,13 +101,17 @@ async fn repository(dir: &Path) {
             &source.join("payload/lib/words"),
             &format!("{to}\n{}", "the same words in every build\n".repeat(20_000)),
         );
+        write(&source.join("payload/share/docs/page"), "how to read it");
+        write(&source.join("payload/share/samples/one"), "to practise with");
         write(&source.join("web/index.html"), to);
         write(&source.join("README.md"), "what is new");
+        write(&source.join("runbook.yaml"), RUNBOOK);
         write(
             &source.join("pack.yaml"),
             &format!(
                 "format: refit.pack/1\nproduct: clock\nfrom: [{from}]\nto: {to}\nkind: service-pack\ntitle: Clock {to}\n\
-             readme: README.md\npayload: payload\nweb: web\nunit:\n  data: [data]\n"
+             readme: README.md\npayload: payload\nweb: web\nrunbook: runbook.yaml\nunit:\n  data: [data]\n\
+             parts:\n  docs: {{title: Manual, paths: [share/docs]}}\n  samples: {{title: Samples, default: false, paths: [share/samples]}}\n"
             ),
         );
         let built = refit_forge::pack::build(&source).unwrap();
@@ -283,8 +305,16 @@ async fn agreed(walk: &Walk, lead: &ApiClient) -> Decision {
         waves: WaveShape { soak_ms: 1, ..WaveShape::default() },
         failure_budget: 1,
         approvals_needed: 1,
-        demands: Default::default(),
+        demands: PlanDemands {
+            parts: BTreeSet::from(["samples".parse().unwrap()]),
+            without_parts: BTreeSet::from(["docs".parse().unwrap()]),
+            ..PlanDemands::default()
+        },
     };
+    let mut other = new.clone();
+    other.demands.parts = BTreeSet::from(["games".parse().unwrap()]);
+    let refused = planner.create_rollout(&other).await.unwrap_err().to_string();
+    assert!(refused.contains("`docs`, `samples`") && refused.contains("`games`"), "{refused}");
     planner.create_rollout(&new).await.unwrap();
     let plan = planner.make_plan(&name()).await.unwrap();
     let decision = Decision { plan: plan.hash, remark: String::new() };
@@ -309,6 +339,23 @@ async fn deploy(walk: &Walk, lead: &ApiClient, decision: &Decision) {
         })
     };
     until(walk, lead, "begun", begun).await;
+}
+
+/// Of the optional parts only the one that was picked is there, and the host says so.
+async fn assert_parts(walk: &Walk, lead: &ApiClient) {
+    let share = walk.root().join("current/share");
+    assert!(share.join("samples/one").is_file() && !share.join("docs").exists());
+    let deadline = Instant::now() + DEADLINE;
+    let wanted = BTreeSet::from(["samples".parse().unwrap()]);
+    loop {
+        let hosts = lead.hosts().await.unwrap();
+        let product = "clock".parse().unwrap();
+        if hosts[0].record.product(&product).is_some_and(|seen| seen.parts == wanted) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "the host never told its parts\n{}", walk.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// The host runs exactly the build that it reported, and proves what it did.
@@ -366,5 +413,76 @@ async fn agent_that_is_killed_again_and_again_and_loses_its_server_ends_whole() 
         view.waves.iter().flat_map(|wave| &wave.hosts).all(|host| over(&host.state))
     })
     .await;
+    assert_whole(&walk, &view);
+}
+
+/// The author takes the second pack back, and the server looks.
+async fn withdraw(walk: &Walk, planner: &ApiClient) {
+    let dir = walk.dir.path();
+    let keys = refit_forge::key::Keyring::open(&dir.join("keys"), None).unwrap();
+    let (product, build) = ("clock".parse().unwrap(), "1200".parse().unwrap());
+    let what = refit_forge::repo::Withdrawal::own(product, build, "loses an hour".to_owned());
+    let (life, now) = (jiff::SignedDuration::from_hours(24), jiff::Timestamp::now());
+    let _ = refit_forge::repo::withdraw(&dir.join("repo"), &keys, &what, life, now).unwrap();
+    planner.refresh_repository().await.unwrap();
+}
+
+const WITHDRAWN: &str = "pack of product `clock` to build `1200` was withdrawn: loses an hour";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prepared_host_stands_by_when_a_pack_of_its_order_is_withdrawn() {
+    let mut walk = Walk::open().await;
+    let rights = [Right::Preparer, Right::Authoriser, Right::Configurer, Right::Deployer];
+    let lead = walk.person("lead", &rights).await;
+    walk.enrol().await;
+    walk.start_agent();
+    let decision = agreed(&walk, &lead).await;
+    until(&walk, &lead, "prepared", |view| view.state == RolloutState::Prepared).await;
+    let active = walk.dir.path().join("state/orders/active.json");
+    assert!(active.exists());
+    let planner = walk.person("second", &[Right::Planner]).await;
+    withdraw(&walk, &planner).await;
+    let deadline = Instant::now() + DEADLINE;
+    while active.exists() {
+        assert!(Instant::now() < deadline, "the order is still held\n{}", walk.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let refused = lead.authorise(&name(), &decision).await.unwrap_err();
+    assert!(refused.to_string().contains(WITHDRAWN), "{refused}");
+    assert_eq!(fs::read_link(walk.root().join("current")).unwrap(), Path::new("releases/1000"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn second_leg_does_not_begin_when_its_pack_is_withdrawn_during_the_first() {
+    let mut walk = Walk::open().await;
+    let rights = [Right::Preparer, Right::Authoriser, Right::Configurer, Right::Deployer];
+    let lead = walk.person("lead", &rights).await;
+    walk.enrol().await;
+    walk.start_agent();
+    let decision = agreed(&walk, &lead).await;
+    until(&walk, &lead, "prepared", |view| view.state == RolloutState::Prepared).await;
+    write(&walk.root().join("hold"), "");
+    deploy(&walk, &lead, &decision).await;
+    let deadline = Instant::now() + DEADLINE;
+    while !walk.root().join("held").exists() {
+        assert!(Instant::now() < deadline, "the first leg does not run\n{}", walk.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let planner = walk.person("second", &[Right::Planner]).await;
+    withdraw(&walk, &planner).await;
+    let halted = |view: &RolloutView| {
+        matches!(&view.state, RolloutState::Halted { because, .. } if because == WITHDRAWN)
+    };
+    until(&walk, &lead, "halted", halted).await;
+    fs::remove_file(walk.root().join("hold")).unwrap();
+    let over = |view: &RolloutView| {
+        let mut hosts = view.waves.iter().flat_map(|wave| &wave.hosts);
+        hosts.all(|host| matches!(host.state, HostState::RolledBack { .. }))
+    };
+    let view = until(&walk, &lead, "over", over).await;
+    let host = view.waves.iter().flat_map(|wave| &wave.hosts).next().unwrap();
+    let HostState::RolledBack { build, cause } = &host.state else { panic!("{host:#?}") };
+    assert_eq!(build.as_str(), "1100", "the first leg is whole");
+    assert!(cause.contains("order.pack-withdrawn") && cause.contains(WITHDRAWN), "{cause}");
     assert_whole(&walk, &view);
 }

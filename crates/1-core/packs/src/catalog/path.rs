@@ -5,6 +5,9 @@ use super::{Catalog, PackSummary, PathError};
 use refit_names::{BuildId, ProductName};
 use std::collections::BTreeMap;
 
+/// Floors below floors that are looked behind for the cause.
+const FLOORS_MAX: u32 = 8;
+
 /// A build that can be reached, with the packs on the best way.
 pub type ReachablePath<'a> = (BuildId, Vec<&'a PackSummary>);
 
@@ -56,7 +59,7 @@ impl Catalog {
                 let remarks = remarks(&graph, from, to, &chain);
                 Ok(Route { packs: chain.packs, remarks })
             }
-            Some(chain) => Err(in_the_way(&graph, product, from, to, &chain, &chains)),
+            Some(chain) => Err(in_the_way(&graph, product, (from, to, FLOORS_MAX), &chain, &chains)),
             None => Err(no_edge(&graph, product, from, to, &chains)),
         }
     }
@@ -134,8 +137,7 @@ fn remarks(graph: &Graph<'_>, from: &BuildId, to: &BuildId, chain: &Chain<'_>) -
 fn in_the_way(
     graph: &Graph<'_>,
     product: &ProductName,
-    from: &BuildId,
-    to: &BuildId,
+    (from, to, depth): (&BuildId, &BuildId, u32),
     chain: &Chain<'_>,
     others: &BTreeMap<&BuildId, Chain<'_>>,
 ) -> PathError {
@@ -156,6 +158,11 @@ fn in_the_way(
                 PathError::Blocked { product, build, to: pack_to, reason, advice }
             }
             Obstacle::BelowFloor { floor } => {
+                // What keeps the host from its floor is the cause; the floor alone would hide it.
+                let to_floor = others.get_key_value(&floor).filter(|_| depth > 0);
+                if let Some((at, chain)) = to_floor.filter(|(_, chain)| chain.cost.obstacles > 0) {
+                    return in_the_way(graph, &product, (from, at, depth - 1), chain, others);
+                }
                 let build = build.clone();
                 PathError::Floor { product, build, to: pack_to, floor, advice }
             }

@@ -132,9 +132,14 @@ fn a_floor_is_passed_on_the_way_or_named() {
         route.remarks,
         ["the direct pack 1000 → 1400 is not taken: build 1200 must be passed first"]
     );
-    // The floor itself cannot be reached any more.
+    // The floor itself cannot be reached any more: that is the cause.
     packs[1].withdrawn = Some("bad".to_owned());
     packs[3].withdrawn = Some("bad".to_owned());
+    let refused = steps(&self::catalog(packs.clone()), "1000", "1400").unwrap_err();
+    assert_eq!(refused.code(), "path.withdrawn");
+    assert!(refused.to_string().contains("to build `1200` was withdrawn: bad"), "{refused}");
+    packs.remove(3);
+    packs.remove(1);
     let refused = steps(&self::catalog(packs), "1000", "1400").unwrap_err();
     assert_eq!(refused.code(), "path.below-floor");
     assert_eq!(
