@@ -5,25 +5,23 @@ use crate::Window;
 /// When the window opens and for how long, as people say it; a rule that has no short form stands as it is.
 #[must_use]
 pub fn in_words(window: &Window) -> String {
-    let time = window.starts.strftime("%H:%M");
+    let time = window.starts.strftime("%H:%M").to_string();
     let days = window.rule.as_deref().map_or_else(
         || format!("once on {} at {time}", window.starts.date()),
-        |rule| {
-            repeats(rule, window)
-                .map_or_else(|| rule.to_owned(), |days| format!("{days} at {time}"))
-        },
+        |rule| repeats(rule, window, &time).unwrap_or_else(|| format!("{rule} at {time}")),
     );
     let mut text = format!("{days} for {}", length(window.minutes));
-    if !window.except.is_empty() {
-        text.push_str(&format!(", but on {} days", window.except.len()));
+    let (less, more) = (window.except.len(), window.extra.len());
+    if less > 0 {
+        text.push_str(&format!(", but on {less} {}", if less == 1 { "day" } else { "days" }));
     }
-    if !window.extra.is_empty() {
-        text.push_str(&format!(", and {} times more", window.extra.len()));
+    if more > 0 {
+        text.push_str(&format!(", and {more} {} more", if more == 1 { "time" } else { "times" }));
     }
     text
 }
 
-fn repeats(rule: &str, window: &Window) -> Option<String> {
+fn repeats(rule: &str, window: &Window, time: &str) -> Option<String> {
     let (mut frequency, mut every, mut days, mut end) = (None, 1, None, String::new());
     for part in rule.split(';').filter(|part| !part.is_empty()) {
         match part.split_once('=')? {
@@ -36,8 +34,9 @@ fn repeats(rule: &str, window: &Window) -> Option<String> {
             _ => return None,
         }
     }
-    let each = |unit: &str| {
-        if every == 1 { format!("every {unit}") } else { format!("every {every} {unit}s") }
+    let each = |unit: &str| match every {
+        1 => format!("every {unit}"),
+        _ => format!("every {every} {unit}s"),
     };
     let text = match (frequency?, days) {
         ("DAILY", None) => each("day"),
@@ -49,7 +48,7 @@ fn repeats(rule: &str, window: &Window) -> Option<String> {
         ("YEARLY", None) => format!("{} on {}", each("year"), window.starts.strftime("%-d %B")),
         _ => return None,
     };
-    Some(format!("{text}{end}"))
+    Some(format!("{text} at {time}{end}"))
 }
 
 fn name_of(day: jiff::civil::Weekday) -> &'static str {

@@ -243,3 +243,23 @@ fn rules_that_libraries_forgive_are_refused() {
         assert!(said.contains(says), "{rule}: {said}");
     }
 }
+
+#[test]
+fn rules_are_told_in_words() {
+    for (rule, says) in [
+        (None, "once on 2026-01-03 at 22:00 for 6 h"),
+        (Some("FREQ=WEEKLY;BYDAY=SA,SU"), "every Saturday, Sunday at 22:00 for 6 h"),
+        (
+            Some("FREQ=MONTHLY;BYDAY=-1FR;COUNT=3"),
+            "every month on the last Friday at 22:00, 3 times for 6 h",
+        ),
+        (Some("FREQ=WEEKLY;INTERVAL=2"), "every 2 weeks on Saturday at 22:00 for 6 h"),
+        (
+            Some("FREQ=YEARLY;BYWEEKNO=20;BYDAY=MO"),
+            "FREQ=YEARLY;BYWEEKNO=20;BYDAY=MO at 22:00 for 6 h",
+        ),
+    ] {
+        let window = window("w", "UTC", "2026-01-03T22:00:00", rule, 360);
+        assert_eq!(refit_calendar::in_words(&window), says);
+    }
+}

@@ -323,3 +323,46 @@ fn one_walk_by_commands_ends_with_6_when_a_host_came_back() {
     }
     world.ends("planner", &["rollout", "status", "autumn"], 3);
 }
+
+/// A moment so many seconds from now, as `--starts` in UTC takes it.
+fn soon(seconds: i64) -> String {
+    let at = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(seconds);
+    at.strftime("%Y-%m-%dT%H:%M:%S").to_string()
+}
+
+#[test]
+fn host_waits_for_its_window_and_a_freeze_halts_what_has_not_begun() {
+    let mut world = World::new();
+    world.add_user("all", &["planner", "preparer", "configurer", "deployer"]);
+    world.add_user("owner", &["approver", "authoriser"]);
+    world.add_host("web-1");
+    world.until("its service runs", |world| {
+        world.ends("all", &["fleet", "list", "--json"], 0).contains("\"services\": \"running\"")
+    });
+    let create = ["rollout", "create", "spring", "--product", "ledger", "--target", "1100"];
+    world.ends("all", &[&create[..], &["--soak", "100ms"]].concat(), 0);
+    // Long enough to agree and prepare in, on a slow machine too.
+    let add = ["window", "add", "soon", "--zone", "UTC", "--for", "10m", "--class", "out-of-hours"];
+    world.ends("all", &[&add[..], &["--starts", &soon(15)]].concat(), 0);
+    world.ends("all", &["window", "check", "soon"], 7);
+    world.ends("all", &["fleet", "set", "web-1", "windows=soon"], 0);
+    let plan = world.ends("all", &["rollout", "plan", "spring", "--json"], 0);
+    let plan: Value = serde_json::from_str(&plan).unwrap();
+    let hash = plan["hash"].as_str().unwrap();
+    world.ends("owner", &["rollout", "agree", "spring", "--plan", hash], 0);
+    world.ends("all", &["rollout", "prepare", "spring", "--wait", "--timeout", "60s"], 0);
+    world.ends("owner", &["rollout", "authorise", "spring", "--plan", hash], 0);
+    world.ends("all", &["rollout", "configure", "spring"], 0);
+    let freeze = ["window", "freeze", "add", "audit", "--reason", "audit", "--from", &soon(-5)];
+    world.ends("all", &[&freeze[..], &["--until", &soon(3600)]].concat(), 0);
+    world.ends("all", &["rollout", "deploy", "spring"], 0);
+    let status = |world: &World| world.ends("all", &["rollout", "status", "spring"], 0);
+    world.until("the freeze halts it when the window opens", |world| {
+        status(world).contains("halted in wave 1: freeze `audit`")
+    });
+    world.ends("all", &["window", "check", "soon"], 7);
+    world.ends("all", &["window", "freeze", "remove", "audit", "--yes"], 0);
+    world.ends("all", &["window", "check", "soon"], 0);
+    world.ends("all", &["rollout", "resume", "spring", "--reason", "the audit is over"], 0);
+    world.until("the host is done", |world| status(world).contains("succeeded at build 1100"));
+}

@@ -75,7 +75,8 @@ pub(crate) async fn openings(
     query: &OpeningsQuery,
 ) -> Answer<OpeningsView> {
     let calendar = load(app).await?;
-    let (at, count) = (query.at.unwrap_or_else(|| app.now()), query.count.unwrap_or(OPENINGS_DEFAULT));
+    let (at, count) =
+        (query.at.unwrap_or_else(|| app.now()), query.count.unwrap_or(OPENINGS_DEFAULT));
     if !(1..=OPENINGS_MAX).contains(&count) {
         let (expected, found) = (format!("1 to {OPENINGS_MAX}"), count.to_string());
         return Err(Refusal::OutOfRange { field: "count", expected, found }.into());
@@ -84,7 +85,8 @@ pub(crate) async fn openings(
     let (open, next) = around(&calendar, name, at, count, counts)?;
     let (unfrozen, _) = around(&calendar, name, at, 1, |_| false)?;
     let holds = |freeze: &&Freeze| freeze.from <= at && at < freeze.until && counts(freeze);
-    let frozen_by = unfrozen.filter(|_| open.is_none()).and_then(|_| calendar.freezes().iter().find(holds));
+    let frozen_by =
+        unfrozen.filter(|_| open.is_none()).and_then(|_| calendar.freezes().iter().find(holds));
     let zone = calendar.window(name).map(|window| window.zone.clone()).unwrap_or_default();
     let frozen_by = frozen_by.cloned();
     Ok(OpeningsView { window: name.clone(), zone, at, open, next, frozen_by })
@@ -124,11 +126,7 @@ fn around(
 }
 
 /// Keeps windows: all of them, or none.
-pub(crate) async fn put(
-    app: &App,
-    person: &PersonName,
-    put: WindowsPut,
-) -> Answer<WindowsChanged> {
+pub(crate) async fn put(app: &App, person: &PersonName, put: WindowsPut) -> Answer<WindowsChanged> {
     let keep = if put.dry_run { Keep::Try } else { Keep::Yes };
     let now = app.now();
     let done = app.store.change_calendar(keep, |records| judge_put(records, put, now)).await?;
@@ -176,9 +174,11 @@ fn never_again(calendar: &Calendar, window: &Window, now: Timestamp) -> Option<C
 /// Removes a window that nothing refers to.
 pub(crate) async fn remove(app: &App, person: &PersonName, name: &WindowName) -> Answer<Removed> {
     let hosts = app.store.said_hosts().await?;
-    let hosts = hosts.iter().filter(|host| host.windows.contains(name)).map(|host| host.name.to_string());
+    let hosts =
+        hosts.iter().filter(|host| host.windows.contains(name)).map(|host| host.name.to_string());
     let people = app.store.engineers().await?;
-    let people = people.iter().filter(|one| one.available.contains(name)).map(|one| one.name.to_string());
+    let people =
+        people.iter().filter(|one| one.available.contains(name)).map(|one| one.name.to_string());
     let mut users: Vec<String> = hosts.chain(people).collect();
     if !users.is_empty() {
         let count = users.len();

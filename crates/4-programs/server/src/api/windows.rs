@@ -77,7 +77,8 @@ pub(super) async fn feed(
     known: Option<Extension<FeedView>>,
     Asked(query): Asked<SecretQuery>,
 ) -> Answer<impl IntoResponse> {
-    let of = known.map_or(FeedQuery { person: query.person, rollout: query.rollout }, |view| view.0.of);
+    let of =
+        known.map_or(FeedQuery { person: query.person, rollout: query.rollout }, |view| view.0.of);
     let text = calendar::feed(&app, &of).await?;
     Ok(([(header::CONTENT_TYPE, "text/calendar; charset=utf-8")], text))
 }

@@ -96,7 +96,8 @@ async fn hosts(app: &App, of: &FeedQuery) -> Answer<Vec<Event>> {
     }
     let mut events = Vec::new();
     for row in app.store.rollouts::<Campaign>().await? {
-        let wanted = of.rollout.as_ref().map_or_else(|| row.body.is_open(), |name| *name == row.name);
+        let wanted =
+            of.rollout.as_ref().map_or_else(|| row.body.is_open(), |name| *name == row.name);
         let Some(hash) = row.body.rollout.plan().filter(|_| wanted) else { continue };
         let plan = app.store.plan(&hash).await?.plan;
         for (_, host) in plan.hosts() {
@@ -107,12 +108,7 @@ async fn hosts(app: &App, of: &FeedQuery) -> Answer<Vec<Event>> {
     Ok(events)
 }
 
-fn event(
-    plan: &Plan,
-    host: &PlannedHost,
-    of: &FeedQuery,
-    calendar: &Calendar,
-) -> Option<Event> {
+fn event(plan: &Plan, host: &PlannedHost, of: &FeedQuery, calendar: &Calendar) -> Option<Event> {
     let slot = host.slot.as_ref()?;
     if of.person.as_ref().is_some_and(|person| !slot.people.contains(person)) {
         return None;

@@ -3,7 +3,9 @@
 mod access;
 mod agent;
 mod doors;
+mod hostile;
 mod receiver;
 mod stage;
 mod updates;
 mod walk;
+mod windows;
