@@ -132,6 +132,11 @@ pub enum Database {
         /// The parameter that holds its connection string (`postgresql://…`).
         url: ParameterName,
     },
+    /// A MariaDB or MySQL database, near or far.
+    Mariadb {
+        /// The parameter that holds its connection string (`mysql://…`).
+        url: ParameterName,
+    },
 }
 
 /// How long a host is expected to be busy.

@@ -23,12 +23,22 @@ pub enum BackupError {
         path: PathBuf,
     },
     /// A program is not installed.
-    #[error(
-        "program `{tool}` was not found in PATH, it is needed to save and restore PostgreSQL databases"
-    )]
+    #[error("program `{tool}` was not found in PATH, it is needed to save and restore databases")]
     ToolMissing {
         /// Which.
         tool: String,
+    },
+    /// A connection string is not one.
+    #[error(
+        "the connection string of database `{database}` is not one: expected {expected}, found {found}"
+    )]
+    Login {
+        /// Of which database.
+        database: String,
+        /// Its form.
+        expected: &'static str,
+        /// What is wrong with it; never the string itself.
+        found: String,
     },
     /// A program failed.
     #[error("`{tool}` for database `{database}` ended with {status}: {stderr}")]
@@ -117,6 +127,7 @@ impl Coded for BackupError {
         match self {
             Self::Io { .. } | Self::Name { .. } | Self::Sqlite { .. } => "backup.failed",
             Self::ToolMissing { .. } => "backup.tool-missing",
+            Self::Login { .. } => "backup.bad-login",
             Self::Tool { .. } | Self::TimedOut { .. } => "backup.database-tool-failed",
             Self::Damaged { .. } | Self::Manifest { .. } => "backup.damaged",
             Self::NotSealed { .. } => "backup.not-sealed",

@@ -76,6 +76,26 @@ fn pour(
     }
 }
 
+/// Writes what a program produces into `copy`, durable, counted and hashed on the way.
+pub(crate) fn pour_into(
+    stream: &mut dyn Read,
+    copy: &Path,
+) -> Result<(ByteSize, Digest), BackupError> {
+    let mut file = File::create_new(copy).map_err(BackupError::io("create", copy))?;
+    let (mut hash, mut size, mut buffer) = (Sha256::new(), 0, vec![0; BUFFER_BYTES]);
+    loop {
+        let count = stream.read(&mut buffer).map_err(BackupError::io("read the dump for", copy))?;
+        if count == 0 {
+            break;
+        }
+        hash.update(&buffer[..count]);
+        size += count as u64;
+        file.write_all(&buffer[..count]).map_err(BackupError::io("write", copy))?;
+    }
+    file.sync_all().map_err(BackupError::io("write to disk", copy))?;
+    Ok((ByteSize(size), Digest::from_bytes(hash.finalize().into())))
+}
+
 /// Makes the names in a folder survive a power loss.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! Files and databases of one product at one moment: one unit that is taken, read back and restored whole.
 //!
-//! Here: the folder of a backup, its manifest, SQLite and PostgreSQL, restore.
+//! Here: the folder of a backup, its manifest, SQLite, PostgreSQL and MariaDB, restore.
 //! Deliberately not here: stopping services, deciding when to restore (`host`), old release trees (they stay beside the new one).
 //! Called by: host.
 //!
@@ -20,6 +20,7 @@
 mod error;
 mod files;
 mod manifest;
+mod mariadb;
 mod postgres;
 mod prove;
 mod restore;
@@ -33,6 +34,7 @@ mod verify;
 pub use error::BackupError;
 pub use files::{clone_or_copy, sync_folder, tree_digest};
 pub use manifest::{Identity, MANIFEST_FORMAT, Manifest, SavedDatabase, SavedNode, SavedPath};
+pub use mariadb::TOOLS as MARIADB_TOOLS;
 pub use postgres::TOOLS as POSTGRES_TOOLS;
 pub use prove::{Proof, prove};
 pub use restore::{Restored, restore};
@@ -84,4 +86,6 @@ pub enum DatabasePlace {
     Sqlite(TreePath),
     /// A connection string.
     Postgres(String),
+    /// A connection string, `mysql://…`.
+    Mariadb(String),
 }

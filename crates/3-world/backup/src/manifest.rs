@@ -117,6 +117,13 @@ pub enum SavedDatabase {
         /// SHA-256, computed while the dump was produced.
         digest: Digest,
     },
+    /// A dump in SQL in `databases/NAME.sql`.
+    Mariadb {
+        /// Bytes, counted while the dump was produced.
+        size: ByteSize,
+        /// SHA-256, computed while the dump was produced.
+        digest: Digest,
+    },
     /// There was none.
     Absent {
         /// The place where it would be.
@@ -136,7 +143,9 @@ impl Manifest {
         let databases: u64 = (self.databases.values())
             .map(|database| match database {
                 SavedDatabase::Sqlite { file: saved, .. } => file(&saved.node),
-                SavedDatabase::Postgres { size, .. } => size.0,
+                SavedDatabase::Postgres { size, .. } | SavedDatabase::Mariadb { size, .. } => {
+                    size.0
+                }
                 SavedDatabase::Absent { .. } => 0,
             })
             .sum();

@@ -3,23 +3,19 @@
 use crate::{
     UnitPlace,
     error::BackupError,
+    files::pour_into,
     manifest::SavedDatabase,
     tool::{Tool, find_tool},
 };
-use refit_names::{ByteSize, Digest};
-use sha2::{Digest as _, Sha256};
 use std::{
     fs::{self, File},
-    io::{Read, Write},
+    io::Write,
     path::Path,
     process::Command,
 };
 
 /// Programs that saving and restoring needs, of a version not older than the server.
 pub const TOOLS: [&str; 3] = ["pg_dump", "pg_restore", "psql"];
-
-/// Large enough that the pipe never waits for the disk's small writes.
-const BUFFER_BYTES: usize = 256 << 10;
 
 /// Takes away all that the database has of its own, so that what a failed migration made goes too; what extensions
 /// own stays, and so does the database itself with its rights. Runs in the transaction of the restore.
@@ -82,7 +78,7 @@ fn split_password(url: &str) -> (String, Option<String>) {
     }
 }
 
-fn percent_decoded(text: &str) -> String {
+pub(crate) fn percent_decoded(text: &str) -> String {
     let bytes = text.as_bytes();
     let (mut plain, mut at) = (Vec::with_capacity(bytes.len()), 0);
     while at < bytes.len() {
@@ -126,7 +122,7 @@ pub(crate) fn save(
     let mut command = tool.command()?;
     command.args(["--format=custom", "--compress=0", "--no-password"]);
     connect(&mut command, url, place);
-    let (size, digest) = tool.run(&mut command, |stream| pour(stream, copy))?;
+    let (size, digest) = tool.run(&mut command, |stream| pour_into(stream, copy))?;
     let (found_size, found) = crate::files::measure(copy)?;
     if found_size != size || found != digest {
         let expected = format!("{} bytes, {digest}", size.0);
@@ -134,22 +130,6 @@ pub(crate) fn save(
         return Err(BackupError::Damaged { path: copy.to_owned(), expected, found });
     }
     Ok(SavedDatabase::Postgres { size, digest })
-}
-
-fn pour(stream: &mut dyn Read, copy: &Path) -> Result<(ByteSize, Digest), BackupError> {
-    let mut file = File::create_new(copy).map_err(BackupError::io("create", copy))?;
-    let (mut hash, mut size, mut buffer) = (Sha256::new(), 0, vec![0; BUFFER_BYTES]);
-    loop {
-        let count = stream.read(&mut buffer).map_err(BackupError::io("read the dump for", copy))?;
-        if count == 0 {
-            break;
-        }
-        hash.update(&buffer[..count]);
-        size += count as u64;
-        file.write_all(&buffer[..count]).map_err(BackupError::io("write", copy))?;
-    }
-    file.sync_all().map_err(BackupError::io("write to disk", copy))?;
-    Ok((ByteSize(size), Digest::from_bytes(hash.finalize().into())))
 }
 
 /// Reads the dump's table of contents: a dump that ends early has none.
@@ -183,7 +163,7 @@ pub(crate) fn put_back(
     let reader = Tool { name: "pg_restore", database: name, limit: place.limit, run_as: None };
     let mut command = reader.command()?;
     command.arg("--file=-").arg(copy);
-    reader.run(&mut command, |stream| pour(stream, &script))?;
+    reader.run(&mut command, |stream| pour_into(stream, &script))?;
     let input = File::open(&script).map_err(BackupError::io("open", &script))?;
     let writer = tool("psql", name, place);
     let mut command = writer.command()?;

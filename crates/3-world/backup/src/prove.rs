@@ -5,7 +5,7 @@ use crate::{
     error::BackupError,
     files::{clone_or_copy, make_folder},
     manifest::{SavedDatabase, SavedNode},
-    postgres, sqlite,
+    mariadb, postgres, sqlite,
     take::Sealed,
     verify::{Depth, verify},
 };
@@ -84,11 +84,16 @@ fn restore_all(sealed: &Sealed, place: &UnitPlace, scratch: &Path) -> Result<Pro
                 let tables = postgres::prove((name, url), &dump, scratch, place)?;
                 format!("{name}: {tables} tables restored into a scratch database")
             }
-            (SavedDatabase::Postgres { .. }, found) => {
+            (SavedDatabase::Mariadb { .. }, Some(DatabasePlace::Mariadb(url))) => {
+                let dump = folder.join(format!("{name}.sql"));
+                let tables = mariadb::prove((name, url), &dump, scratch, place)?;
+                format!("{name}: {tables} tables restored into a scratch database")
+            }
+            (SavedDatabase::Postgres { .. } | SavedDatabase::Mariadb { .. }, found) => {
                 return Err(BackupError::Foreign {
                     what: "kind of database",
                     expected: found.map_or("none", |_| "a file").to_owned(),
-                    found: format!("PostgreSQL database {name}"),
+                    found: format!("server database {name}"),
                 });
             }
         };

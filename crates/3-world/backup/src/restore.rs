@@ -5,7 +5,7 @@ use crate::{
     error::BackupError,
     files::{clone_or_copy, make_folder, measure, set_rights, sync_folder, walk},
     manifest::{SavedDatabase, SavedNode, SavedPath},
-    postgres,
+    mariadb, postgres,
     save::database_files,
     sqlite,
     take::{Sealed, seal},
@@ -91,7 +91,7 @@ fn put_aside(sealed: &Sealed, place: &UnitPlace, now: Timestamp) -> Result<PathB
 fn as_files(place: &UnitPlace) -> UnitPlace {
     let mut plain = place.clone();
     plain.product_is = Quiet::Stopped;
-    plain.databases.retain(|_, database| matches!(database, DatabasePlace::Postgres(_)));
+    plain.databases.retain(|_, database| !matches!(database, DatabasePlace::Sqlite(_)));
     for file in database_files(place) {
         let covered =
             place.data.iter().any(|part| file.starts_with(place.root.join(part.as_str())));
@@ -215,6 +215,9 @@ fn restore_database(
         }
         (SavedDatabase::Absent { .. }, Some(DatabasePlace::Sqlite(path))) => {
             sqlite::remove(&place.root.join(path.as_str()))
+        }
+        (SavedDatabase::Mariadb { .. }, Some(DatabasePlace::Mariadb(url))) => {
+            mariadb::put_back(name, url, &folder.join(format!("{name}.sql")), place)
         }
         (SavedDatabase::Postgres { .. }, Some(DatabasePlace::Postgres(url))) => {
             // The script must not lie in the sealed folder.

@@ -8,7 +8,7 @@ use crate::{
         sync_volume, walk,
     },
     manifest::{Identity, MANIFEST_FORMAT, Manifest, SavedDatabase, SavedNode, SavedPath},
-    postgres,
+    mariadb, postgres,
     reuse::{Earlier, file_clock},
     sqlite,
 };
@@ -168,6 +168,9 @@ fn save_databases(
                 let copy = folder.join(format!("{name}.sqlite"));
                 sqlite::save(&place.root, &live, &copy, place.product_is)?
             }
+            DatabasePlace::Mariadb(url) => {
+                mariadb::save(name, url, &folder.join(format!("{name}.sql")), place)?
+            }
             DatabasePlace::Postgres(url) => {
                 postgres::save(name, url, &folder.join(format!("{name}.dump")), place)?
             }
@@ -202,7 +205,7 @@ pub(crate) fn make_durable(top: &Path, manifest: &Manifest) -> Result<(), Backup
 pub(crate) fn database_files(place: &UnitPlace) -> BTreeSet<PathBuf> {
     let live = place.databases.values().filter_map(|database| match database {
         DatabasePlace::Sqlite(path) => Some(place.root.join(path.as_str())),
-        DatabasePlace::Postgres(_) => None,
+        DatabasePlace::Postgres(_) | DatabasePlace::Mariadb(_) => None,
     });
     live.flat_map(|live| {
         let companions = sqlite::COMPANIONS.map(|suffix| sqlite::beside(&live, suffix));

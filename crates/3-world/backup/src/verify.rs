@@ -4,7 +4,7 @@ use crate::{
     error::BackupError,
     files::measure,
     manifest::{Manifest, SavedDatabase, SavedNode},
-    postgres, sqlite,
+    mariadb, postgres, sqlite,
     take::Sealed,
 };
 use refit_names::ByteSize;
@@ -33,6 +33,12 @@ pub fn verify(sealed: &Sealed, depth: Depth, limit: Duration) -> Result<ByteSize
                 let copy = folder.join(format!("{name}.sqlite"));
                 let size = same(&copy, &file.node)?;
                 sqlite::check(&copy)?;
+                size
+            }
+            SavedDatabase::Mariadb { size, digest } => {
+                let copy = folder.join(format!("{name}.sql"));
+                let size = same(&copy, &SavedNode::File { size: *size, digest: *digest })?;
+                mariadb::check(&copy)?;
                 size
             }
             SavedDatabase::Postgres { size, digest } => {

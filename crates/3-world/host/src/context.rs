@@ -198,6 +198,9 @@ impl Context<'_> {
             .map(|(name, database)| {
                 let place = match database {
                     Database::Sqlite { path } => DatabasePlace::Sqlite(path.clone()),
+                    Database::Mariadb { url } => {
+                        DatabasePlace::Mariadb(self.value(url)?.to_owned())
+                    }
                     Database::Postgres { url } => {
                         DatabasePlace::Postgres(self.value(url)?.to_owned())
                     }

@@ -66,22 +66,19 @@ fn requirements(leg: &LegInput, values: &mut Vec<Measured>) {
     }
     let databases = leg.record.manifest.unit.databases.values();
     for database in databases {
-        if let Database::Postgres { url } = database {
-            let known = leg.values.contains_key(url);
-            let found = if known { "given" } else { "no value" };
-            values.push(measured(&format!("connection {url}"), found, "given", known));
-            for tool in refit_backup::POSTGRES_TOOLS {
-                let place = refit_backup::find_tool(tool);
-                let found = place
-                    .as_ref()
-                    .map_or_else(|| "missing".to_owned(), |p| p.display().to_string());
-                values.push(measured(
-                    &format!("program {tool}"),
-                    found,
-                    "installed",
-                    place.is_some(),
-                ));
-            }
+        let (url, tools) = match database {
+            Database::Sqlite { .. } => continue,
+            Database::Postgres { url } => (url, &refit_backup::POSTGRES_TOOLS[..]),
+            Database::Mariadb { url } => (url, &refit_backup::MARIADB_TOOLS[..]),
+        };
+        let known = leg.values.contains_key(url);
+        let found = if known { "given" } else { "no value" };
+        values.push(measured(&format!("connection {url}"), found, "given", known));
+        for tool in tools {
+            let place = refit_backup::find_tool(tool);
+            let found =
+                place.as_ref().map_or_else(|| "missing".to_owned(), |p| p.display().to_string());
+            values.push(measured(&format!("program {tool}"), found, "installed", place.is_some()));
         }
     }
     let place = |wanted: fn(&StepKind) -> bool| {

@@ -13,7 +13,7 @@ use refit_backup::{
     tree_digest,
 };
 use refit_inventory::ServiceState;
-use refit_names::{BuildId, ProductName};
+use refit_names::{BuildId, ParameterName, ProductName};
 use refit_packs::manifest::{Database, Unit};
 use std::{
     collections::BTreeMap,
@@ -93,14 +93,16 @@ impl ProductUnit<'_> {
 
     fn place(&self, build: BuildId, quiet: Quiet) -> Result<UnitPlace, StepError> {
         let values = service::product_values(self.product);
+        let value = |name: &ParameterName| {
+            let missing = || StepError::NoValue { parameter: name.to_string() };
+            values.get(name).cloned().ok_or_else(missing)
+        };
         let databases = (self.unit.databases.iter())
             .map(|(name, database)| {
                 let place = match database {
                     Database::Sqlite { path } => DatabasePlace::Sqlite(path.clone()),
-                    Database::Postgres { url } => {
-                        let missing = || StepError::NoValue { parameter: url.to_string() };
-                        DatabasePlace::Postgres(values.get(url).cloned().ok_or_else(missing)?)
-                    }
+                    Database::Postgres { url } => DatabasePlace::Postgres(value(url)?),
+                    Database::Mariadb { url } => DatabasePlace::Mariadb(value(url)?),
                 };
                 Ok((name.clone(), place))
             })

@@ -211,6 +211,7 @@ fn contents(manifest: &Manifest) -> Vec<(PathBuf, Expected)> {
                 SavedNode::Folder {} | SavedNode::Link { .. } => return None,
             },
             SavedDatabase::Postgres { size, digest } => (format!("{name}.dump"), size, digest),
+            SavedDatabase::Mariadb { size, digest } => (format!("{name}.sql"), size, digest),
             SavedDatabase::Absent { .. } => return None,
         };
         let expected = Expected { size: *size, digest: *digest, reused: false };

@@ -26,7 +26,7 @@ pub fn misfits(m: &Manifest, runbook: &Runbook, has: &dyn Fn(&TreePath) -> bool)
 /// A database's connection string comes from a parameter: the runbook must declare it.
 fn check_databases(m: &Manifest, runbook: &Runbook, breaks: &mut Breaks) {
     for (name, database) in &m.unit.databases {
-        let Database::Postgres { url } = database else { continue };
+        let (Database::Postgres { url } | Database::Mariadb { url }) = database else { continue };
         breaks.ensure(
             runbook.parameters.contains_key(url),
             &format!("unit.databases.{name}.url"),
