@@ -82,6 +82,12 @@ impl<T> Reading<T> {
         &self.flaws
     }
 
+    /// Whether the text has faults of shape, not only broken rules.
+    #[must_use]
+    pub const fn is_shape(&self) -> bool {
+        self.is_shape
+    }
+
     /// The value, to look at `fields` only: none when one of them is faulty.
     #[must_use]
     pub fn look(&self, fields: &[&str]) -> Option<&T> {

@@ -1,7 +1,7 @@
 //! Everything that is wrong with a pack's folder, and what could be better, without building it.
 
 mod advice;
-mod walk;
+pub(crate) mod walk;
 
 use crate::{
     ForgeError,
@@ -124,7 +124,11 @@ pub fn survey(folder: &Path) -> Result<Survey, ForgeError> {
         _ => Vec::new(),
     };
     let reading = reading.with(misfits);
-    survey.flaws("pack.manifest-rule", MANIFEST_FILE, reading.flaws());
+    let code = if reading.is_shape() { "pack.manifest-shape" } else { "pack.manifest-rule" };
+    // The manifest first: much of the rest follows from it.
+    let others = std::mem::take(&mut survey.faults);
+    survey.flaws(code, MANIFEST_FILE, reading.flaws());
+    survey.faults.extend(others);
     if let (Some(m), Some(runbook)) = (reading.look(&[]), &runbook) {
         advise(m, runbook, readme.as_deref(), payload.as_ref(), web.as_ref(), &mut survey);
     }

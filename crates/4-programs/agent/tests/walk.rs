@@ -7,8 +7,8 @@ use refit_names::{HostName, PersonName, RolloutName};
 use refit_protocol::{
     agent::Standing,
     v1::{
-        Configuration, Decision, Deploy, NewEnrolmentToken, NewRollout, NewUser, Right,
-        RolloutView, WaveShape,
+        Configuration, Decision, Deploy, NewEnrolmentToken, NewRollout, NewUser,
+        PlanDemands, Right, RolloutView, WaveShape,
     },
 };
 use refit_rollout::{HostState, RolloutState};
@@ -485,4 +485,45 @@ async fn second_leg_does_not_begin_when_its_pack_is_withdrawn_during_the_first()
     assert_eq!(build.as_str(), "1100", "the first leg is whole");
     assert!(cause.contains("order.pack-withdrawn") && cause.contains(WITHDRAWN), "{cause}");
     assert_whole(&walk, &view);
+    assert_parts(&walk, &lead).await;
+}
+
+/// Every record in the server's mirror, with one byte changed and its length kept.
+fn tamper(dir: &Path) -> u32 {
+    let mut changed = 0;
+    for entry in fs::read_dir(dir).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            changed += tamper(&path);
+        } else if path.to_str().is_some_and(|path| path.contains("record.json")) {
+            let mut content = fs::read(&path).unwrap();
+            let middle = content.len() / 2;
+            content[middle] ^= 1;
+            fs::write(&path, content).unwrap();
+            changed += 1;
+        }
+    }
+    changed
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn server_in_wrong_hands_cannot_make_a_host_take_what_nobody_signed() {
+    let mut walk = Walk::open().await;
+    let lead = walk.person("lead", &[Right::Preparer]).await;
+    walk.enrol().await;
+    walk.start_agent();
+    let deadline = Instant::now() + DEADLINE;
+    while !lead.hosts().await.unwrap().iter().any(|host| host.record.facts.is_some()) {
+        assert!(Instant::now() < deadline, "no facts in time\n{}", walk.log());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    walk.kill_agent();
+    agreed(&walk, &lead).await;
+    assert!(tamper(&walk.dir.path().join("server/repository/targets")) >= 2);
+    walk.start_agent();
+    let refused = |view: &RolloutView| format!("{view:?}").contains("repository.hash-mismatch");
+    until(&walk, &lead, "refused", refused).await;
+    assert_eq!(fs::read_link(walk.root().join("current")).unwrap(), Path::new("releases/1000"));
+    let releases = fs::read_dir(walk.root().join("releases")).unwrap().count();
+    assert_eq!(releases, 1, "something was built of what nobody signed");
 }

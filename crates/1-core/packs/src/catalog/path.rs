@@ -59,7 +59,9 @@ impl Catalog {
                 let remarks = remarks(&graph, from, to, &chain);
                 Ok(Route { packs: chain.packs, remarks })
             }
-            Some(chain) => Err(in_the_way(&graph, product, (from, to, FLOORS_MAX), &chain, &chains)),
+            Some(chain) => {
+                Err(in_the_way(&graph, product, (from, to, FLOORS_MAX), &chain, &chains))
+            }
             None => Err(no_edge(&graph, product, from, to, &chains)),
         }
     }

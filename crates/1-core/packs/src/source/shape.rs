@@ -226,7 +226,8 @@ impl Shape<'_> {
             if chosen.is_none() {
                 let at = At { place: entry.place, field: at.field };
                 let near = nearest(&entry.key, keys.iter().copied());
-                flaws.push(at.flaw(listed(&keys), unknown(&entry.key, near)));
+                let expected = near.map_or_else(|| listed(&keys), |_| "a known name".to_owned());
+                flaws.push(at.flaw(expected, unknown(&entry.key, near)));
             }
             return Some(chosen.copied());
         }

@@ -1,7 +1,7 @@
 //! The one way in: every entry of every kind of archive is judged here before it is written.
 
 use super::{ImportOptions, set_mode};
-use crate::ForgeError;
+use crate::{ForgeError, survey::walk::shown};
 use refit_names::{ByteSize, TreePath};
 use refit_packs::record::{ENTRIES_MAX, link_stays};
 use std::{
@@ -74,7 +74,7 @@ impl Place {
 
     /// Takes one entry, or notes why it cannot be taken.
     pub(super) fn take(&mut self, name: &[u8], kind: Kind<'_>) -> Result<(), ForgeError> {
-        let shown = String::from_utf8_lossy(name).escape_debug().to_string();
+        let shown = shown(name);
         match self.judge(name, &kind) {
             Ok(Some(path)) => self.write(&path, kind, &shown),
             Ok(None) => Ok(()),

@@ -6,7 +6,7 @@ use refit_packs::record::{ENTRIES_MAX, link_stays};
 use std::{
     collections::BTreeMap,
     fs::{self, Metadata},
-    os::unix::fs::PermissionsExt,
+    os::unix::{ffi::OsStrExt as _, fs::PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -82,7 +82,7 @@ fn list(folder: &Path, prefix: &str, depth: usize, tree: &mut Tree, survey: &mut
         if tree.is_full() {
             return;
         }
-        let shown = entry.file_name().to_string_lossy().escape_debug().to_string();
+        let shown = shown(entry.file_name().as_bytes());
         let shown = if prefix.is_empty() { shown } else { format!("{prefix}/{shown}") };
         let path = match entry.file_name().into_string() {
             Err(_) => {
@@ -114,6 +114,14 @@ fn list(folder: &Path, prefix: &str, depth: usize, tree: &mut Tree, survey: &mut
         if metadata.is_dir() {
             list(&entry.path(), &path, depth + 1, tree, survey);
         }
+    }
+}
+
+/// A name as people can read it, whatever bytes it has.
+pub(crate) fn shown(name: &[u8]) -> String {
+    match std::str::from_utf8(name) {
+        Ok(text) => text.escape_debug().to_string(),
+        Err(_) => name.escape_ascii().to_string(),
     }
 }
 

@@ -3,7 +3,10 @@
 use super::{DiffArgs, origin};
 use crate::{CliError, Exit, context::Context};
 use refit_names::ByteSize;
-use refit_packs::record::{PackRecord, TreeEntry, TreeNode};
+use refit_packs::{
+    record::{PackRecord, TreeEntry, TreeNode},
+    runbook::Step,
+};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -63,7 +66,10 @@ pub(super) async fn diff(args: &DiffArgs, context: &Context) -> Result<Exit, Cli
     let after = origin::open(&args.after, &args.from, context).await?;
     let difference = Difference {
         manifest: fields(&value(&before.record.manifest)?, &value(&after.record.manifest)?),
-        runbook: fields(&book(&before.record)?, &book(&after.record)?),
+        runbook: fields(
+            &book(&before.record, &after.record)?,
+            &book(&after.record, &before.record)?,
+        ),
         readme: lines(&before.record.readme, &after.record.readme),
         files: files(&before.record, &after.record),
         from: before.shown,
@@ -77,15 +83,18 @@ pub(super) async fn diff(args: &DiffArgs, context: &Context) -> Result<Exit, Cli
 }
 
 fn value(of: &impl Serialize) -> Result<Value, CliError> {
-    serde_json::to_value(of).map_err(|error| CliError::new("cli.io", Exit::Failed, error.to_string()))
+    serde_json::to_value(of)
+        .map_err(|error| CliError::new("cli.io", Exit::Failed, error.to_string()))
 }
 
 /// The runbook with its steps by id: one that moved or was put in before others is one difference, not many.
-fn book(record: &PackRecord) -> Result<Value, CliError> {
+fn book(record: &PackRecord, other: &PackRecord) -> Result<Value, CliError> {
     let mut book = value(&record.runbook)?;
     let steps = record.runbook.steps.iter().map(|step| Ok((step.id.to_string(), value(step)?)));
     let steps: serde_json::Map<_, _> = steps.collect::<Result<_, CliError>>()?;
-    let order: Vec<_> = record.runbook.steps.iter().map(|step| step.id.to_string()).collect();
+    let common = |step: &&Step| other.runbook.steps.iter().any(|twin| twin.id == step.id);
+    let order = record.runbook.steps.iter().filter(common).map(|step| step.id.to_string());
+    let order: Vec<_> = order.collect();
     book["steps"] = Value::Object(steps);
     book["order"] = Value::from(order.join(" "));
     Ok(book)
@@ -177,15 +186,14 @@ fn kind(entry: &TreeEntry) -> &'static str {
 /// What changed, if anything did.
 fn change(before: &TreeEntry, after: &TreeEntry) -> Option<&'static str> {
     match (&before.node, &after.node) {
-        (
-            TreeNode::File { digest: a, mode: x, .. },
-            TreeNode::File { digest: b, mode: y, .. },
-        ) => match (a == b, x == y) {
-            (true, true) => None,
-            (true, false) => Some("mode"),
-            (false, true) => Some("content"),
-            (false, false) => Some("content, mode"),
-        },
+        (TreeNode::File { digest: a, mode: x, .. }, TreeNode::File { digest: b, mode: y, .. }) => {
+            match (a == b, x == y) {
+                (true, true) => None,
+                (true, false) => Some("mode"),
+                (false, true) => Some("content"),
+                (false, false) => Some("content, mode"),
+            }
+        }
         (TreeNode::Link { target: a }, TreeNode::Link { target: b }) => {
             (a != b).then_some("link's target")
         }

@@ -54,8 +54,7 @@ requirements:
 estimate: { p50_ms: 20000, p95_ms: 60000, undo_p95_ms: 60000 }
 "#;
 
-const README: &str =
-    "# PRODUCT 1100\n\nWhat changes for users, what to know before, whom to ask.\n";
+const README: &str = "# PRODUCT 1100\n\n## What changes\n\nWhat users will notice.\n\n## What to know before\n\nWhat must be ready.\n\n## Whom to ask\n\nAnd how to go back.\n";
 
 const RUNBOOK: &str = r#"# What is done on each host, in this order. Phases: stage (no downtime), before, protect, install, after, finish.
 format: refit.runbook/1

@@ -5,7 +5,7 @@ use crate::{CliError, Exit, context::Context};
 use clap::Args;
 use refit_forge::{
     ForgeError,
-    import::{ImportOptions, import as bring_in},
+    import::{Format, ImportOptions, import as bring_in},
 };
 use refit_names::{BuildId, ByteSize, ProductName};
 use serde_json::json;
@@ -62,6 +62,11 @@ pub(super) fn import(args: &ImportArgs, context: &Context) -> Result<Exit, CliEr
         "product": report.product, "to": report.to,
     });
     context.output.data(&data, |_| args.out.display().to_string())?;
+    if report.format == Format::Deb {
+        context
+            .output
+            .say("the package's own scripts are left behind: put what they do into the runbook");
+    }
     context.output.say(&format!(
         "{} entries, {}; fill in {}/pack.yaml, then: refit pack lint {}",
         report.entries,

@@ -8,11 +8,17 @@ use refit_forge::survey::survey;
 pub(super) fn lint(args: &FolderArgs, context: &Context) -> Result<Exit, CliError> {
     let found = survey(&args.folder).map_err(refused)?;
     context.output.data(&found, |found| {
-        let faults = found.faults.iter().map(|fault| format!("fault   {fault}  [{}]\n", fault.code));
+        let faults =
+            found.faults.iter().map(|fault| format!("fault   {fault}  [{}]\n", fault.code));
         let advice = found.advice.iter().map(|advice| format!("advice  {advice}\n"));
         faults.chain(advice).collect()
     })?;
     let (faults, advice) = (found.faults.len(), found.advice.len());
-    context.output.say(&format!("{}: {faults} faults, {advice} pieces of advice", args.folder.display()));
+    let faults_word = if faults == 1 { "fault" } else { "faults" };
+    let advice_word = if advice == 1 { "piece" } else { "pieces" };
+    let folder = args.folder.display();
+    context
+        .output
+        .say(&format!("{folder}: {faults} {faults_word}, {advice} {advice_word} of advice"));
     Ok(if faults == 0 { Exit::Done } else { Exit::Failed })
 }

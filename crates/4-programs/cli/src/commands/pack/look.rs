@@ -41,7 +41,8 @@ pub(super) async fn readme(args: &InspectArgs, context: &Context) -> Result<Exit
     let data = json!({ "readme": pack.record.readme, "switches": manifest.switches, "known_issues": manifest.known_issues });
     context.output.data(&data, |_| {
         let mut text = pack.record.readme.trim_end().to_owned();
-        for (title, lines) in [("Switches", switches(manifest)), ("Known issues", issues(manifest))] {
+        for (title, lines) in [("Switches", switches(manifest)), ("Known issues", issues(manifest))]
+        {
             if !lines.is_empty() {
                 text += &format!("\n\n## {title}\n\n- {}", lines.join("\n- "));
             }
@@ -124,7 +125,10 @@ fn terms(m: &Manifest) -> Vec<String> {
     m.components.iter().for_each(|(name, version)| tell("component", format!("{name} {version}")));
     for migration in &m.migrations {
         let again = if migration.repeatable { "may run twice" } else { "never twice" };
-        tell("migration", format!("{} of {}: {} ({again})", migration.id, migration.database, migration.about));
+        tell(
+            "migration",
+            format!("{} of {}: {} ({again})", migration.id, migration.database, migration.about),
+        );
     }
     for volume in &m.requirements.volumes {
         tell("volume", format!("{}: {} steady, {} peak", volume.path, volume.steady, volume.peak));

@@ -38,7 +38,9 @@ pub(super) fn init(args: &InitArgs, context: &Context) -> Result<Exit, CliError>
     context.output.data(&json!({ "folder": folder, "files": files }), |_| {
         files.iter().map(|file| format!("{}\n", folder.join(file).display())).collect()
     })?;
-    context.output.say(&format!("next: refit pack lint {0}; refit pack build {0}", folder.display()));
+    context
+        .output
+        .say(&format!("next: refit pack lint {0}; refit pack build {0}", folder.display()));
     Ok(Exit::Done)
 }
 
@@ -67,8 +69,12 @@ pub(super) fn build(args: &BuildArgs, context: &Context) -> Result<Exit, CliErro
     if !found.faults.is_empty() {
         return Err(unfit(&args.folder, &found));
     }
-    let old: Vec<OldBuild> =
-        args.against.iter().map(|path| OldBuild::open(path)).collect::<Result<_, _>>().map_err(refused)?;
+    let old: Vec<OldBuild> = args
+        .against
+        .iter()
+        .map(|path| OldBuild::open(path))
+        .collect::<Result<_, _>>()
+        .map_err(refused)?;
     let built = pack::build_against(&args.folder, &old).map_err(refused)?;
     if args.dry_run {
         let file = built.file_name();

@@ -130,7 +130,9 @@ fn base(place: &str) -> Result<(Url, Option<PathBuf>), CliError> {
     let folder = Path::new(place);
     if !folder.is_dir() {
         let place = if place.ends_with('/') { place.to_owned() } else { format!("{place}/") };
-        return Url::parse(&place).map(|url| (url, None)).map_err(|error| wrong(&error.to_string()));
+        return Url::parse(&place)
+            .map(|url| (url, None))
+            .map_err(|error| wrong(&error.to_string()));
     }
     let folder = fs::canonicalize(folder).map_err(|error| CliError::io("find", place, error))?;
     let url = Url::from_directory_path(&folder).map_err(|()| wrong("its path is not absolute"))?;
