@@ -8,6 +8,7 @@ mod html;
 mod input;
 mod matrix;
 mod plan_pages;
+mod procedure;
 mod project_plan;
 mod risk;
 mod simulation;

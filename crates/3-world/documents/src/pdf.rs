@@ -4,7 +4,7 @@ mod pages;
 mod world;
 
 use crate::certificate::{CertificateError, CertificateInput};
-use crate::paper::Paper;
+use crate::paper::{Block, Paper};
 use pages::Pages;
 use refit_names::{Coded, ErrorClass};
 use typst::diag::SourceDiagnostic;
@@ -70,8 +70,36 @@ pub fn paper_pdf(paper: &Paper) -> Result<Vec<u8>, PdfError> {
         name: name.clone(),
         found: error.to_string(),
     };
-    let pages = serde_json::to_vec(paper).map_err(wrong)?;
+    let pages = serde_json::to_vec(&soft(paper)).map_err(wrong)?;
     set(&PAPER, pages, &format!("{name}, plan {}", paper.plan))
+}
+
+/// Letters after which a long word in a cell may break: names of servers must not leave their column.
+const WORD_CHARS_MAX: usize = 14;
+
+/// The paper with places to break in the long words of its tables: pages are narrow, and no language breaks `srv-01.example.net`.
+fn soft(paper: &Paper) -> Paper {
+    let mut paper = paper.clone();
+    for block in &mut paper.blocks {
+        if let Block::Table { rows, .. } = block {
+            rows.iter_mut().flatten().for_each(|cell| cell.text = breakable(&cell.text));
+        }
+    }
+    paper
+}
+
+fn breakable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut run = 0;
+    for c in text.chars() {
+        out.push(c);
+        run = if c.is_alphanumeric() { run + 1 } else { 0 };
+        if matches!(c, '_' | '.' | '/' | ':' | '@') || run == WORD_CHARS_MAX {
+            out.push('\u{200b}');
+            run = 0;
+        }
+    }
+    out
 }
 
 /// `name` tells documents apart: readers know a file by it again.

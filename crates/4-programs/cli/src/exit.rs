@@ -92,6 +92,8 @@ pub(crate) fn of_code(code: &str, class: ErrorClass) -> Exit {
         Exit::NotFound
     } else if has(&["denied", "forbidden"]) {
         Exit::Denied
+    } else if has(&["out-of-range"]) {
+        Exit::Usage
     } else if has(&["unreachable"]) {
         Exit::Unreachable
     } else if has(&["blocked", "already-", "withdrawn", "incompatible", "older"]) {

@@ -4,6 +4,8 @@ pub(crate) mod certificates;
 pub(crate) mod fleet;
 pub(crate) mod login;
 pub(crate) mod packs;
+pub(crate) mod papers;
+pub(crate) mod risk;
 pub(crate) mod rollout_host;
 pub(crate) mod rollouts;
 pub(crate) mod updates;

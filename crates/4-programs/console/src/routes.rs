@@ -1,7 +1,7 @@
 //! Addresses, and who may see what is behind them.
 
 use crate::live;
-use crate::pages::{certificates, fleet, login, packs, rollout_host, rollouts, updates, windows};
+use crate::pages::{certificates, fleet, login, packs, papers, risk, rollout_host, rollouts, updates, windows};
 use crate::reply::{self, Refusal};
 use crate::session::{COOKIE, Person, Sessions};
 use crate::source::ConsoleSource;
@@ -38,8 +38,10 @@ pub fn router(source: Arc<dyn ConsoleSource>, ambient: Ambient) -> Router {
         .route("/rollouts/{name}/hosts/{host}", get(rollout_host::show))
         .route("/rollouts/{name}/hosts/{host}/certificate.json", get(certificates::json))
         .route("/rollouts/{name}/hosts/{host}/certificate.pdf", get(certificates::pdf))
+        .route("/rollouts/{name}/papers/{file}", get(papers::file))
         .route("/fleet", get(fleet::list))
         .route("/fleet/{host}", get(fleet::show))
+        .route("/risk", get(risk::show))
         .route("/updates", get(updates::list))
         .route("/windows", get(windows::list))
         .route("/packs/{record}", get(packs::show))

@@ -6,7 +6,7 @@ use refit_packs::catalog::PackSummary;
 use refit_plan::Freeze;
 use refit_protocol::Problem;
 use refit_protocol::v1::{
-    CertificateView, EventView, HostView, PlanView, RepositoryView, RolloutView, UpdateView, Whoami, WhyView, WindowView,
+    CertificateView, EventView, HostRisk, HostView, PlanView, RepositoryView, RolloutView, UpdateView, Whoami, WhyView, WindowView,
 };
 
 /// What every call answers; a problem is shown as a page with its code.
@@ -31,10 +31,14 @@ pub trait ConsoleSource: Send + Sync + 'static {
     ///
     /// The console looks again after a second in any case, so a change that is missed is late, never lost.
     async fn changed(&self);
-    /// All hosts, by name.
-    async fn hosts(&self) -> Answer<Vec<HostView>>;
+    /// Hosts that an expression names, by name; without one, all.
+    async fn hosts(&self, filter: Option<&str>) -> Answer<Vec<HostView>>;
     /// One host.
     async fn host(&self, name: &HostName) -> Answer<HostView>;
+    /// The risk of one host.
+    async fn host_risk(&self, name: &HostName) -> Answer<HostRisk>;
+    /// Risks of active hosts that an expression names, the riskiest first.
+    async fn risks(&self, filter: Option<&str>) -> Answer<Vec<HostRisk>>;
     /// Updates that are available.
     async fn updates(&self) -> Answer<Vec<UpdateView>>;
     /// The newest events with what became of them.
@@ -57,6 +61,8 @@ pub trait ConsoleSource: Send + Sync + 'static {
     async fn certificate_json(&self, name: &RolloutName, host: &HostName) -> Answer<Vec<u8>>;
     /// The pages of one certificate.
     async fn certificate_pdf(&self, name: &RolloutName, host: &HostName) -> Answer<Vec<u8>>;
+    /// A document or export of the campaign's current plan, by the name of its file.
+    async fn paper(&self, name: &RolloutName, file: &str) -> Answer<Vec<u8>>;
     /// The public key that certificates are checked with, PEM.
     async fn signing_key(&self) -> Answer<String>;
 }

@@ -5,7 +5,7 @@ use jiff::tz::TimeZone;
 use refit_names::{BuildId, WaveName};
 use refit_packs::runbook::Phase;
 use refit_protocol::agent::Standing;
-use refit_protocol::v1::{RolloutHostView, RolloutView, WaveState};
+use refit_protocol::v1::{HostView, RolloutHostView, RolloutView, WaveState};
 use refit_rollout::{HostState, PrepareStage, RolloutState};
 
 /// A state in one word, with its colour and what more there is to say.
@@ -92,6 +92,20 @@ pub(crate) fn hosts(view: &RolloutView) -> impl Iterator<Item = &RolloutHostView
     view.waves.iter().flat_map(|wave| wave.hosts.iter())
 }
 
+/// Whether a host takes part and is heard of.
+pub(crate) fn presence(host: &HostView) -> Word {
+    match (host.record.retired_because(), host.reachable, host.record.last_seen) {
+        (Some(because), _, _) => {
+            let by = host.record.retired.as_ref();
+            let by = by.map(|retired| format!(" by {}", retired.by)).unwrap_or_default();
+            word("retired", "idle", format!("Retired{by}: {because}"))
+        }
+        (None, true, _) => word("reachable", "good", ""),
+        (None, false, Some(_)) => word("silent", "warn", ""),
+        (None, false, None) => word("never seen", "idle", ""),
+    }
+}
+
 /// A wave's state.
 pub(crate) fn wave(state: WaveState) -> Word {
     match state {
@@ -168,7 +182,7 @@ pub(crate) fn bar(host: &RolloutHostView, measure: Measure) -> Bar {
     let plain = |percent| Bar { percent, what: String::new(), time: String::new() };
     match standing {
         _ if done => plain(100),
-        Some(Standing::Preparing { stage, done, total }) => {
+        Some(Standing::Preparing { stage, done, total, .. }) => {
             let places = PrepareStage::ALL.len() as u64;
             let place =
                 PrepareStage::ALL.iter().position(|other| other == stage).unwrap_or(0) as u64;

@@ -3,10 +3,9 @@
 use crate::{
     api,
     app::App,
-    calendar,
-    certificates,
+    calendar, certificates,
     depot::{Depot, Stock},
-    planning,
+    hosts, papers, planning,
     refusal::{Answer, ApiError, Refusal},
     tls::stopped,
     views,
@@ -18,8 +17,8 @@ use refit_names::{Digest, HostName, RolloutName, TreePath};
 use refit_packs::record::{PackRecord, TreeNode};
 use refit_plan::Freeze;
 use refit_protocol::v1::{
-    CertificateView, EventView, HostView, PlanView, RepositoryView, RolloutView, UpdateView,
-    Whoami, WhyView, WindowView,
+    CertificateView, EventView, HostRisk, HostView, PlanView, RepositoryView, RolloutView,
+    UpdateView, Whoami, WhyView, WindowView,
 };
 use std::{path::PathBuf, sync::Arc};
 
@@ -57,8 +56,14 @@ impl ConsoleSource for Source {
             () = stopped(&mut stop) => {}
         }
     }
-    async fn hosts(&self) -> Shown<Vec<HostView>> {
-        Ok(planning::host_views(&self.0).await?)
+    async fn hosts(&self, filter: Option<&str>) -> Shown<Vec<HostView>> {
+        Ok(hosts::all(&self.0, filter).await?)
+    }
+    async fn host_risk(&self, name: &HostName) -> Shown<HostRisk> {
+        Ok(hosts::risk_of(&self.0, name).await?)
+    }
+    async fn risks(&self, filter: Option<&str>) -> Shown<Vec<HostRisk>> {
+        Ok(hosts::risks(&self.0, filter).await?)
     }
     async fn host(&self, name: &HostName) -> Shown<HostView> {
         Ok(planning::host_view(&self.0, name).await?)
@@ -101,6 +106,9 @@ impl ConsoleSource for Source {
     }
     async fn certificate_pdf(&self, name: &RolloutName, host: &HostName) -> Shown<Vec<u8>> {
         Ok(certificates::pages(&self.0, name, host).await?)
+    }
+    async fn paper(&self, name: &RolloutName, file: &str) -> Shown<Vec<u8>> {
+        Ok(papers::file(&self.0, name, file).await?)
     }
     async fn signing_key(&self) -> Shown<String> {
         Ok(certificates::signing_key(&self.0))

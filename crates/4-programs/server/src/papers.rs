@@ -133,6 +133,25 @@ pub(crate) async fn ics(app: &App, name: &RolloutName, query: &ExportQuery) -> A
     Ok(refit_calendar::ics::write(&paper::events(&input, query.person.as_ref())))
 }
 
+/// A file of the plan by its name, for the console.
+pub(crate) async fn file(app: &App, name: &RolloutName, file: &str) -> Answer<Vec<u8>> {
+    let plain = DocumentQuery::default();
+    Ok(match file {
+        "approach.pdf" => pdf(app, name, DocumentKind::Approach, &plain).await?,
+        "approach.html" => html(app, name, DocumentKind::Approach, &plain).await?.into_bytes(),
+        "project-plan.pdf" => pdf(app, name, DocumentKind::ProjectPlan, &plain).await?,
+        "project-plan.html" => {
+            html(app, name, DocumentKind::ProjectPlan, &plain).await?.into_bytes()
+        }
+        "plan.xlsx" => xlsx(app, name).await?,
+        "plan.csv" => csv(app, name).await?.into_bytes(),
+        "plan.ics" => ics(app, name, &ExportQuery::default()).await?.into_bytes(),
+        other => {
+            return Err(Refusal::NotFound { what: "file of a plan", key: other.to_owned() }.into());
+        }
+    })
+}
+
 /// How hosts of each role did in all campaigns so far.
 async fn experience(app: &App) -> Answer<BTreeMap<RoleName, Experience>> {
     let hosts = app.store.hosts().await?;

@@ -1,16 +1,19 @@
 //! Which benchmark to run: by name, or all.
 
-use crate::{downtime, peers, row, sync};
+use crate::{delivery, downtime, peers, planner, rehearsal, row, sync};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
 #[derive(Parser)]
 struct Args {
-    /// `downtime` or `sync`; all when absent.
+    /// `delivery`, `downtime`, `planner`, `rehearsal` or `sync`; all when absent.
     name: Option<String>,
     /// Print one JSON array of rows.
     #[arg(long)]
     json: bool,
+    /// What `delivery` delivers: `near`, `far` (neighbouring or distant kernel packages of the mirror), or two folders, OLD:NEW.
+    #[arg(long, default_value = "near")]
+    pair: String,
 }
 
 #[derive(Parser)]
@@ -24,21 +27,40 @@ struct Peer {
 enum PeerCommand {
     /// Used by the benchmark itself: the floor for held connections.
     RawTlsServer { port: u16, certificate: PathBuf },
+    /// Used by the benchmark itself: one plan in a process of its own.
+    PlanOnce {
+        hosts: usize,
+        #[arg(long)]
+        naive: bool,
+    },
+    /// Used by `delivery`: the host's side.
+    DeliveryHost { base: String, root: PathBuf, old: PathBuf, state: PathBuf },
 }
 
 /// Reads the arguments, runs, prints.
 pub async fn run() -> anyhow::Result<()> {
-    if let Ok(Peer { command: PeerCommand::RawTlsServer { port, certificate } }) = Peer::try_parse()
-    {
-        return peers::raw_tls_server(port, &certificate).await;
+    match Peer::try_parse() {
+        Ok(Peer { command: PeerCommand::RawTlsServer { port, certificate } }) => {
+            return peers::raw_tls_server(port, &certificate).await;
+        }
+        Ok(Peer { command: PeerCommand::PlanOnce { hosts, naive } }) => {
+            return planner::once(hosts, naive);
+        }
+        Ok(Peer { command: PeerCommand::DeliveryHost { base, root, old, state } }) => {
+            return delivery::host(&base, &root, &old, &state).await;
+        }
+        Err(_) => {}
     }
     let args = Args::parse();
     let rows = match args.name.as_deref() {
-        None => [downtime::run().await?, sync::run().await?].concat(),
+        None => [delivery::run(&args.pair).await?, downtime::run().await?, planner::run()?, rehearsal::run()?, sync::run().await?].concat(),
+        Some("delivery") => delivery::run(&args.pair).await?,
         Some("downtime") => downtime::run().await?,
+        Some("planner") => planner::run()?,
+        Some("rehearsal") => rehearsal::run()?,
         Some("sync") => sync::run().await?,
         Some(other) => {
-            anyhow::bail!("there is no benchmark `{other}`, expected `downtime` or `sync`")
+            anyhow::bail!("there is no benchmark `{other}`, expected `delivery`, `downtime`, `planner`, `rehearsal` or `sync`")
         }
     };
     row::print(&rows, args.json)

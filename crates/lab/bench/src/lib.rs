@@ -10,8 +10,11 @@
 
 pub mod child;
 pub mod command;
+pub mod delivery;
 pub mod downtime;
 pub mod peers;
+pub mod planner;
+pub mod rehearsal;
 pub mod row;
 pub mod sync;
 

@@ -175,7 +175,9 @@ fn draw(rows: &[Row], axis: &Axis<'_>) -> String {
     for tick in axis.ticks() {
         let x = axis.x(tick);
         svg.line((x, HEAD - 8.0), (x, height), LINE);
-        svg.text((x, HEAD - 14.0), (Anchor::Middle, 14.0), FAINT, &axis.label(tick));
+        // The last label must not leave the page.
+        let anchor = if x > WIDTH - 40.0 { Anchor::End } else { Anchor::Middle };
+        svg.text((x, HEAD - 14.0), (anchor, 14.0), FAINT, &axis.label(tick));
     }
     for (place, row) in rows.iter().enumerate() {
         draw_row(&mut svg, row, HEAD + place as f64 * ROW, axis);

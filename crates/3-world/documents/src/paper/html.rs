@@ -23,7 +23,7 @@ fn write_page(paper: &Paper, out: &mut String) -> std::fmt::Result {
          <title>{title}</title><style>{}{}</style></head>\n<body><header><p class=\"kind\">{}</p><p class=\"state {}\">{}</p>\
          <h1>{}</h1><p class=\"sub\">{}</p></header>\n",
         include_str!("paper.css"),
-        if paper.landscape { "@media print{@page{size:A4 landscape}}" } else { "" },
+        page_margins(paper),
         escape(paper.kind),
         if paper.agreed { "good" } else { "warn" },
         escape(&paper.state),
@@ -41,6 +41,21 @@ fn write_page(paper: &Paper, out: &mut String) -> std::fmt::Result {
         "</main>\n<footer><span>{}</span> <span class=\"hash\">plan {}</span> <span>{year:04}-{month:02}-{day:02}</span></footer></body></html>\n",
         escape(&paper.state),
         escape(&paper.plan)
+    )
+}
+
+/// What stands at the foot of every printed page.
+fn page_margins(paper: &Paper) -> String {
+    // Letters that end a text or an element of a style sheet stay out.
+    let plain = |text: &str| -> String {
+        text.chars().filter(|c| c.is_alphanumeric() || " ,.:-".contains(*c)).collect()
+    };
+    let style = "font:6.5pt ui-monospace,'DejaVu Sans Mono',monospace;color:#5b6976";
+    format!(
+        "@media print{{@page{{size:A4 {};@bottom-left{{content:\"{}\";{style}}}@bottom-center{{content:\"plan {}\";{style}}}@bottom-right{{content:counter(page) \" / \" counter(pages);{style}}}}}}}",
+        if paper.landscape { "landscape" } else { "portrait" },
+        plain(&paper.short_state),
+        plain(&paper.plan)
     )
 }
 

@@ -81,7 +81,7 @@ fn servers(builder: &mut Builder, input: &PaperInput, wave: &PlannedWave) {
             ("starts", 1.15, Form::Plain),
             ("server", 1.7, Form::Name),
             ("role, site", 1.25, Form::Plain),
-            ("risk", 0.45, Form::Number),
+            ("risk", 0.55, Form::Number),
             ("path", 1.0, Form::Plain),
             ("takes, back in", 1.05, Form::Plain),
             ("window", 1.05, Form::Plain),

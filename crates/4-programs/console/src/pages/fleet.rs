@@ -4,24 +4,66 @@ use super::{frame, name};
 use crate::reply::{self, Frame, Refusal};
 use crate::routes::Console;
 use crate::session::Person;
+use crate::source::Answer;
 use crate::words::{self, Word};
+use super::risk::{EntryLine, entry_line};
 use askama::Template;
 use axum::Extension;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use jiff::Timestamp;
-use refit_inventory::{ObservedFacts, ObservedProduct};
+use refit_inventory::{ObservedFacts, ObservedProduct, StatedFacts};
 use refit_names::HostName;
 use refit_protocol::v1::{HostView, RolloutView};
 use refit_risk::RiskReason;
+use serde::Deserialize;
 use std::sync::Arc;
 
 #[derive(Template)]
 #[template(path = "fleet.html")]
 struct FleetPage {
     frame: Frame,
+    filter: FilterBox,
     reachable: usize,
+    total: usize,
     hosts: Vec<HostLine>,
+}
+
+/// Hosts that are shown: a browser is slow with more, and nobody reads them.
+const HOSTS_SHOWN: usize = 500;
+
+/// What stands behind the question mark.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Filter {
+    #[serde(default, rename = "where")]
+    text: String,
+}
+
+/// The box above a list.
+pub(crate) struct FilterBox {
+    /// What was asked for.
+    pub(crate) text: String,
+    /// What is wrong with it; empty: nothing.
+    pub(crate) problem: String,
+}
+
+impl Filter {
+    /// The expression, if one was given.
+    pub(crate) fn text(&self) -> Option<&str> {
+        Some(self.text.trim()).filter(|text| !text.is_empty())
+    }
+
+    /// The answer with the box: what is wrong with an expression is said beside it, all else is a page of its own.
+    pub(crate) fn answered<T>(self, found: Answer<Vec<T>>) -> Result<(Vec<T>, FilterBox), Refusal> {
+        let text = self.text;
+        match found {
+            Ok(found) => Ok((found, FilterBox { text, problem: String::new() })),
+            Err(problem) if problem.code.starts_with("expression.") => {
+                Ok((Vec::new(), FilterBox { text, problem: problem.detail }))
+            }
+            Err(problem) => Err(Refusal(problem)),
+        }
+    }
 }
 
 struct HostLine {
@@ -31,7 +73,7 @@ struct HostLine {
     criticality: String,
     products: String,
     risk: u32,
-    reachable: bool,
+    state: Word,
     seen: String,
 }
 
@@ -39,13 +81,17 @@ struct HostLine {
 pub(crate) async fn list(
     State(console): State<Arc<Console>>,
     Extension(person): Extension<Person>,
+    Query(asked): Query<Filter>,
 ) -> Result<Response, Refusal> {
     let now = console.ambient.clock.now();
-    let hosts = console.source.hosts().await?;
+    let found = console.source.hosts(asked.text()).await;
+    let (hosts, filter) = asked.answered(found)?;
     Ok(reply::html(&FleetPage {
         frame: frame(&person, "fleet", "Fleet"),
+        filter,
         reachable: hosts.iter().filter(|host| host.reachable).count(),
-        hosts: hosts.iter().map(|host| host_line(host, now)).collect(),
+        total: hosts.len(),
+        hosts: hosts.iter().take(HOSTS_SHOWN).map(|host| host_line(host, now)).collect(),
     }))
 }
 
@@ -59,7 +105,7 @@ fn host_line(host: &HostView, now: Timestamp) -> HostLine {
         criticality: words::wire(&record.criticality),
         products: products.collect::<Vec<_>>().join(", "),
         risk: host.risk.score,
-        reachable: host.reachable,
+        state: words::presence(host),
         seen: record.last_seen.map_or_else(|| "never".to_owned(), |at| words::ago(at, now)),
     }
 }
@@ -76,14 +122,25 @@ fn installed(product: &ObservedProduct) -> String {
 struct HostPage {
     frame: Frame,
     name: String,
-    reachable: bool,
+    state: Word,
     seen: String,
     said: Vec<(&'static str, String)>,
     facts: Vec<(&'static str, String)>,
+    stated: Vec<(&'static str, String)>,
     score: u32,
-    reasons: Vec<RiskReason>,
+    reasons: Vec<ReasonLine>,
+    entries: Vec<EntryLine>,
     products: Vec<ProductLine>,
     orders: Vec<OrderLine>,
+}
+
+struct ReasonLine {
+    points: u32,
+    text: String,
+    weight: String,
+    source: String,
+    known: String,
+    mitigation: String,
 }
 
 struct ProductLine {
@@ -113,21 +170,52 @@ pub(crate) async fn show(
 ) -> Result<Response, Refusal> {
     let host: HostName = name(&host)?;
     let view = console.source.host(&host).await?;
+    let risk = console.source.host_risk(&host).await?;
     let orders = orders(&console.source.rollouts().await?, &host);
     let record = &view.record;
     let now = console.ambient.clock.now();
     Ok(reply::html(&HostPage {
         frame: frame(&person, "fleet", host.as_str()),
         name: host.to_string(),
-        reachable: view.reachable,
+        state: words::presence(&view),
         seen: record.last_seen.map_or_else(|| "never".to_owned(), |at| words::ago(at, now)),
         said: said(&view),
         facts: record.facts.as_ref().map(facts).unwrap_or_default(),
         products: record.facts.iter().flat_map(|facts| &facts.products).map(product_line).collect(),
+        stated: record.stated.as_ref().map(stated).unwrap_or_default(),
         orders,
-        score: view.risk.score,
-        reasons: view.risk.reasons,
+        score: risk.risk.score,
+        reasons: risk.risk.reasons.into_iter().map(|reason| reason_line(reason, now)).collect(),
+        entries: risk.entries.iter().map(entry_line).collect(),
     }))
+}
+
+fn reason_line(reason: RiskReason, now: Timestamp) -> ReasonLine {
+    ReasonLine {
+        points: reason.points,
+        text: reason.text,
+        weight: reason.weight,
+        source: reason.source,
+        known: reason.known_at.map(|at| words::ago(at, now)).unwrap_or_default(),
+        mitigation: reason.mitigation,
+    }
+}
+
+/// What was stated where nobody looked.
+fn stated(stated: &StatedFacts) -> Vec<(&'static str, String)> {
+    let products = stated.products.iter().map(|(name, build)| format!("{name} {build}"));
+    let products = products.collect::<Vec<_>>().join(", ");
+    let at = |at: Option<Timestamp>| at.map(words::moment).unwrap_or_default();
+    let lines = [
+        ("Stated by", words::names(&stated.by)),
+        ("Stated at", at(stated.at)),
+        ("System", stated.os.clone().unwrap_or_default()),
+        ("Memory", stated.memory.map(|memory| memory.to_string()).unwrap_or_default()),
+        ("Started", at(stated.booted_at)),
+        ("Backup", at(stated.backup_at)),
+        ("Products", products),
+    ];
+    lines.into_iter().filter(|(_, text)| !text.is_empty()).collect()
 }
 
 fn said(view: &HostView) -> Vec<(&'static str, String)> {
@@ -138,12 +226,19 @@ fn said(view: &HostView) -> Vec<(&'static str, String)> {
         ("Owner", words::names(&record.owner)),
         ("Criticality", words::wire(&record.criticality)),
         ("Lifecycle", words::wire(&record.lifecycle)),
+        ("Tier", record.tier.to_string()),
     ];
     if let Some(cluster) = &record.cluster {
         lines.push(("Cluster", cluster.clone()));
     }
     if !record.after.is_empty() {
         lines.push(("After", words::names(&record.after)));
+    }
+    if !record.windows.is_empty() {
+        lines.push(("Windows", words::names(&record.windows)));
+    }
+    if let Some(class) = record.time_class {
+        lines.push(("Time class", class.to_string()));
     }
     if !record.tags.is_empty() {
         lines.push(("Tags", words::names(&record.tags)));

@@ -78,6 +78,7 @@ struct WaveBlock {
 }
 
 struct PlanBlock {
+    files: Vec<(&'static str, &'static str)>,
     hash: String,
     parent: String,
     generation: String,
@@ -124,6 +125,7 @@ pub(crate) async fn show(
 fn plan_block(view: &PlanView) -> PlanBlock {
     let plan = &view.plan;
     PlanBlock {
+        files: super::papers::FILES.iter().map(|(file, title, _)| (*file, *title)).collect(),
         hash: view.hash.to_string(),
         parent: plan.parent.map(|parent| parent.to_string()).unwrap_or_default(),
         generation: plan.generation.to_string(),

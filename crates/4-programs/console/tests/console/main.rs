@@ -105,6 +105,7 @@ async fn nothing_is_seen_without_a_session() {
         "/",
         "/rollouts/ledger-1200/events",
         "/rollouts/ledger-1200/hosts/web-01/certificate.pdf",
+        "/rollouts/ledger-1200/papers/approach.pdf",
         "/signoff.pub.pem",
     ];
     for path in pages().iter().map(String::as_str).chain(files) {
@@ -223,6 +224,22 @@ async fn certificates_are_files_with_their_names() {
     );
     let list = bench.text("/certificates").await;
     assert!(list.contains("north - web-02 - 2026-09-21") && list.contains("draft"));
+}
+
+#[tokio::test]
+async fn a_plan_has_its_documents_as_files_and_no_others() {
+    let bench = Bench::logged_in().await;
+    let page = bench.text("/rollouts/ledger-1200").await;
+    for file in ["approach.pdf", "project-plan.html", "plan.xlsx", "plan.csv", "plan.ics"] {
+        let path = format!("/rollouts/ledger-1200/papers/{file}");
+        assert!(page.contains(&format!("href=\"{path}\"")), "{file} is not linked");
+        let answer = bench.get(&path).await;
+        assert_eq!(answer.status(), StatusCode::OK);
+        let name = format!("attachment; filename=\"ledger-1200 - {file}\"");
+        assert_eq!(answer.headers()["content-disposition"], name.as_str());
+    }
+    let answer = bench.get("/rollouts/ledger-1200/papers/plan.exe").await;
+    assert_eq!(answer.status(), StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use refit_protocol::agent::{
     Measured, OrderReport, PrepareEvidence, Progress, RunEvidence, Standing, StepRecord, TestPair,
     TestResult,
 };
-use refit_protocol::v1::{CertificateState, CertificateView, HostView, PartySignature, PlanView, RepositoryView, Right, RolloutHostView, RolloutView, UpdateView, WaveState, WaveView, Whoami, WhyView, WindowView, EventKind, EventView, Finding};
+use refit_protocol::v1::{CertificateState, CertificateView, HostRisk, HostView, PartySignature, PlanView, RepositoryView, RiskEntryView, Right, RolloutHostView, RolloutView, UpdateView, WaveState, WaveView, Whoami, WhyView, WindowView, EventKind, EventView, Finding};
 use refit_risk::{RiskReason, RiskScore};
 use refit_rollout::{HostState, RolloutState};
 use std::collections::{BTreeMap, BTreeSet};
@@ -324,7 +324,11 @@ impl ConsoleSource for Sample {
     async fn changed(&self) {
         self.news.notified().await;
     }
-    async fn hosts(&self) -> Answer<Vec<HostView>> {
+    async fn hosts(&self, filter: Option<&str>) -> Answer<Vec<HostView>> {
+        if filter.is_some_and(|filter| filter != "risk > 1") {
+            let text = "expression names `rsk` at character 1, which is not known";
+            return Err(Problem::new("expression.unknown-name", 422, text, text));
+        }
         let mut all = Vec::new();
         for name in ["web-01", "db-03"] {
             all.push(self.host(&name.parse().unwrap()).await?);
@@ -394,6 +398,39 @@ impl ConsoleSource for Sample {
             scope: refit_plan::Scope::default(),
             reason: HOSTILE.to_owned(),
         }])
+    }
+    async fn host_risk(&self, name: &HostName) -> Answer<HostRisk> {
+        let level = |n| refit_risk::Level::new(n).unwrap();
+        let exposure = |likelihood, impact| refit_risk::Exposure {
+            likelihood: level(likelihood),
+            impact: level(impact),
+        };
+        let entry = refit_risk::RiskEntry {
+            id: 7,
+            host: name.clone(),
+            text: HOSTILE.to_owned(),
+            exposure: exposure(4, 5),
+            mitigation: "battery is replaced".to_owned(),
+            status: refit_risk::RiskStatus::Mitigated {
+                left: exposure(1, 3),
+                by: "owner".parse().unwrap(),
+                at: at(3),
+            },
+            owner: Some("owner".parse().unwrap()),
+            due: Some(jiff::civil::date(2026, 6, 30)),
+            by: "planner".parse().unwrap(),
+            at: at(2),
+        };
+        Ok(HostRisk {
+            host: name.clone(),
+            site: "north".parse().unwrap(),
+            role: "app".parse().unwrap(),
+            risk: risk(),
+            entries: vec![RiskEntryView { entry, score_before: 62, score_now: 45 }],
+        })
+    }
+    async fn risks(&self, _: Option<&str>) -> Answer<Vec<HostRisk>> {
+        Ok(vec![self.host_risk(&"db-03".parse().unwrap()).await?])
     }
     async fn updates(&self) -> Answer<Vec<UpdateView>> {
         Ok(vec![UpdateView {
@@ -486,6 +523,9 @@ impl ConsoleSource for Sample {
     }
     async fn certificate_pdf(&self, _: &RolloutName, _: &HostName) -> Answer<Vec<u8>> {
         Ok(b"%PDF-1.7".to_vec())
+    }
+    async fn paper(&self, _: &RolloutName, file: &str) -> Answer<Vec<u8>> {
+        Ok(file.as_bytes().to_vec())
     }
     async fn signing_key(&self) -> Answer<String> {
         Ok("-----BEGIN PUBLIC KEY-----\n".to_owned())

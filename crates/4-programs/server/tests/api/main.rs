@@ -4,6 +4,7 @@ mod access;
 mod agent;
 mod doors;
 mod hostile;
+mod papers;
 mod receiver;
 mod stage;
 mod updates;

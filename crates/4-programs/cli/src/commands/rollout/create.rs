@@ -1,7 +1,9 @@
 //! What a new rollout is made of.
 
-use crate::span;
+use crate::{CliError, Exit, span};
 use clap::Args;
+use refit_client::ApiClient;
+use refit_inventory::Lifecycle;
 use refit_names::{BuildId, HostName, PartName, Percent, ProductName, RolloutName};
 use refit_plan::Advance;
 use refit_protocol::v1::{NewRollout, WaveShape};
@@ -21,6 +23,9 @@ pub(crate) struct CreateArgs {
     /// Only these servers; else all that have the product
     #[arg(long = "host")]
     hosts: Vec<HostName>,
+    /// Only servers that this expression names now (docs/expressions.md); they are fixed when the rollout is made
+    #[arg(long = "where", value_name = "EXPRESSION", conflicts_with = "hosts")]
+    filter: Option<String>,
     /// Share of the servers in a wave, in per cent; once per wave [default: 10, 30, the rest]
     #[arg(long = "share", value_name = "PERCENT", value_parser = percent)]
     shares: Vec<Percent>,
@@ -70,6 +75,19 @@ fn ms(duration: Duration) -> u64 {
 }
 
 impl CreateArgs {
+    /// Puts the servers that the expression names in its place. None at all is refused: it would mean every server.
+    pub(super) async fn choose(mut self, api: &ApiClient) -> Result<Self, CliError> {
+        let Some(filter) = self.filter.take() else { return Ok(self) };
+        let found = api.hosts_where(Some(&filter)).await?;
+        let active = found.into_iter().filter(|host| host.record.lifecycle == Lifecycle::Active);
+        self.hosts = active.map(|host| host.record.name).collect();
+        if self.hosts.is_empty() {
+            let what = format!("no active host is named by `{filter}`, so no rollout was made");
+            return Err(CliError::new("fleet.nobody", Exit::NotFound, what));
+        }
+        Ok(self)
+    }
+
     /// The request, with the server's defaults where nothing was said.
     pub(super) fn into_request(self) -> NewRollout {
         let default = WaveShape::default();

@@ -148,7 +148,9 @@ pub(super) async fn export(context: &Context, args: ExportArgs) -> Result<Exit, 
         (None, "csv") => ExportFormat::Csv,
         (None, "ics") => ExportFormat::Ics,
         (None, _) => {
-            return Err(CliError::usage("expected --format xlsx, csv or ics, or a file that ends so"));
+            return Err(CliError::usage(
+                "expected --format xlsx, csv or ics, or a file that ends so",
+            ));
         }
     };
     if args.person.is_some() && format != ExportFormat::Ics {
@@ -203,7 +205,10 @@ fn written(context: &Context, file: &Path, bytes: &[u8]) -> Result<Exit, CliErro
     fs::rename(&partial, file).map_err(wrong)?;
     let written = Written { file: file.to_owned(), bytes: bytes.len() };
     context.output.data(&written, |written| {
-        table(["file", "bytes"], vec![[written.file.display().to_string(), written.bytes.to_string()]])
+        table(
+            ["file", "bytes"],
+            vec![[written.file.display().to_string(), written.bytes.to_string()]],
+        )
     })?;
     Ok(Exit::Done)
 }

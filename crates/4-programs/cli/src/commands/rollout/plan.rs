@@ -100,7 +100,11 @@ impl PlanArgs {
 }
 
 /// Makes a plan, or plans a way back.
-pub(super) async fn run(context: &Context, api: &ApiClient, args: PlanArgs) -> Result<Exit, CliError> {
+pub(super) async fn run(
+    context: &Context,
+    api: &ApiClient,
+    args: PlanArgs,
+) -> Result<Exit, CliError> {
     if let Some(wave) = &args.rollback {
         let plan = api.rollback_plan(&args.name, wave).await?;
         context.output.data(&plan, |plan| plan.describe())?;
@@ -117,13 +121,19 @@ pub(super) async fn run(context: &Context, api: &ApiClient, args: PlanArgs) -> R
 }
 
 /// Compares two plans of a rollout.
-pub(super) async fn diff(context: &Context, api: &ApiClient, args: DiffArgs) -> Result<Exit, CliError> {
+pub(super) async fn diff(
+    context: &Context,
+    api: &ApiClient,
+    args: DiffArgs,
+) -> Result<Exit, CliError> {
     let (old, new) = match (args.old, args.new) {
         (Some(old), Some(new)) => (old, new),
         _ => match api.plans(&args.name).await?.as_slice() {
             [new, old, ..] => (old.generation.0, new.generation.0),
             [_] => {
-                return Err(CliError::usage("there is one plan only, so nothing to compare it with"));
+                return Err(CliError::usage(
+                    "there is one plan only, so nothing to compare it with",
+                ));
             }
             [] => return Err(CliError::usage("there is no plan yet: `refit rollout plan`")),
         },

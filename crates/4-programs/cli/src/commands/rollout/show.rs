@@ -113,8 +113,11 @@ pub(super) fn host_text(host: &RolloutHostView) -> String {
             span::text(progress.elapsed_ms),
             span::text(progress.expected_ms),
         ),
-        (HostState::Preparing { .. }, Some(Standing::Preparing { stage, done, total })) => {
-            format!("preparing: {} {done} of {total}", kebab(stage))
+        (HostState::Preparing { .. }, Some(Standing::Preparing { stage, done, total, pace })) => {
+            let pace = pace.map_or_else(String::new, |pace| {
+                format!(", {}/s, {} left", pace.per_second, span::text(pace.left_ms))
+            });
+            format!("preparing: {} {done} of {total}{pace}", kebab(stage))
         }
         (HostState::Waiting { on }, _) => format!("waiting for {on}"),
         (HostState::Preparing { stage }, _) => format!("preparing: {}", kebab(stage)),

@@ -37,7 +37,8 @@ pub(crate) struct SimulateArgs {
 }
 
 fn hours(text: &str) -> Result<(i8, i8), String> {
-    let parts = text.split_once('-').and_then(|(from, to)| Some((from.parse().ok()?, to.parse().ok()?)));
+    let parts =
+        text.split_once('-').and_then(|(from, to)| Some((from.parse().ok()?, to.parse().ok()?)));
     parts.ok_or_else(|| format!("`{text}` is not two hours such as 8-18"))
 }
 
@@ -104,9 +105,11 @@ fn text(report: &RehearsalReport) -> String {
     if !report.halts.is_empty() {
         lines.push("\nit stops by itself".to_owned());
     }
-    lines.extend(report.halts.iter().map(|halt| {
-        format!("  in {}: {}, {}", halt.wave, cause(halt.cause), share(&halt.chance))
-    }));
+    lines.extend(
+        report.halts.iter().map(|halt| {
+            format!("  in {}: {}, {}", halt.wave, cause(halt.cause), share(&halt.chance))
+        }),
+    );
     lines.extend(people(report));
     if !report.finish_histogram.is_empty() {
         lines.push("\nwhen it is done, over the runs that complete".to_owned());
@@ -169,8 +172,16 @@ fn waves(waves: &[WaveLine]) -> String {
         ]
     });
     let heads = [
-        "wave", "servers", "reached", "fits", "begins p50", "ends p50", "ends p95", "planned end",
-        "failures", "stops here",
+        "wave",
+        "servers",
+        "reached",
+        "fits",
+        "begins p50",
+        "ends p50",
+        "ends p95",
+        "planned end",
+        "failures",
+        "stops here",
     ];
     table(heads, rows.collect())
 }
@@ -180,11 +191,17 @@ fn people(report: &RehearsalReport) -> Vec<String> {
         return Vec::new();
     }
     let rows = report.out_of_hours.iter().map(|line| {
-        let name = line.person.as_ref().map_or_else(|| "nobody named".to_owned(), ToString::to_string);
-        [name, long(line.work.p50_ms), long(line.work.p95_ms), long(line.work.max_ms)]
+        let name =
+            line.person.as_ref().map_or_else(|| "nobody named".to_owned(), ToString::to_string);
+        [name, hours_of(line.work.p50_ms), hours_of(line.work.p95_ms), hours_of(line.work.max_ms)]
     });
     let text = table(["out of hours", "p50", "p95", "most"], rows.collect());
     vec![String::new(), text]
+}
+
+/// Work is counted in hours.
+fn hours_of(ms: i64) -> String {
+    format!("{:.1} h", ms as f64 / 3_600_000.0)
 }
 
 /// Longest bar, in characters.
@@ -196,7 +213,9 @@ fn bars(bins: &[Bin]) -> Vec<String> {
         let bar = "#".repeat(usize::try_from((bin.runs * BAR_MAX).div_ceil(most)).unwrap_or(0));
         format!("  from {}  {:>6}  {bar}", moment(bin.from), bin.runs)
     };
-    bins.iter().map(line).collect()
+    let empty = |place: usize| bins.get(place).is_some_and(|bin| bin.runs == 0);
+    let shown = |place: usize| !(empty(place) && place > 0 && empty(place - 1));
+    (0..bins.len()).filter(|place| shown(*place)).map(|place| line(&bins[place])).collect()
 }
 
 fn cause(cause: HaltCause) -> &'static str {
