@@ -8,7 +8,7 @@ use refit_rollout::IllegalMove;
 #[derive(Debug, thiserror::Error)]
 pub enum RehearsalError {
     /// Nothing to run.
-    #[error("plan of rollout `{rollout}` has no hosts, expected at least one")]
+    #[error("plan of rollout `{rollout}` has no hosts that have not begun, expected at least one")]
     NoHosts {
         /// The rollout.
         rollout: String,

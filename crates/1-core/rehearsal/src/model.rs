@@ -81,8 +81,9 @@ impl ModelHost {
 
 impl Model {
     pub(crate) fn of(input: &RehearsalInput<'_>) -> Result<Self, RehearsalError> {
-        let plan = input.plan;
         check(input)?;
+        let hash = input.plan.hash()?;
+        let plan = &what_is_left(input.plan);
         let assumed = &input.assumptions;
         let shape = |span: Duration95| LogNormal::fitted(span.p50_ms, span.p95_ms);
         let named: BTreeSet<&PersonName> = plan
@@ -92,7 +93,7 @@ impl Model {
             .collect();
         let people: Vec<PersonName> = named.into_iter().cloned().collect();
         let begins_ms = plan.made_at.as_millisecond();
-        let made = Event::PlanMade { plan: Box::new(first_of_its_kind(plan)) };
+        let made = Event::PlanMade { plan: Box::new(plan.clone()) };
         let refused = |source| RehearsalError::Refused { run: 0, after_ms: 0, source };
         let draft = Rollout::draft(plan.rollout.clone());
         let planned = draft.next(&made, plan.made_at).map_err(refused)?.rollout;
@@ -105,7 +106,7 @@ impl Model {
             .collect();
         let opens = hosts.iter().filter_map(|host| host.slot.as_ref()).map(|slot| slot.opens_ms);
         Ok(Self {
-            plan: plan.hash()?,
+            plan: hash,
             name: plan.rollout.clone(),
             target: plan.target.clone(),
             runs: input.runs,
@@ -128,7 +129,7 @@ impl Model {
 }
 
 fn check(input: &RehearsalInput<'_>) -> Result<(), RehearsalError> {
-    if input.plan.hosts().next().is_none() {
+    if input.plan.hosts().all(|(_, host)| input.plan.begun.contains(&host.host)) {
         return Err(RehearsalError::NoHosts { rollout: input.plan.rollout.to_string() });
     }
     let wrong = |what, expected: String, found: u32| {
@@ -144,14 +145,20 @@ fn check(input: &RehearsalInput<'_>) -> Result<(), RehearsalError> {
     Ok(())
 }
 
-/// The plan as if it replaced no other: the state machine of a rehearsal has not seen its parent.
-fn first_of_its_kind(plan: &Plan) -> Plan {
-    Plan { parent: None, ..plan.clone() }
+/// The plan as if it replaced no other: the state machine of a rehearsal has not seen its parent, and what ran under it is done.
+fn what_is_left(plan: &Plan) -> Plan {
+    let mut left = Plan { parent: None, begun: BTreeSet::new(), ..plan.clone() };
+    for wave in &mut left.waves {
+        wave.hosts.retain(|host| !plan.begun.contains(&host.host));
+    }
+    left.waves.retain(|wave| !wave.hosts.is_empty());
+    left
 }
 
 /// People who may judge: anyone but the author.
 fn approvers(plan: &Plan) -> Result<Vec<PersonName>, RehearsalError> {
-    let wanted = usize::try_from(plan.approvals_needed.max(1)).unwrap_or(usize::MAX);
+    // An emergency needs one approval more.
+    let wanted = usize::try_from(plan.approvals_needed.saturating_add(1)).unwrap_or(usize::MAX);
     let names = (1u32..).map(|number| PersonName::parse(format!("approver-{number}")));
     let others = names.filter(|name| name.as_ref().is_ok_and(|name| *name != plan.author));
     let wrong = |error| RehearsalError::OutOfRange {

@@ -183,6 +183,19 @@ fn what_makes_no_sense_is_refused_with_its_code() {
 }
 
 #[test]
+fn hosts_that_had_begun_under_the_plan_before_are_not_rehearsed_again() {
+    let mut second = plan(&[2, 6]);
+    second.parent = Some(refit_names::Digest::of(b"first"));
+    second.generation = refit_names::Generation(2);
+    second.begun = ["w1-h0", "w1-h1", "w2-h3"].map(|name| name.parse().unwrap()).into();
+    let report = rehearse(&second, 5, 1, lucky()).unwrap();
+    assert_eq!((report.hosts, report.waves.len(), report.completes.runs), (5, 1, 5));
+    assert_eq!(report.plan, second.hash().unwrap());
+    second.begun = second.hosts().map(|(_, host)| host.host.clone()).collect();
+    assert_eq!(rehearse(&second, 5, 1, lucky()).unwrap_err().code(), "rehearsal.no-hosts");
+}
+
+#[test]
 fn a_plan_that_replaced_another_is_rehearsed_too() {
     let mut second = plan(&[3]);
     second.parent = Some(refit_names::Digest::of(b"first"));
