@@ -2,8 +2,10 @@
 
 use crate::{Case, Finding, Rule, find};
 use refit_inventory::Lifecycle;
+use refit_names::BuildId;
 use refit_packs::catalog::PackSummary;
 use refit_plan::{Leg, PLAN_FORMAT, PlannedHost};
+use std::collections::BTreeSet;
 
 pub(crate) fn shape(case: &Case<'_>, findings: &mut Vec<Finding>) {
     let plan = case.plan;
@@ -95,5 +97,28 @@ fn edge_fault(case: &Case<'_>, leg: &Leg) -> Option<String> {
     if let Some(reason) = &pack.withdrawn {
         return Some(format!("{edge} was withdrawn: {reason}"));
     }
-    pack.blocked.get(&leg.from).map(|reason| format!("{edge} is blocked: {reason}"))
+    if let Some(reason) = pack.blocked.get(&leg.from) {
+        return Some(format!("{edge} is blocked: {reason}"));
+    }
+    let floor = pack.floor.as_ref().filter(|floor| !passed(case, floor, &leg.from))?;
+    Some(format!("{edge} leaves out its floor {floor}"))
+}
+
+/// Whether `at` is the floor or a build that published edges lead to from there.
+fn passed(case: &Case<'_>, floor: &BuildId, at: &BuildId) -> bool {
+    let mut above = BTreeSet::from([floor]);
+    loop {
+        let next: Vec<&BuildId> = case
+            .catalog
+            .packs
+            .iter()
+            .filter(|pack| pack.product == case.plan.product && !above.contains(&pack.to))
+            .filter(|pack| pack.from.iter().any(|from| above.contains(from)))
+            .map(|pack| &pack.to)
+            .collect();
+        if next.is_empty() {
+            return above.contains(at);
+        }
+        above.extend(next);
+    }
 }

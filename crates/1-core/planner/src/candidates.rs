@@ -110,7 +110,10 @@ fn place<'a>(
         return Err(format!("it is already at build `{from}`"));
     }
     let path = paths.entry(from).or_insert_with(|| {
-        input.catalog.path(&input.product, from, &input.target).map_err(|error| error.to_string())
+        let route = input.catalog.route(&input.product, from, &input.target);
+        let route = route.map_err(|error| error.to_string())?;
+        warnings.extend(route.remarks.iter().map(|why| format!("from build `{from}`: {why}")));
+        Ok(route.packs)
     });
     let path = path.as_ref().map_err(Clone::clone)?;
     let mut leaves = from;

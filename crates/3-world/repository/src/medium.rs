@@ -10,6 +10,7 @@
 mod error;
 mod export;
 mod import;
+pub mod listed;
 
 pub use error::MediumError;
 pub use export::{Selection, export};
@@ -20,8 +21,6 @@ use refit_names::{BuildId, ByteSize, Digest, ProductName};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs::{self, File},
-    io::{self, Read as _},
     path::Path,
 };
 
@@ -31,7 +30,6 @@ pub const MEDIUM_FORMAT: &str = "refit.medium/1";
 pub const MEDIUM_FILE: &str = "medium.json";
 /// A hundred thousand files are listed in some twenty megabytes.
 const LIST_BYTES_MAX: u64 = 64 << 20;
-const BLOCK_BYTES: usize = 256 << 10;
 
 /// What is on a medium.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,54 +90,6 @@ fn owner<'a>(name: &'a str, folders: &BTreeSet<String>) -> Option<&'a str> {
         place = folder;
     }
     None
-}
-
-/// All regular files below `dir`, with `/`; links and other things are told apart.
-fn walk(dir: &Path) -> io::Result<(BTreeSet<String>, Vec<String>)> {
-    let (mut files, mut odd) = (BTreeSet::new(), Vec::new());
-    let mut folders = vec![String::new()];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(dir.join(&folder))? {
-            let entry = entry?;
-            let Some(name) = entry.file_name().to_str().map(str::to_owned) else {
-                odd.push(entry.path().display().to_string());
-                continue;
-            };
-            // What operating systems leave on every stick.
-            let clutter = name.starts_with('.')
-                || name == "System Volume Information"
-                || name == "lost+found";
-            if folder.is_empty() && clutter {
-                continue;
-            }
-            let name = if folder.is_empty() { name } else { format!("{folder}/{name}") };
-            let kind = entry.file_type()?;
-            if kind.is_dir() {
-                folders.push(name);
-            } else if kind.is_file() {
-                files.insert(name);
-            } else {
-                odd.push(name);
-            }
-        }
-    }
-    Ok((files, odd))
-}
-
-/// Size and SHA-256 of a file.
-fn measure(path: &Path) -> io::Result<(u64, Digest)> {
-    use sha2::Digest as _;
-    let mut file = File::open(path)?;
-    let (mut digest, mut size, mut block) = (sha2::Sha256::new(), 0, vec![0; BLOCK_BYTES]);
-    loop {
-        match file.read(&mut block)? {
-            0 => return Ok((size, Digest::from_bytes(digest.finalize().into()))),
-            count => {
-                digest.update(&block[..count]);
-                size += count as u64;
-            }
-        }
-    }
 }
 
 /// Refuses to begin what the volume has no room for.

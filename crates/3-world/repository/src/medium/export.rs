@@ -1,8 +1,9 @@
 //! Writing a medium: the repository's own mirror with a choice of packs, and the list of what is on it.
 
 use super::{
-    MEDIUM_FILE, MEDIUM_FORMAT, Medium, MediumError, MediumFile, MediumPack, check_space, measure,
-    owner, pack_folder, walk,
+    MEDIUM_FILE, MEDIUM_FORMAT, Medium, MediumError, MediumFile, MediumPack, check_space,
+    listed::{measure, walk},
+    owner, pack_folder,
 };
 use crate::{Repository, RepositoryError, trust::write_atomically};
 use jiff::Timestamp;

@@ -1,8 +1,8 @@
 //! Reading a medium: everything is verified before anything is copied.
 
 use super::{
-    LIST_BYTES_MAX, MEDIUM_FILE, MEDIUM_FORMAT, Medium, MediumError, check_space, measure, owner,
-    pack_folder, walk,
+    LIST_BYTES_MAX, MEDIUM_FILE, MEDIUM_FORMAT, Medium, MediumError, check_space, listed, owner,
+    pack_folder,
 };
 use crate::{MirrorReport, Repository, Source, TrustStore, refresh};
 use jiff::Timestamp;
@@ -130,51 +130,15 @@ fn read(dir: &Path) -> Result<Medium, MediumError> {
     Ok(medium)
 }
 
-/// Holds the list against the folder: every file that is missing, damaged or not listed.
+/// Holds the list against the folder; a medium has nothing outside of two folders.
 fn faults(dir: &Path, medium: &Medium) -> Result<Vec<String>, MediumError> {
-    let (mut found, odd) = walk(dir).map_err(MediumError::io("read", dir))?;
-    found.remove(MEDIUM_FILE);
-    let mut faults: Vec<String> =
-        odd.into_iter().map(|name| format!("{name}: is no regular file")).collect();
-    let mut listed = BTreeSet::new();
-    for file in &medium.files {
-        let name = &file.name;
-        if !is_lawful(name) {
-            faults.push(format!("{name:?}: is no path below metadata/ or targets/"));
-            continue;
-        }
-        if !listed.insert(name) {
-            faults.push(format!("{name}: is listed twice"));
-            continue;
-        }
-        if !found.remove(name) {
-            faults.push(format!("{name}: is missing"));
-            continue;
-        }
-        let path = dir.join(name);
-        match measure(&path) {
-            Err(error) => faults.push(format!("{name}: cannot be read: {error}")),
-            Ok((size, _)) if size != file.size.0 => faults
-                .push(format!("{name}: is damaged: expected {} bytes, found {size}", file.size.0)),
-            Ok((_, sha256)) if sha256 != file.sha256 => faults.push(format!(
-                "{name}: is damaged: expected sha256 {}, found {}",
-                file.sha256.to_hex(),
-                sha256.to_hex()
-            )),
-            Ok(_) => {}
-        }
-    }
-    faults.extend(found.into_iter().map(|name| format!("{name}: is not on the list")));
+    let mut faults = listed::faults(dir, &medium.files, MEDIUM_FILE)
+        .map_err(MediumError::io("read", dir))?;
+    let odd = medium.files.iter().filter(|file| {
+        !["metadata/", "targets/"].iter().any(|folder| file.name.starts_with(folder))
+    });
+    faults.extend(odd.map(|file| format!("{:?}: is not below metadata/ or targets/", file.name)));
     Ok(faults)
-}
-
-fn is_lawful(name: &str) -> bool {
-    let below = name.strip_prefix("metadata/").or_else(|| name.strip_prefix("targets/"));
-    below.is_some_and(|rest| {
-        !rest.contains('\\')
-            && !rest.chars().any(char::is_control)
-            && rest.split('/').all(|part| !matches!(part, "" | "." | ".."))
-    })
 }
 
 /// Holds the folder against signed metadata: the list itself proves nothing.
