@@ -34,7 +34,7 @@ pub(crate) fn soak(case: &Case<'_>, findings: &mut Vec<Finding>) {
 }
 
 /// The most that run at once, and who starts then.
-fn peak<'a>(mut spans: Vec<(i64, i64, &'a HostName)>) -> Option<(usize, &'a HostName)> {
+fn peak(mut spans: Vec<(i64, i64, &HostName)>) -> Option<(usize, &HostName)> {
     spans.sort_unstable();
     let mut ends = std::collections::BinaryHeap::new();
     let mut most: Option<(usize, &HostName)> = None;

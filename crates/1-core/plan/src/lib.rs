@@ -335,10 +335,10 @@ impl Plan {
             legs: planned.legs.clone(),
             parameters: planned.parameters.clone(),
             opening: planned.slot.as_ref().map(|slot| slot.opening.clone()),
-            times: planned.slot.as_ref().map(|_| OrderTimes {
-                p95_ms: planned.p95_ms,
-                undo_p95_ms: planned.undo_p95_ms,
-            }),
+            times: planned
+                .slot
+                .as_ref()
+                .map(|_| OrderTimes { p95_ms: planned.p95_ms, undo_p95_ms: planned.undo_p95_ms }),
             parts: self.parts.clone(),
         }
     }

@@ -32,6 +32,9 @@ pub(crate) fn wave_end(board: &Board<'_>, jobs: &[usize], release: i64) -> Optio
     let mut end = release;
     let mut seen: BTreeSet<(usize, i64, i64, i64)> = BTreeSet::new();
     let mut groups: BTreeMap<(u8, usize, usize), Group> = BTreeMap::new();
+    let lists: BTreeSet<usize> = jobs.iter().map(|number| board.jobs[*number].list).collect();
+    let lists: Vec<usize> = lists.into_iter().collect();
+    let mut subsets = BTreeMap::new();
     for number in jobs {
         let job = &board.jobs[*number];
         if seen.insert((job.list, job.busy, job.undo, job.staged)) {
@@ -39,13 +42,13 @@ pub(crate) fn wave_end(board: &Board<'_>, jobs: &[usize], release: i64) -> Optio
         }
         let most = board.down_at_once[job.site].min(board.parallel);
         let crew = job.crew.map_or(usize::MAX, |crew| crew);
-        for (key, most) in [
-            ((0, 0, 0), board.parallel),
-            ((1, job.site, 0), most),
-            ((2, job.site, job.list), most),
-            ((3, job.list, 0), board.parallel),
-            ((4, crew, 0), board.parallel),
-        ] {
+        for wider in within(board, job.list, &lists, &mut subsets) {
+            groups.entry((5, job.site, *wider)).or_default().add(job, most);
+            groups.entry((6, *wider, 0)).or_default().add(job, board.parallel);
+        }
+        for (key, most) in
+            [((0, 0, 0), board.parallel), ((1, job.site, 0), most), ((4, crew, 0), board.parallel)]
+        {
             groups.entry(key).or_default().add(job, most);
         }
     }
@@ -57,6 +60,20 @@ pub(crate) fn wave_end(board: &Board<'_>, jobs: &[usize], release: i64) -> Optio
         }
     }
     Some(end)
+}
+
+/// The lists that hold all windows of `list`, itself among them: whoever has few windows works against whoever has more.
+fn within<'s>(
+    board: &Board<'_>,
+    list: usize,
+    lists: &[usize],
+    known: &'s mut BTreeMap<usize, Vec<usize>>,
+) -> &'s [usize] {
+    known.entry(list).or_insert_with(|| {
+        let own = &board.times.windows_of[list];
+        let holds = |other: &&usize| board.times.windows_of[**other].is_superset(own);
+        lists.iter().filter(holds).copied().collect()
+    })
 }
 
 /// When a host could start if it were the only one.

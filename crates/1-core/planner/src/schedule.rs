@@ -9,7 +9,7 @@ use crate::people::Agenda;
 use crate::profile::Profile;
 use crate::times::Span;
 use refit_names::TimeClass;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is in use, moment by moment.
 #[derive(Debug, Clone)]
@@ -74,8 +74,10 @@ struct Aim {
     cheap: bool,
 }
 
-/// Placements that one wave may cost: about a third of a second on one core, so that planning stays interactive.
-const EFFORT_MAX: usize = 150_000;
+/// Placements that one wave may cost beside its first tries: a tenth of a second, so that planning stays interactive.
+const EFFORT_MAX: usize = 50_000;
+/// Behind what a wave takes at least: so far are weekly windows seen.
+const WEEK_MS: i64 = 7 * 86_400_000;
 /// Tries for small waves, where each costs nothing.
 const TRIES_MAX: usize = 60;
 /// Up to so many hosts, each is a kind of its own: better orders are found.
@@ -163,19 +165,78 @@ pub(crate) fn place(
 ) -> Wave {
     let kinds = kinds(board, jobs);
     let aim = Aim { release, deadline: i64::MAX, cheap: false };
-    let mut orders = [by_scarcity(board, &kinds, aim, bound), by_need(board, &kinds, aim)];
-    let tries = (EFFORT_MAX / jobs.len().max(1)).clamp(2, TRIES_MAX);
-    let mut best: Option<(Wave, Vec<usize>)> = None;
-    for order in &mut orders {
-        let order = std::mem::take(order);
-        improve(board, base, (jobs, &kinds), aim, (bound, tries / 2), order, &mut best);
-        if best.as_ref().is_some_and(|(wave, _)| wave.missing == 0 && wave.end <= bound) {
+    let mut search = Search::new(board, base, (jobs, &kinds), aim, bound);
+    for order in [
+        by_scarcity(board, &kinds, aim, (bound, 0)),
+        by_scarcity(board, &kinds, aim, (bound, WEEK_MS)),
+        by_need(board, &kinds, aim),
+    ] {
+        if search.try_order(&order) == Progress::Enough {
             break;
         }
     }
-    match best {
-        Some((wave, _)) => wave,
-        None => Wave { places: Vec::new(), end: release, missing: 0, outside_ms: 0 },
+    search.improve((EFFORT_MAX / jobs.len().max(1)).clamp(1, TRIES_MAX));
+    let done = search.done;
+    let Some(wave) = search.best else {
+        return Wave { places: Vec::new(), end: release, missing: 0, outside_ms: 0 };
+    };
+    if done || jobs.len() <= SINGLE_MAX {
+        return wave;
+    }
+    late_sites(board, base, (jobs, &kinds), (release, bound), wave)
+}
+
+/// Sites that ended early enough stay as they are; the others are placed again by themselves, which costs less each time.
+fn late_sites(
+    board: &Board<'_>,
+    base: &Load,
+    (jobs, kinds): (&[usize], &[Kind]),
+    (release, bound): (i64, i64),
+    mut wave: Wave,
+) -> Wave {
+    let enough = enough(bound, release, jobs.len());
+    let late: BTreeSet<usize> =
+        kinds.iter().filter(|kind| kind.end(&wave) > enough).map(|kind| kind.job.site).collect();
+    let (mut load, mut again) = (base.clone(), Vec::new());
+    for (place, number) in jobs.iter().enumerate() {
+        let job = &board.jobs[*number];
+        match &wave.places[place] {
+            Some(found) if !late.contains(&job.site) => {
+                load.take(job.site, found.person, found.start, job.busy);
+            }
+            _ => again.push(place),
+        }
+    }
+    if again.len() == jobs.len() || again.is_empty() {
+        return wave;
+    }
+    let numbers: Vec<usize> = again.iter().map(|place| jobs[*place]).collect();
+    let new = place(board, &load, &numbers, release, bound);
+    let before = again.iter().filter(|place| wave.places[**place].is_none()).count();
+    if (new.missing, new.end) < (before, wave.end) {
+        for (place, found) in again.into_iter().zip(new.places) {
+            wave.places[place] = found;
+        }
+        wave.recount(board, jobs, release);
+    }
+    wave
+}
+
+impl Wave {
+    /// Its sums, from its places.
+    fn recount(&mut self, board: &Board<'_>, jobs: &[usize], release: i64) {
+        (self.end, self.missing, self.outside_ms) = (release, 0, 0);
+        for (number, place) in jobs.iter().zip(&self.places) {
+            let Some(place) = place else {
+                self.missing += 1;
+                continue;
+            };
+            let busy = board.jobs[*number].busy;
+            self.end = self.end.max(place.start + busy);
+            if place.span.class.is_some_and(|class| class != TimeClass::WorkingHours) {
+                self.outside_ms += busy;
+            }
+        }
     }
 }
 
@@ -204,15 +265,20 @@ pub(crate) fn cheaper(
     }
     let kinds = kinds(board, jobs);
     let aim = Aim { release, deadline, cheap: true };
-    let mut order = by_scarcity(board, &kinds, aim, deadline);
+    let mut order = by_scarcity(board, &kinds, aim, (deadline, 0));
     // Who has no choice goes first: the others find something.
     order.sort_by_key(|kind| choice(&jobs[kinds[*kind].members[0]]));
     let wave = attempt(board, base, (jobs, &kinds), aim, &order);
     if wave.missing == 0 && wave.outside_ms < found.outside_ms { wave } else { found }
 }
 
+/// When to stop trying: at the bound, or half a per cent behind it where each try takes long.
+fn enough(bound: i64, release: i64, jobs: usize) -> i64 {
+    if jobs > SINGLE_MAX { bound.saturating_add((bound - release) / 200) } else { bound }
+}
+
 fn kinds(board: &Board<'_>, jobs: &[usize]) -> Vec<Kind> {
-    let mut at: BTreeMap<(usize, Option<usize>, usize, i64, i64, usize), usize> = BTreeMap::new();
+    let mut at = BTreeMap::new();
     let mut kinds: Vec<Kind> = Vec::new();
     for (place, number) in jobs.iter().enumerate() {
         let job = board.jobs[*number];
@@ -228,9 +294,13 @@ fn kinds(board: &Board<'_>, jobs: &[usize]) -> Vec<Kind> {
 }
 
 /// Who has the fewest moments to start at goes first, and among these the longest.
-fn by_scarcity(board: &Board<'_>, kinds: &[Kind], aim: Aim, bound: i64) -> Vec<usize> {
-    // As far ahead as the wave will take at least, and a week, so that weekly windows are seen.
-    let until = bound.max(aim.release).saturating_add(7 * 86_400_000);
+fn by_scarcity(
+    board: &Board<'_>,
+    kinds: &[Kind],
+    aim: Aim,
+    (bound, ahead): (i64, i64),
+) -> Vec<usize> {
+    let until = bound.max(aim.release).saturating_add(ahead);
     let chances = |kind: &Kind| -> i64 {
         let spans = board.spans(&kind.job).iter();
         let open = spans.map(|span| {
@@ -269,37 +339,108 @@ fn by_need(board: &Board<'_>, kinds: &[Kind], aim: Aim) -> Vec<usize> {
     order
 }
 
-/// Places, moves the kinds that ended last to the front, and places again, while that helps.
-fn improve(
-    board: &Board<'_>,
-    base: &Load,
-    (jobs, kinds): (&[usize], &[Kind]),
+/// Whether another try makes sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    More,
+    Enough,
+}
+
+/// Orders that were tried for one wave, and the best of them: as a whole, and for each site by itself.
+struct Search<'a> {
+    board: &'a Board<'a>,
+    base: &'a Load,
+    jobs: &'a [usize],
+    kinds: &'a [Kind],
     aim: Aim,
-    (bound, tries): (i64, usize),
-    mut order: Vec<usize>,
-    best: &mut Option<(Wave, Vec<usize>)>,
-) {
-    for _ in 0..tries.max(1) {
-        let wave = attempt(board, base, (jobs, kinds), aim, &order);
-        let late = |kind: &usize| {
-            kinds[*kind].members.iter().any(|member| match &wave.places[*member] {
-                None => true,
-                Some(place) => wave.missing == 0 && place.start + kinds[*kind].job.busy >= wave.end,
-            })
-        };
-        let (front, back): (Vec<usize>, Vec<usize>) = order.iter().partition(|kind| late(kind));
-        let next: Vec<usize> = front.into_iter().chain(back).collect();
-        let good = wave.missing == 0 && wave.end <= bound;
-        let better = best
-            .as_ref()
-            .is_none_or(|(known, _)| (wave.missing, wave.end) < (known.missing, known.end));
-        if better {
-            *best = Some((wave, order.clone()));
+    enough: i64,
+    best: Option<Wave>,
+    /// For each site: its earliest end, and the order of its kinds that gave it.
+    sites: BTreeMap<usize, (i64, Vec<usize>)>,
+    /// For each site: the order that is tried next.
+    next: BTreeMap<usize, Vec<usize>>,
+    done: bool,
+}
+
+impl<'a> Search<'a> {
+    fn new(
+        board: &'a Board<'a>,
+        base: &'a Load,
+        (jobs, kinds): (&'a [usize], &'a [Kind]),
+        aim: Aim,
+        bound: i64,
+    ) -> Self {
+        let enough = enough(bound, aim.release, jobs.len());
+        let (sites, next) = (BTreeMap::new(), BTreeMap::new());
+        Self { board, base, jobs, kinds, aim, enough, best: None, sites, next, done: false }
+    }
+
+    /// Places everything in this order and learns from it.
+    fn try_order(&mut self, order: &[usize]) -> Progress {
+        let wave = attempt(self.board, self.base, (self.jobs, self.kinds), self.aim, order);
+        let ends: Vec<i64> = self.kinds.iter().map(|kind| kind.end(&wave)).collect();
+        let mut by_site: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for kind in order {
+            by_site.entry(self.kinds[*kind].job.site).or_default().push(*kind);
         }
-        if good || next == order {
-            return;
+        self.next.clear();
+        for (site, own) in by_site {
+            let end = own.iter().map(|kind| ends[*kind]).max().unwrap_or(self.aim.release);
+            // What ended last goes to the front of its site.
+            let (front, back): (Vec<usize>, Vec<usize>) =
+                own.iter().partition(|kind| ends[**kind] >= end && end > self.enough);
+            self.next.insert(site, front.into_iter().chain(back).collect());
+            if self.sites.get(&site).is_none_or(|(known, _)| end < *known) {
+                self.sites.insert(site, (end, own));
+            }
         }
-        order = next;
+        let good = wave.missing == 0 && wave.end <= self.enough;
+        let known = self.best.as_ref();
+        if known.is_none_or(|known| (wave.missing, wave.end) < (known.missing, known.end)) {
+            self.best = Some(wave);
+        }
+        self.done |= good;
+        if self.done { Progress::Enough } else { Progress::More }
+    }
+
+    /// The best order of each site, the site that ends last first; then what follows from trying it.
+    fn improve(&mut self, tries: usize) {
+        let mut order = self.combined();
+        for _ in 0..tries {
+            if self.done || self.try_order(&order) == Progress::Enough {
+                return;
+            }
+            let next = self.following();
+            if next == order {
+                break;
+            }
+            order = next;
+        }
+        self.try_order(&self.combined());
+    }
+
+    fn combined(&self) -> Vec<usize> {
+        let mut sites: Vec<&(i64, Vec<usize>)> = self.sites.values().collect();
+        sites.sort_by_key(|(end, _)| std::cmp::Reverse(*end));
+        sites.into_iter().flat_map(|(_, order)| order.iter().copied()).collect()
+    }
+
+    fn following(&self) -> Vec<usize> {
+        let end = |site: &usize| self.sites.get(site).map_or(i64::MAX, |(end, _)| *end);
+        let mut sites: Vec<(&usize, &Vec<usize>)> = self.next.iter().collect();
+        sites.sort_by_key(|(site, _)| std::cmp::Reverse(end(site)));
+        sites.into_iter().flat_map(|(_, order)| order.iter().copied()).collect()
+    }
+}
+
+impl Kind {
+    /// When its last host ends; never when one has no place.
+    fn end(&self, wave: &Wave) -> i64 {
+        let ends = self.members.iter().map(|member| match &wave.places[*member] {
+            Some(place) => place.start + self.job.busy,
+            None => i64::MAX,
+        });
+        ends.max().unwrap_or(i64::MIN)
     }
 }
 

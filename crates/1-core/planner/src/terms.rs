@@ -2,7 +2,7 @@
 
 use crate::{PlanInput, candidates::Placed};
 use refit_inventory::{HostRecord, ObservedFacts};
-use refit_names::BuildId;
+use refit_names::{BuildId, PartName};
 use refit_packs::{
     catalog::PackSummary,
     manifest::{Coexistence, IssueAction, KnownIssue, RebootNeed, SeenFacts},
@@ -135,6 +135,19 @@ pub(crate) fn remarks(input: &PlanInput, builds: &BTreeSet<&BuildId>) -> Vec<Str
             remarks.push(format!(
                 "build `{}` switches {name}: {before} -> {after}. {}",
                 pack.to, switch.text
+            ));
+        }
+        let (with, without): (Vec<_>, Vec<_>) =
+            pack.terms.parts.keys().partition(|part| input.parts.contains(*part));
+        if !pack.terms.parts.is_empty() {
+            let names = |parts: Vec<&PartName>| match &parts[..] {
+                [] => "none".to_owned(),
+                some => some.iter().map(|part| part.as_str()).collect::<Vec<_>>().join(", "),
+            };
+            let (with, without) = (names(with), names(without));
+            remarks.push(format!(
+                "optional parts of build `{}`: with {with}, without {without}",
+                pack.to
             ));
         }
         if pack.terms.reboot == Some(RebootNeed::Always) {

@@ -8,7 +8,7 @@ use refit_inventory::HostRecord;
 use refit_names::{SiteName, TimeClass, WindowName};
 use refit_plan::Opening;
 use refit_plan::{Pin, PinnedTo};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The window of hosts that may be changed at any time but in freezes.
 pub const ANY_TIME: &str = "any-time";
@@ -51,6 +51,8 @@ pub(crate) struct Times<'a> {
     raw: BTreeMap<usize, Vec<(i64, i64)>>,
     keys: BTreeMap<Key, usize>,
     pub(crate) lists: Vec<Vec<Span>>,
+    /// For each list: the windows that its spans are of; none stands for any time.
+    pub(crate) windows_of: Vec<BTreeSet<Option<usize>>>,
 }
 
 impl<'a> Times<'a> {
@@ -78,6 +80,7 @@ impl<'a> Times<'a> {
             raw: BTreeMap::new(),
             keys: BTreeMap::new(),
             lists: Vec::new(),
+            windows_of: Vec::new(),
         }
     }
 
@@ -116,6 +119,7 @@ impl<'a> Times<'a> {
             return *known;
         }
         let list = self.spans(&key, &record.site);
+        self.windows_of.push(list.iter().map(|span| span.window).collect());
         self.lists.push(list);
         self.keys.insert(key, self.lists.len() - 1);
         self.lists.len() - 1

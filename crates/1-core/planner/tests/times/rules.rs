@@ -200,7 +200,7 @@ fn every_rule_about_times_can_fire() {
     let at = |n: u32| {
         candidate(&format!("h{n}"), n, |host| {
             host.windows = [lit("day")].into();
-            host.site = lit(if n % 2 == 0 { "north" } else { "south" });
+            host.site = lit(if n.is_multiple_of(2) { "north" } else { "south" });
         })
     };
     let mut good = input((0..8).map(at).collect());
