@@ -22,8 +22,8 @@ pub use surroundings::{ClusterRecord, EngineerRecord, SiteRecord};
 
 use jiff::Timestamp;
 use refit_names::{
-    BuildId, ByteSize, HostName, ParameterName, PartName, PersonName, ProductName, RoleName, SiteName,
-    TimeClass, WindowName,
+    BuildId, ByteSize, HostName, ParameterName, PartName, PersonName, ProductName, RoleName,
+    SiteName, TimeClass, WindowName,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};

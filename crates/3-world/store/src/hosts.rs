@@ -4,9 +4,10 @@ use crate::{Store, StoreError, error::during, text::At};
 use jiff::Timestamp;
 use refit_inventory::{HostRecord, ObservedFacts};
 use refit_names::{HostName, RoleName, SiteName};
+use futures_util::TryStreamExt as _;
 use sea_orm::{
     ActiveValue::Set,
-    QueryOrder as _, QuerySelect as _,
+    QueryOrder as _, QuerySelect as _, StreamTrait,
     entity::prelude::*,
     sea_query::{Expr, OnConflict},
 };
@@ -142,17 +143,23 @@ fn said_text(host: &HostRecord) -> Result<String, StoreError> {
     At { table: "hosts", key: host.name.as_str() }.text(&said)
 }
 
-/// What people say of all hosts.
-pub(crate) async fn said(connection: &impl ConnectionTrait) -> Result<Vec<HostRecord>, StoreError> {
-    let found = Entity::find()
+/// What people say of all hosts, row by row: the texts of 100,000 rows are never held together.
+pub(crate) async fn said(
+    connection: &(impl ConnectionTrait + StreamTrait),
+) -> Result<Vec<HostRecord>, StoreError> {
+    let rows = Entity::find()
         .select_only()
         .columns([Column::Name, Column::Record])
         .order_by_asc(Column::Name)
         .into_tuple::<(String, String)>()
-        .all(connection)
+        .stream(connection)
         .await;
-    let rows = found.map_err(during("list hosts"))?;
-    rows.into_iter().map(|(name, record)| At { table: "hosts", key: &name }.json(&record)).collect()
+    let mut rows = rows.map_err(during("list hosts"))?;
+    let mut hosts = Vec::new();
+    while let Some((name, record)) = rows.try_next().await.map_err(during("list hosts"))? {
+        hosts.push(At { table: "hosts", key: &name }.json(&record)?);
+    }
+    Ok(hosts)
 }
 
 /// Keeps what people say of hosts; what agents saw stays.

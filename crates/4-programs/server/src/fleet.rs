@@ -135,22 +135,25 @@ fn take(fleet: &mut Fleet, import: FleetImport, said: &Said) -> Taken {
     }
     for host in import.hosts {
         once(RecordKind::Host, host.name.to_string());
-        put_host(fleet, &host, &import.fields, said);
+        put_host(fleet, host, &import.fields, said);
     }
     taken
 }
 
 /// Puts what the source says of a host over what is known of it.
-fn put_host(fleet: &mut Fleet, host: &HostRecord, fields: &BTreeSet<HostField>, said: &Said) {
-    let before = fleet.hosts().get(&host.name).cloned();
-    let mut after = match &before {
-        Some(before) if !fields.is_empty() => before.clone(),
-        _ => HostRecord { last_seen: None, facts: None, ..host.clone() },
+fn put_host(fleet: &mut Fleet, host: HostRecord, fields: &BTreeSet<HostField>, said: &Said) {
+    let before = fleet.hosts().get(&host.name);
+    let mut after = match before {
+        Some(before) if !fields.is_empty() => {
+            let mut after = before.clone();
+            for field in fields {
+                after.copy_field(*field, &host);
+            }
+            after
+        }
+        _ => HostRecord { last_seen: None, facts: None, ..host },
     };
-    for field in fields {
-        after.copy_field(*field, host);
-    }
-    after.date(before.as_ref(), said);
+    after.date(before, said);
     fleet.put_host(after);
 }
 

@@ -106,7 +106,9 @@ enum Verb {
         dry_run: bool,
     },
     /// Takes a host out of service: it gets no orders and counts nowhere
-    #[command(after_help = "Example:\n  refit fleet retire web-9 --reason 'replaced by web-12' --yes")]
+    #[command(
+        after_help = "Example:\n  refit fleet retire web-9 --reason 'replaced by web-12' --yes"
+    )]
     Retire {
         /// The host
         host: HostName,
@@ -155,11 +157,15 @@ fn assignment(text: &str) -> Result<(HostField, String), String> {
 
 /// An error whose faults are lines of their own.
 fn faults(error: ClientError) -> CliError {
-    let lines = match &error {
-        ClientError::Problem(problem) => problem.faults.iter().map(ToString::to_string).collect(),
-        _ => Vec::new(),
-    };
-    CliError::from(error).with_details(lines)
+    let ClientError::Problem(problem) = &error else { return error.into() };
+    let lines: Vec<String> = problem.faults.iter().map(ToString::to_string).collect();
+    if lines.is_empty() {
+        return error.into();
+    }
+    let count =
+        if lines.len() == 1 { "1 fault".to_owned() } else { format!("{} faults", lines.len()) };
+    let code = problem.code.clone();
+    CliError::new(&code, Exit::Usage, format!("{count}, nothing was changed")).with_details(lines)
 }
 
 /// Runs it.
@@ -212,8 +218,10 @@ async fn show_one(host: &HostName, context: &Context) -> Result<(), CliError> {
     let api = context.api()?;
     let (view, changes) = (api.host(host).await?, api.host_changes(host).await?);
     if context.output.is_json() {
-        let mut json = serde_json::to_value(&view).map_err(|error| CliError::usage(error.to_string()))?;
-        json["changes"] = serde_json::to_value(&changes).map_err(|error| CliError::usage(error.to_string()))?;
+        let mut json =
+            serde_json::to_value(&view).map_err(|error| CliError::usage(error.to_string()))?;
+        json["changes"] =
+            serde_json::to_value(&changes).map_err(|error| CliError::usage(error.to_string()))?;
         return context.output.data(&json, |_| String::new());
     }
     context.output.text(&show::one(&view, &changes, context.ambient.clock.now()))

@@ -61,7 +61,9 @@ enum Verb {
         mitigation: Option<String>,
     },
     /// Bears a risk as it is
-    #[command(after_help = "Example:\n  refit risk accept 7 --reason 'the machine leaves in March'")]
+    #[command(
+        after_help = "Example:\n  refit risk accept 7 --reason 'the machine leaves in March'"
+    )]
     Accept {
         /// The risk's number
         id: u64,
@@ -153,7 +155,8 @@ enum Status {
 }
 
 fn level(text: &str) -> Result<Level, String> {
-    let number: u8 = text.parse().map_err(|_| format!("`{text}` is not a whole number from 1 to 5"))?;
+    let number: u8 =
+        text.parse().map_err(|_| format!("`{text}` is not a whole number from 1 to 5"))?;
     Level::new(number).map_err(|error| error.to_string())
 }
 
@@ -161,7 +164,9 @@ fn weight(text: &str) -> Result<(String, Option<u32>), String> {
     let (name, value) = text.split_once('=').ok_or("expected NAME=POINTS")?;
     let points = match value {
         "" => None,
-        value => Some(value.parse().map_err(|_| format!("`{value}` is not a whole number of points"))?),
+        value => {
+            Some(value.parse().map_err(|_| format!("`{value}` is not a whole number of points"))?)
+        }
     };
     Ok((name.to_owned(), points))
 }
@@ -177,7 +182,8 @@ pub(crate) async fn run(args: RiskArgs, context: &Context) -> Result<Exit, CliEr
         Verb::List { which, status } => {
             let mut entries = entries(which.filter.as_deref(), context).await?;
             let word = status.map(|status| format!("{status:?}").to_lowercase());
-            entries.retain(|view| word.as_deref().is_none_or(|word| view.entry.status.word() == word));
+            entries
+                .retain(|view| word.as_deref().is_none_or(|word| view.entry.status.word() == word));
             context.output.data(&entries, |entries| show::entries(entries))?;
         }
         Verb::Show { host } => {
@@ -248,11 +254,16 @@ async fn set(args: SetArgs, context: &Context) -> Result<RiskEntryView, CliError
         };
         let exposure = Exposure { likelihood, impact };
         let mitigation = mitigation.unwrap_or_default();
-        return Ok(api.state_risk(&NewRisk { host, text, exposure, mitigation, owner, due }).await?);
+        return Ok(api
+            .state_risk(&NewRisk { host, text, exposure, mitigation, owner, due })
+            .await?);
     };
     let before = known(id, context).await?.entry;
     if before.host != host {
-        return Err(CliError::usage(format!("risk {id} is of host {}, not of {host}", before.host)));
+        return Err(CliError::usage(format!(
+            "risk {id} is of host {}, not of {host}",
+            before.host
+        )));
     }
     let exposure = Exposure {
         likelihood: likelihood.unwrap_or(before.exposure.likelihood),

@@ -40,8 +40,9 @@ pub(super) async fn run(
 }
 
 fn pretty(value: &Value) -> Result<String, CliError> {
-    serde_json::to_string_pretty(value)
-        .map_err(|error| CliError::new("cli.io", Exit::Failed, format!("failed to write JSON: {error}")))
+    serde_json::to_string_pretty(value).map_err(|error| {
+        CliError::new("cli.io", Exit::Failed, format!("failed to write JSON: {error}"))
+    })
 }
 
 /// All columns, always in the same order.
@@ -113,7 +114,13 @@ pub(super) fn ansible(hosts: &[HostRecord]) -> Value {
         }
         let Value::Object(fields) = host(record) else { continue };
         let named = fields.into_iter().filter(|(field, _)| field != "name");
-        variables.insert(name.to_owned(), named.map(|(field, value)| (format!("refit_{field}"), value)).collect::<Map<_, _>>().into());
+        variables.insert(
+            name.to_owned(),
+            named
+                .map(|(field, value)| (format!("refit_{field}"), value))
+                .collect::<Map<_, _>>()
+                .into(),
+        );
     }
     let mut inventory = Map::new();
     inventory.insert("_meta".to_owned(), json!({ "hostvars": variables }));

@@ -12,8 +12,8 @@ pub(super) use ansible::Mapping;
 use crate::{CliError, Exit, context::Context, output::table};
 use refit_client::ClientError;
 use refit_inventory::{
-    ChangeKind, ClusterRecord, EngineerRecord, HostField, HostRecord, RecordChange, RecordKind,
-    Said, SiteRecord,
+    ChangeKind, ClusterRecord, EngineerRecord, FleetFault, HostField, HostRecord, RecordChange,
+    RecordKind, Said, SiteRecord,
 };
 use refit_names::{HostName, PersonName};
 use refit_protocol::v1::{FleetImport, FleetImported};
@@ -47,7 +47,9 @@ pub(super) struct Source {
     engineers: Vec<EngineerRecord>,
     /// Where each record stands.
     places: BTreeMap<(RecordKind, String), Place>,
-    /// Hosts that have a name and faults.
+    /// The last host of each cluster.
+    cluster_rows: BTreeMap<String, Place>,
+    /// Hosts that have a name and cannot be read.
     assumed: BTreeSet<HostName>,
     faults: Vec<(Place, String)>,
 }
@@ -113,7 +115,15 @@ impl Source {
         if let Some(name) = &named {
             self.once(RecordKind::Host, name.as_str(), place);
         }
-        if self.faults.len() == before {
+        if let Some(cluster) = &host.cluster {
+            self.cluster_rows.insert(cluster.clone(), place.clone());
+        }
+        let faults = &self.faults[before..];
+        let readable = faults
+            .iter()
+            .all(|(_, text)| REQUIRED.iter().all(|field| !text.contains(&format!(", {field}: "))));
+        // With faults the whole is only tried, so a host with some is sent too: what it names is checked all the same.
+        if readable {
             self.hosts.push(host);
         } else {
             self.assumed.extend(named);
@@ -160,7 +170,9 @@ pub(super) async fn run(wanted: Wanted<'_>, context: &Context) -> Result<Exit, C
         Err(ClientError::Problem(problem)) if !problem.faults.is_empty() => {
             for fault in &problem.faults {
                 let place = source.places.get(&(fault.kind, fault.name.clone()));
-                let known = place.cloned().unwrap_or_else(|| Place::entry(usize::MAX, format!("{} {}", fault.kind, fault.name)));
+                let known = place.cloned().unwrap_or_else(|| {
+                    Place::entry(usize::MAX, format!("{} {}", fault.kind, fault.name))
+                });
                 let text = format!("{}, {}: {}", known.text, fault.field, fault.text);
                 faults.push((known, text));
             }
@@ -180,6 +192,25 @@ pub(super) async fn run(wanted: Wanted<'_>, context: &Context) -> Result<Exit, C
     context.output.data(&done, |done| summary(done, wanted.dry_run))?;
     let pending = wanted.dry_run && !done.changes.is_empty();
     Ok(if pending { Exit::ChangesPending } else { Exit::Done })
+}
+
+/// A fault that the server found, at its place in the source.
+fn located(
+    fault: &FleetFault,
+    places: &BTreeMap<(RecordKind, String), Place>,
+    cluster_rows: &BTreeMap<String, Place>,
+) -> (Place, String) {
+    let FleetFault { kind, name, field, text } = fault;
+    if let Some(place) = places.get(&(*kind, name.clone())) {
+        return (place.clone(), format!("{}, {field}: {text}", place.text));
+    }
+    let row = cluster_rows.get(name).filter(|_| *kind == RecordKind::Cluster);
+    match row {
+        Some(place) => {
+            (place.clone(), format!("{}, cluster: cluster {name}, {field}: {text}", place.text))
+        }
+        None => (Place::entry(usize::MAX, ""), format!("{kind} {name}, {field}: {text}")),
+    }
 }
 
 fn refused(name: &str, mut faults: Vec<(Place, String)>, context: &Context) -> CliError {
@@ -264,7 +295,8 @@ fn guess(file: &Path, text: &str) -> Result<Format, CliError> {
     let end = file.extension().and_then(|end| end.to_str()).unwrap_or_default().to_lowercase();
     let json = || {
         let parsed: Result<serde_json::Value, _> = serde_json::from_str(text);
-        let is_inventory = parsed.is_ok_and(|json| json.get("_meta").is_some() || json.get("all").is_some());
+        let is_inventory =
+            parsed.is_ok_and(|json| json.get("_meta").is_some() || json.get("all").is_some());
         if is_inventory { Format::Ansible } else { Format::Document }
     };
     match end.as_str() {

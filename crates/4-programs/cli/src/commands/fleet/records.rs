@@ -13,7 +13,9 @@ pub(crate) enum SiteVerb {
     /// Lists sites
     List,
     /// Makes a site or changes one; what is not said stays
-    #[command(after_help = "Example:\n  refit fleet site set north --zone Europe/Berlin --bandwidth 20MiB --down-at-once 10")]
+    #[command(
+        after_help = "Example:\n  refit fleet site set north --zone Europe/Berlin --bandwidth 20MiB --down-at-once 10"
+    )]
     Set {
         /// The site
         name: SiteName,
@@ -44,7 +46,9 @@ pub(crate) enum ClusterVerb {
     /// Lists clusters
     List,
     /// Makes a cluster or changes one; what is not said stays
-    #[command(after_help = "Example:\n  refit fleet cluster set db --down-at-once 1 --members-max 4 --order db-2 --order db-1")]
+    #[command(
+        after_help = "Example:\n  refit fleet cluster set db --down-at-once 1 --members-max 4 --order db-2 --order db-1"
+    )]
     Set {
         /// The cluster, as its hosts name it
         name: String,
@@ -75,7 +79,9 @@ pub(crate) enum EngineerVerb {
     /// Lists engineers
     List,
     /// Makes an engineer or changes one; what is not said stays
-    #[command(after_help = "Example:\n  refit fleet engineer set engineer-1 --skill web --skill database --site north --available nights --hosts-at-once 3")]
+    #[command(
+        after_help = "Example:\n  refit fleet engineer set engineer-1 --skill web --skill database --site north --available nights --hosts-at-once 3"
+    )]
     Set {
         /// The engineer
         name: PersonName,
@@ -147,9 +153,17 @@ pub(super) async fn site(verb: SiteVerb, context: &Context) -> Result<Exit, CliE
                 let row = |site: &SiteRecord| {
                     let bandwidth = site.bandwidth.map(|bytes| format!("{bytes}/s"));
                     let down = site.down_at_once.map(|count| count.to_string());
-                    [site.name.to_string(), site.zone.clone(), bandwidth.unwrap_or_default(), down.unwrap_or_default()]
+                    [
+                        site.name.to_string(),
+                        site.zone.clone(),
+                        bandwidth.unwrap_or_default(),
+                        down.unwrap_or_default(),
+                    ]
                 };
-                table(["site", "zone", "bandwidth", "down at once"], sites.iter().map(row).collect())
+                table(
+                    ["site", "zone", "bandwidth", "down at once"],
+                    sites.iter().map(row).collect(),
+                )
             })?;
             Ok(Exit::Done)
         }
@@ -157,8 +171,17 @@ pub(super) async fn site(verb: SiteVerb, context: &Context) -> Result<Exit, CliE
             let known = context.api()?.fleet_records().await?.sites;
             let before = known.into_iter().find(|site| site.name == name);
             let zone = zone.or_else(|| before.as_ref().map(|site| site.zone.clone()));
-            let zone = zone.ok_or_else(|| CliError::usage(format!("site {name} is new and needs --zone, such as Europe/Berlin")))?;
-            let before = before.unwrap_or(SiteRecord { name, zone: String::new(), bandwidth: None, down_at_once: None });
+            let zone = zone.ok_or_else(|| {
+                CliError::usage(format!(
+                    "site {name} is new and needs --zone, such as Europe/Berlin"
+                ))
+            })?;
+            let before = before.unwrap_or(SiteRecord {
+                name,
+                zone: String::new(),
+                bandwidth: None,
+                down_at_once: None,
+            });
             let site = SiteRecord {
                 zone,
                 bandwidth: bandwidth.or(before.bandwidth),
@@ -182,24 +205,39 @@ pub(super) async fn cluster(verb: ClusterVerb, context: &Context) -> Result<Exit
             context.output.data(&clusters, |clusters| {
                 let row = |cluster: &ClusterRecord| {
                     let most = cluster.members_max.map(|count| count.to_string());
-                    let order: Vec<String> = cluster.order.iter().map(ToString::to_string).collect();
-                    [cluster.name.clone(), cluster.down_at_once.to_string(), most.unwrap_or_default(), order.join(" ")]
+                    let order: Vec<String> =
+                        cluster.order.iter().map(ToString::to_string).collect();
+                    [
+                        cluster.name.clone(),
+                        cluster.down_at_once.to_string(),
+                        most.unwrap_or_default(),
+                        order.join(" "),
+                    ]
                 };
-                table(["cluster", "down at once", "members at most", "first"], clusters.iter().map(row).collect())
+                table(
+                    ["cluster", "down at once", "members at most", "first"],
+                    clusters.iter().map(row).collect(),
+                )
             })?;
             Ok(Exit::Done)
         }
         ClusterVerb::Set { name, down_at_once, members_max, order, how } => {
             let known = context.api()?.fleet_records().await?.clusters;
             let before = known.into_iter().find(|cluster| cluster.name == name);
-            let before = before.unwrap_or(ClusterRecord { name, down_at_once: 1, members_max: None, order: Vec::new() });
+            let before = before.unwrap_or(ClusterRecord {
+                name,
+                down_at_once: 1,
+                members_max: None,
+                order: Vec::new(),
+            });
             let cluster = ClusterRecord {
                 down_at_once: down_at_once.unwrap_or(before.down_at_once),
                 members_max: members_max.or(before.members_max),
                 order: if order.is_empty() { before.order } else { order },
                 name: before.name,
             };
-            put(FleetImport { clusters: vec![cluster], ..FleetImport::default() }, &how, context).await
+            put(FleetImport { clusters: vec![cluster], ..FleetImport::default() }, &how, context)
+                .await
         }
         ClusterVerb::Remove { name, sure } => {
             sure.check(context, &format!("remove cluster {name}"))?;
@@ -215,25 +253,49 @@ pub(super) async fn engineer(verb: EngineerVerb, context: &Context) -> Result<Ex
             let engineers = context.api()?.fleet_records().await?.engineers;
             context.output.data(&engineers, |engineers| {
                 let row = |one: &EngineerRecord| {
-                    [one.name.to_string(), all_or(&one.skills), all_or(&one.sites), all_or(&one.available), one.hosts_at_once.to_string()]
+                    [
+                        one.name.to_string(),
+                        all_or(&one.skills),
+                        all_or(&one.sites),
+                        all_or(&one.available),
+                        one.hosts_at_once.to_string(),
+                    ]
                 };
-                table(["engineer", "skills", "sites", "available", "hosts at once"], engineers.iter().map(row).collect())
+                table(
+                    ["engineer", "skills", "sites", "available", "hosts at once"],
+                    engineers.iter().map(row).collect(),
+                )
             })?;
             Ok(Exit::Done)
         }
         EngineerVerb::Set { name, skills, sites, available, hosts_at_once, how } => {
             let known = context.api()?.fleet_records().await?.engineers;
             let before = known.into_iter().find(|engineer| engineer.name == name);
-            let new = || EngineerRecord { name, skills: [].into(), sites: [].into(), available: [].into(), hosts_at_once: 1 };
+            let new = || EngineerRecord {
+                name,
+                skills: [].into(),
+                sites: [].into(),
+                available: [].into(),
+                hosts_at_once: 1,
+            };
             let before = before.unwrap_or_else(new);
             let engineer = EngineerRecord {
-                skills: if skills.is_empty() { before.skills } else { skills.into_iter().collect() },
+                skills: if skills.is_empty() {
+                    before.skills
+                } else {
+                    skills.into_iter().collect()
+                },
                 sites: if sites.is_empty() { before.sites } else { sites.into_iter().collect() },
-                available: if available.is_empty() { before.available } else { available.into_iter().collect() },
+                available: if available.is_empty() {
+                    before.available
+                } else {
+                    available.into_iter().collect()
+                },
                 hosts_at_once: hosts_at_once.unwrap_or(before.hosts_at_once),
                 name: before.name,
             };
-            put(FleetImport { engineers: vec![engineer], ..FleetImport::default() }, &how, context).await
+            put(FleetImport { engineers: vec![engineer], ..FleetImport::default() }, &how, context)
+                .await
         }
         EngineerVerb::Remove { name, sure } => {
             sure.check(context, &format!("remove engineer {name}"))?;

@@ -58,7 +58,9 @@ impl Column {
         match self {
             Self::Field(HostField::Name) => "host",
             Self::Field(field) => field.as_str(),
-            other => DERIVED.iter().find(|(_, column)| *column == other).map_or("", |(name, _)| name),
+            other => {
+                DERIVED.iter().find(|(_, column)| *column == other).map_or("", |(name, _)| name)
+            }
         }
     }
 
@@ -79,7 +81,9 @@ pub(super) fn sort(hosts: &mut [HostView], by: Column, reverse: bool) {
         let order = match by {
             Column::Risk => a.risk.score.cmp(&b.risk.score),
             Column::Agent => a.record.last_seen.cmp(&b.record.last_seen),
-            Column::Field(HostField::Criticality) => a.record.criticality.cmp(&b.record.criticality),
+            Column::Field(HostField::Criticality) => {
+                a.record.criticality.cmp(&b.record.criticality)
+            }
             Column::Field(HostField::Tier) => a.record.tier.cmp(&b.record.tier),
             column => column.text(a).cmp(&column.text(b)),
         };
@@ -98,6 +102,7 @@ pub(super) fn list(hosts: &[HostView], shown: &[Column]) -> String {
 fn products(host: &HostView) -> String {
     let Some(facts) = &host.record.facts else {
         let stated = host.record.field(HostField::Products);
+        let stated = stated.replace('=', " ");
         return if stated.is_empty() { "unknown".to_owned() } else { format!("{stated} (stated)") };
     };
     let builds = facts.products.iter().map(|product| {
@@ -132,8 +137,10 @@ pub(super) fn one(host: &HostView, changes: &[ChangeView], now: Timestamp) -> St
     if let Some(retired) = &record.retired {
         lines.push(format!("retired by {} at {}: {}", retired.by, retired.at, retired.reason));
     }
-    let said = HostField::ALL.iter().filter(|field| !is_fact(**field) && **field != HostField::Name);
-    let said = said.map(|field| (*field, record.field(*field))).filter(|(_, text)| !text.is_empty());
+    let said =
+        HostField::ALL.iter().filter(|field| !is_fact(**field) && **field != HostField::Name);
+    let said =
+        said.map(|field| (*field, record.field(*field))).filter(|(_, text)| !text.is_empty());
     lines.push(said.map(|(field, text)| format!("{field} {text}")).collect::<Vec<_>>().join("  "));
     let mut facts = record.facts.as_ref().map(|facts| seen(facts, now)).unwrap_or_default();
     facts.extend(record.stated.as_ref().map(|stated| told(stated, now)).unwrap_or_default());
@@ -143,30 +150,50 @@ pub(super) fn one(host: &HostView, changes: &[ChangeView], now: Timestamp) -> St
         lines.push(format!("\n{}", table(["fact", "value", "source", "known since"], facts)));
     }
     let quarantined = record.facts.iter().flat_map(|facts| &facts.products).flat_map(|product| {
-        product.quarantined.iter().map(|(build, cause)| format!("build {build} of {} is quarantined: {cause}", product.name))
+        product.quarantined.iter().map(|(build, cause)| {
+            format!("build {build} of {} is quarantined: {cause}", product.name)
+        })
     });
     lines.extend(quarantined);
     lines.push(format!("\nrisk {}", host.risk.score));
     let reasons = host.risk.reasons.iter();
-    lines.extend(reasons.map(|r| format!("  {:>3}  {}: {} ({})", r.points, r.code, r.text, r.mitigation)));
+    lines.extend(
+        reasons.map(|r| format!("  {:>3}  {}: {} ({})", r.points, r.code, r.text, r.mitigation)),
+    );
     if !changes.is_empty() {
         let row = |view: &ChangeView| {
             let [_, _, what] = super::import::change_row(&view.change);
             [view.at.to_string(), view.who.clone(), what]
         };
-        lines.push(format!("\n{}", table(["changed", "by", "what"], changes.iter().map(row).collect())));
+        lines.push(format!(
+            "\n{}",
+            table(["changed", "by", "what"], changes.iter().map(row).collect())
+        ));
     }
     lines.join("\n")
 }
 
 fn is_fact(field: HostField) -> bool {
-    matches!(field, HostField::Os | HostField::Memory | HostField::Booted | HostField::Backup | HostField::Products | HostField::Retired)
+    matches!(
+        field,
+        HostField::Os
+            | HostField::Memory
+            | HostField::Booted
+            | HostField::Backup
+            | HostField::Products
+            | HostField::Retired
+    )
 }
 
 /// What an agent saw: sure at the moment it looked.
 fn seen(facts: &ObservedFacts, now: Timestamp) -> Vec<[String; 4]> {
     let fact = |name: &str, value: String| {
-        [name.to_owned(), value, format!("agent {}", facts.agent_version), age(facts.observed_at, now)]
+        [
+            name.to_owned(),
+            value,
+            format!("agent {}", facts.agent_version),
+            age(facts.observed_at, now),
+        ]
     };
     let mut rows = vec![
         fact("os", format!("{} ({}, {})", facts.os_release, facts.kernel, facts.arch)),
@@ -182,7 +209,9 @@ fn seen(facts: &ObservedFacts, now: Timestamp) -> Vec<[String; 4]> {
             product.root, product.size, product.free
         );
         rows.push(fact(product.name.as_str(), text));
-        rows.extend(product.backup_at.map(|at| fact(&format!("{} backup", product.name), at.to_string())));
+        rows.extend(
+            product.backup_at.map(|at| fact(&format!("{} backup", product.name), at.to_string())),
+        );
     }
     rows
 }
@@ -199,7 +228,9 @@ fn told(stated: &StatedFacts, now: Timestamp) -> Vec<[String; 4]> {
     rows.extend(stated.memory.map(|memory| fact("memory", memory.to_string())));
     rows.extend(stated.booted_at.map(|at| fact("started", at.to_string())));
     rows.extend(stated.backup_at.map(|at| fact("backup", at.to_string())));
-    rows.extend(stated.products.iter().map(|(name, build)| fact(name.as_str(), format!("build {build}"))));
+    rows.extend(
+        stated.products.iter().map(|(name, build)| fact(name.as_str(), format!("build {build}"))),
+    );
     rows
 }
 

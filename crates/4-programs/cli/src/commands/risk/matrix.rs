@@ -55,7 +55,12 @@ impl Matrix {
                     })
                     .collect();
                 if !risks.is_empty() {
-                    cells.push(Cell { likelihood, impact, level: level(likelihood, impact), risks });
+                    cells.push(Cell {
+                        likelihood,
+                        impact,
+                        level: level(likelihood, impact),
+                        risks,
+                    });
                 }
             }
         }
@@ -68,7 +73,8 @@ impl Matrix {
         for likelihood in Level::all().rev() {
             grid.push(Level::all().map(|impact| self.cell(likelihood, impact)).collect());
         }
-        let width = grid.iter().flatten().map(|cell| cell.chars().count()).max().unwrap_or(0).max(6);
+        let width =
+            grid.iter().flatten().map(|cell| cell.chars().count()).max().unwrap_or(0).max(6);
         let rule = format!("            +{}", format!("{}+", "-".repeat(width + 2)).repeat(5));
         let mut lines = vec![rule.clone()];
         for (row, likelihood) in grid.iter().zip(Level::all().rev()) {
@@ -77,10 +83,14 @@ impl Matrix {
             lines.push(format!("{label:>10} {likelihood}|{}|", cells.join("|")));
             lines.push(rule.clone());
         }
-        let numbers: Vec<String> = Level::all().map(|impact| format!(" {impact:^width$} ")).collect();
+        let numbers: Vec<String> =
+            Level::all().map(|impact| format!(" {impact:^width$} ")).collect();
         lines.push(format!("             {}", numbers.join(" ")));
         lines.push(format!("             {:^1$}", "impact", (width + 3) * 5));
-        lines.push(format!("{} risks; ! high (product from {HIGH}), + medium (from {MEDIUM})", self.risks));
+        lines.push(format!(
+            "{} risks; ! high (product from {HIGH}), + medium (from {MEDIUM})",
+            self.risks
+        ));
         lines.join("\n")
     }
 
@@ -90,9 +100,15 @@ impl Matrix {
             "medium" => "+",
             _ => "·",
         };
-        let here = self.cells.iter().find(|cell| cell.likelihood == likelihood && cell.impact == impact);
+        let here =
+            self.cells.iter().find(|cell| cell.likelihood == likelihood && cell.impact == impact);
         let Some(cell) = here else { return mark.to_owned() };
-        let mut names: Vec<String> = cell.risks.iter().take(NAMES_SHOWN).map(|risk| format!("#{} {}", risk.id, risk.host)).collect();
+        let mut names: Vec<String> = cell
+            .risks
+            .iter()
+            .take(NAMES_SHOWN)
+            .map(|risk| format!("#{} {}", risk.id, risk.host))
+            .collect();
         if cell.risks.len() > NAMES_SHOWN {
             names.push(format!("{} more", cell.risks.len() - NAMES_SHOWN));
         }

@@ -11,7 +11,8 @@ const REASONS_SHOWN: usize = 3;
 pub(super) fn assessed(hosts: &[HostRisk]) -> String {
     let row = |host: &HostRisk| {
         let heaviest = host.risk.reasons.iter().take(REASONS_SHOWN);
-        let mut reasons: Vec<String> = heaviest.map(|one| format!("{} {}", one.points, one.code)).collect();
+        let mut reasons: Vec<String> =
+            heaviest.map(|one| format!("{} {}", one.points, one.code)).collect();
         if host.risk.reasons.len() > REASONS_SHOWN {
             reasons.push(format!("{} more", host.risk.reasons.len() - REASONS_SHOWN));
         }
@@ -25,7 +26,10 @@ pub(super) fn assessed(hosts: &[HostRisk]) -> String {
             reasons.join(", "),
         ]
     };
-    table(["host", "site", "role", "score", "open", "heaviest reasons"], hosts.iter().map(row).collect())
+    table(
+        ["host", "site", "role", "score", "open", "heaviest reasons"],
+        hosts.iter().map(row).collect(),
+    )
 }
 
 /// Stated risks.
@@ -33,7 +37,8 @@ pub(super) fn entries(entries: &[RiskEntryView]) -> String {
     let row = |view: &RiskEntryView| {
         let entry = &view.entry;
         let (first, now) = (entry.exposure, entry.now());
-        let changed = if first == now { String::new() } else { format!(" (was {})", first.product()) };
+        let changed =
+            if first == now { String::new() } else { format!(" (was {})", first.product()) };
         [
             entry.id.to_string(),
             entry.host.to_string(),
@@ -63,7 +68,10 @@ pub(super) fn entry(view: &RiskEntryView) -> String {
 
 /// Where every point of a score comes from.
 pub(super) fn one(host: &HostRisk) -> String {
-    let mut lines = vec![format!("{}  site {}  role {}  score {}", host.host, host.site, host.role, host.risk.score)];
+    let mut lines = vec![format!(
+        "{}  site {}  role {}  score {}",
+        host.host, host.site, host.role, host.risk.score
+    )];
     let row = |reason: &RiskReason| {
         [
             reason.points.to_string(),
@@ -75,15 +83,21 @@ pub(super) fn one(host: &HostRisk) -> String {
             reason.mitigation.clone(),
         ]
     };
-    let headers = ["points", "reason", "what was found", "weight", "source", "known since", "mitigation"];
+    let headers =
+        ["points", "reason", "what was found", "weight", "source", "known since", "mitigation"];
     lines.push(table(headers, host.risk.reasons.iter().map(row).collect()));
     let sum: u64 = host.risk.reasons.iter().map(|reason| u64::from(reason.points)).sum();
     if sum > u64::from(host.risk.score) {
-        lines.push(format!("the reasons add up to {sum}; no score is higher than {}", host.risk.score));
+        lines.push(format!(
+            "the reasons add up to {sum}; no score is higher than {}",
+            host.risk.score
+        ));
     }
     for view in host.entries.iter().filter(|view| view.score_before != view.score_now) {
         let (id, before, now) = (view.entry.id, view.score_before, view.score_now);
-        lines.push(format!("without the mitigation of risk {id} the score would be {before} instead of {now}"));
+        lines.push(format!(
+            "without the mitigation of risk {id} the score would be {before} instead of {now}"
+        ));
     }
     lines.join("\n")
 }
@@ -112,6 +126,10 @@ pub(super) fn changed_weights(before: &WeightsView, after: &WeightsView) -> Stri
     let mut lines: Vec<String> = changed
         .map(|name| format!("{name}: {} → {}", value(before, name), value(after, name)))
         .collect();
-    lines.push(if lines.is_empty() { "nothing to change".to_owned() } else { format!("version {}", after.version) });
+    lines.push(if lines.is_empty() {
+        "nothing to change".to_owned()
+    } else {
+        format!("version {}", after.version)
+    });
     lines.join("\n")
 }

@@ -132,7 +132,8 @@ fn from_groups(host: &str, groups: &[&str], mapping: &Mapping) -> BTreeMap<HostF
         prefix.as_deref().is_some_and(|prefix| !prefix.is_empty() && group.starts_with(prefix))
     };
     let (site, cluster) = (with(&mapping.site_groups), with(&mapping.cluster_groups));
-    let plain = |group: &&&str| !has(&mapping.site_groups, group) && !has(&mapping.cluster_groups, group);
+    let plain =
+        |group: &&&str| !has(&mapping.site_groups, group) && !has(&mapping.cluster_groups, group);
     let role = match &mapping.role_groups {
         Some(_) => with(&mapping.role_groups),
         None => groups.iter().find(plain).copied(),
@@ -176,7 +177,9 @@ pub(super) fn cell(value: &Value) -> Result<String, String> {
     };
     match value {
         Value::Null => Ok(String::new()),
-        Value::Array(values) => Ok(values.iter().map(plain).collect::<Result<Vec<_>, _>>()?.join(" ")),
+        Value::Array(values) => {
+            Ok(values.iter().map(plain).collect::<Result<Vec<_>, _>>()?.join(" "))
+        }
         Value::Object(values) => {
             let pair = |(key, value): (&String, &Value)| Ok(format!("{key}={}", plain(value)?));
             Ok(values.iter().map(pair).collect::<Result<Vec<_>, String>>()?.join(" "))

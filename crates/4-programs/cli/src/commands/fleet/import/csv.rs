@@ -18,7 +18,11 @@ pub(super) fn read(text: &str, said: &Said) -> Result<Source, String> {
     let mut record = StringRecord::new();
     let columns = match reader.read_record(&mut record) {
         Ok(true) => columns(&record)?,
-        _ => return Err("row 1: no header, expected columns name, site, role and some more".to_owned()),
+        _ => {
+            return Err(
+                "row 1: no header, expected columns name, site, role and some more".to_owned()
+            );
+        }
     };
     source.fields = columns.iter().copied().collect();
     loop {
@@ -82,7 +86,12 @@ fn row(source: &mut Source, record: &StringRecord, columns: &[HostField], said: 
     let line = record.position().map_or(0, |at| at.line());
     let place = Place::row(usize::try_from(line).unwrap_or(usize::MAX));
     if record.len() != columns.len() {
-        let text = format!(": {} fields, expected {}{}", record.len(), columns.len(), half(record, columns));
+        let text = format!(
+            ": {} fields, expected {}{}",
+            record.len(),
+            columns.len(),
+            half(record, columns)
+        );
         source.fault(&place, text);
         if let Some(name) = columns.iter().position(|field| *field == HostField::Name) {
             source.assumed.extend(record.get(name).and_then(|name| name.parse().ok()));

@@ -28,9 +28,24 @@ pub(super) fn read(text: &str, said: &Said) -> Result<Source, String> {
         }
     }
     let entries = |part: &str| parts.get(part).and_then(Value::as_array).into_iter().flatten();
-    let sites = records(&mut source, ("sites", RecordKind::Site), entries("sites"), &json!({ "name": "x", "zone": "UTC" }));
-    let clusters = records(&mut source, ("clusters", RecordKind::Cluster), entries("clusters"), &json!({ "name": "x", "down_at_once": 1 }));
-    let engineers = records(&mut source, ("engineers", RecordKind::Engineer), entries("engineers"), &json!({ "name": "x" }));
+    let sites = records(
+        &mut source,
+        ("sites", RecordKind::Site),
+        entries("sites"),
+        &json!({ "name": "x", "zone": "UTC" }),
+    );
+    let clusters = records(
+        &mut source,
+        ("clusters", RecordKind::Cluster),
+        entries("clusters"),
+        &json!({ "name": "x", "down_at_once": 1 }),
+    );
+    let engineers = records(
+        &mut source,
+        ("engineers", RecordKind::Engineer),
+        entries("engineers"),
+        &json!({ "name": "x" }),
+    );
     (source.sites, source.clusters, source.engineers) = (sites, clusters, engineers);
     for (at, entry) in entries("hosts").enumerate() {
         host(&mut source, &place("hosts", at, entry), entry, said);
@@ -105,7 +120,7 @@ fn host(source: &mut Source, place: &Place, entry: &Value, said: &Said) {
         source.fault(place, ": is no host with fields");
         return;
     };
-    let (mut cells, before) = (Vec::new(), source.faults.len());
+    let mut cells = Vec::new();
     for (name, value) in fields {
         match (HostField::parse(name), cell(value)) {
             (Ok(field), Ok(text)) => cells.push((field, text)),
@@ -114,10 +129,4 @@ fn host(source: &mut Source, place: &Place, entry: &Value, said: &Said) {
         }
     }
     source.host(place, cells.iter().map(|(field, text)| (*field, text.as_str())), said);
-    if source.faults.len() > before {
-        // A host with a field that is not known is not taken over in part.
-        let name = entry.get("name").and_then(Value::as_str).unwrap_or_default();
-        source.hosts.retain(|host| host.name.as_str() != name);
-        source.assumed.extend(name.parse());
-    }
 }

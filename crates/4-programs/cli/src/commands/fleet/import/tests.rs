@@ -41,7 +41,8 @@ fn every_wrong_row_is_named_with_its_field() {
     let source = of_csv(
         "name,site,role,criticality\nweb-1,north,app,high\nweb 2,north,app,\nweb-3,,app,huge\nweb-1,north,app,\nweb-4,\"north\nweb-5,north\nweb-6,north,app,low,x\n",
     );
-    assert_eq!(source.hosts.len(), 1);
+    let names = texts(&source.hosts, &[HostField::Name]);
+    assert_eq!(names, ["web-1", "web-1"], "the second is only tried, for the faults are not empty");
     assert!(source.assumed.contains(&"web-5".parse().unwrap()), "others may wait for it");
     assert_eq!(
         faults(source),
@@ -74,7 +75,9 @@ fn header_is_checked_as_a_whole() {
 
 #[test]
 fn semicolons_quotes_blank_rows_and_windows_line_ends_are_read() {
-    let source = of_csv("Name;Site;Role;Time Class;Cluster\r\nweb-1;north;app;weekend;\"a; \"\"b\"\"\"\r\n\r\n;;;;\r\nweb-2;north;app;;\r\n");
+    let source = of_csv(
+        "Name;Site;Role;Time Class;Cluster\r\nweb-1;north;app;weekend;\"a; \"\"b\"\"\"\r\n\r\n;;;;\r\nweb-2;north;app;;\r\n",
+    );
     assert_eq!(
         texts(&source.hosts, &[HostField::Name, HostField::TimeClass, HostField::Cluster]),
         ["web-1 | weekend | a; \"b\"", "web-2 |  | "]
@@ -84,7 +87,9 @@ fn semicolons_quotes_blank_rows_and_windows_line_ends_are_read() {
 
 #[test]
 fn quote_that_swallows_rows_is_a_fault_of_its_row_only() {
-    let source = of_csv("name,site,role,cluster\nweb-1,north,app,a\"b\nweb-2,north,app,\"c\nweb-3,north,app,d\n");
+    let source = of_csv(
+        "name,site,role,cluster\nweb-1,north,app,a\"b\nweb-2,north,app,\"c\nweb-3,north,app,d\n",
+    );
     assert_eq!(texts(&source.hosts, &[HostField::Name]), ["web-3"]);
     assert_eq!(faults(source).len(), 2);
 }
@@ -94,7 +99,10 @@ fn other_encodings_are_refused_with_the_place_and_what_to_do() {
     let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
     let cases: [(Vec<u8>, &str); 5] = [
         (b"name,site\nweb-1,M\xfcnchen\n".to_vec(), "byte 17 (row 2) is 0xfc, which is not UTF-8"),
-        ([b"\xff\xfe".to_vec(), utf16("name")].concat(), "it is UTF-16, expected UTF-8: convert it with `iconv -f UTF-16 -t UTF-8`"),
+        (
+            [b"\xff\xfe".to_vec(), utf16("name")].concat(),
+            "it is UTF-16, expected UTF-8: convert it with `iconv -f UTF-16 -t UTF-8`",
+        ),
         (utf16("name,site"), "it is UTF-16LE"),
         (b"\xfe\xff\0n\0a".to_vec(), "it is UTF-16"),
         (b"name,si\0te\n".to_vec(), "byte 7 is 0"),
@@ -109,7 +117,15 @@ fn other_encodings_are_refused_with_the_place_and_what_to_do() {
 
 #[test]
 fn real_inventory_of_ansible_gives_hosts_with_fields_from_variables_and_groups() {
-    let arguments = ["--site-groups", "site_", "--cluster-groups", "cluster_", "--group-tags", "--var", "owner=app_owner"];
+    let arguments = [
+        "--site-groups",
+        "site_",
+        "--cluster-groups",
+        "cluster_",
+        "--group-tags",
+        "--var",
+        "owner=app_owner",
+    ];
     let source = ansible::read(ANSIBLE, &mapped(&arguments), &words()).unwrap();
     let fields = [
         HostField::Name,
@@ -141,7 +157,9 @@ fn wrong_variables_of_an_inventory_are_all_named() {
     let source = ansible::read(text, &Mapping::default(), &words()).unwrap();
     let found = faults(source);
     assert_eq!(found.len(), 5, "{found:#?}");
-    assert!(found[0].starts_with("host a, refit_criticallity: `criticallity` is no field; did you mean `criticality`?"));
+    assert!(found[0].starts_with(
+        "host a, refit_criticallity: `criticallity` is no field; did you mean `criticality`?"
+    ));
     assert!(ansible::read("[]", &Mapping::default(), &words()).is_err());
     assert!(ansible::read("{\"all\":{}}", &Mapping::default(), &words()).is_err());
 }
@@ -199,7 +217,6 @@ hosts:
   - not-a-host
 ";
     let source = document::read(text, &words()).unwrap();
-    assert_eq!(source.hosts, []);
     let found = faults(source);
     for part in [
         "cluster: is not known; did you mean `clusters`?",
