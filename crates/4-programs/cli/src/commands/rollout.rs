@@ -2,8 +2,8 @@
 
 mod create;
 mod decide;
-mod plan;
 mod papers;
+mod plan;
 mod plan_file;
 mod show;
 mod simulate;
@@ -34,7 +34,9 @@ enum Verb {
     )]
     Plan(plan::PlanArgs),
     /// Shows what one plan changes of another
-    #[command(after_help = "Examples:\n  refit rollout diff spring\n  refit rollout diff spring 1 3")]
+    #[command(
+        after_help = "Examples:\n  refit rollout diff spring\n  refit rollout diff spring 1 3"
+    )]
     Diff(plan::DiffArgs),
     /// Lists all rollouts
     List,
@@ -184,7 +186,7 @@ pub(crate) async fn run(args: RolloutArgs, context: &Context) -> Result<Exit, Cl
     };
     let api = context.api()?;
     let view = match verb {
-        Verb::Create(args) => api.create_rollout(&args.into_request()).await?,
+        Verb::Create(args) => api.create_rollout(&args.choose(&api).await?.into_request()).await?,
         Verb::Plan(args) => return plan::run(context, &api, args).await,
         Verb::Diff(args) => return plan::diff(context, &api, args).await,
         Verb::Show { name } => return show::plan(context, &api.plan(&name).await?),
