@@ -8,6 +8,7 @@ mod catalog;
 mod delegation;
 mod online;
 mod place;
+mod rehearsal;
 mod renew;
 mod root;
 mod runbooks;
@@ -42,6 +43,7 @@ pub use delegation::{
     list as delegations, remove as remove_delegation,
 };
 pub use online::Visible;
+pub use rehearsal::Rehearsal;
 pub use renew::{RoleStatus, refresh_timestamp, status};
 pub use root::{
     Needed, RootChange, StageReport, TopRole, edit as edit_root, publish as publish_root,

@@ -97,6 +97,11 @@ fn every_command_of_the_page_on_keys_works() {
     assert!(dir.join("out/packs/greeter/1100/record.json").exists());
     assert!(!dir.join("repository/staged").exists());
 
+    // Tried, and nothing is changed.
+    let before = done(dir, "find repository -type f | sort | xargs sha256sum");
+    done(dir, "refit repo delegation remove repository acme --dry-run");
+    assert_eq!(done(dir, "find repository -type f | sort | xargs sha256sum"), before);
+
     // Others may not sign or publish what is not theirs.
     refused(dir, "repo delegation stage repository acme hello-1100.refit", 4, "repo.not-delegated");
     refused(

@@ -59,6 +59,7 @@ impl Depot {
         files::private_folder(&mirror)?;
         let http = reqwest::Client::builder()
             .connect_timeout(Duration::from_secs(10))
+            .redirect(refit_repository::same_server())
             .build()
             .map_err(ServerError::authority("make the repository's HTTP client"))?;
         let source =

@@ -132,8 +132,8 @@ fn read(dir: &Path) -> Result<Medium, MediumError> {
 
 /// Holds the list against the folder; a medium has nothing outside of two folders.
 fn faults(dir: &Path, medium: &Medium) -> Result<Vec<String>, MediumError> {
-    let mut faults = listed::faults(dir, &medium.files, MEDIUM_FILE)
-        .map_err(MediumError::io("read", dir))?;
+    let mut faults =
+        listed::faults(dir, &medium.files, MEDIUM_FILE).map_err(MediumError::io("read", dir))?;
     let odd = medium.files.iter().filter(|file| {
         !["metadata/", "targets/"].iter().any(|folder| file.name.starts_with(folder))
     });

@@ -120,4 +120,3 @@ pub(super) fn measure(path: &Path) -> io::Result<(u64, Digest)> {
         }
     }
 }
-

@@ -37,9 +37,9 @@ pub(super) struct GetArgs {
     /// The folder with the targets
     #[arg(long, value_name = "URL")]
     targets_url: Url,
-    /// The target's name, folders and all
-    #[arg(long, value_name = "NAME", value_parser = parse_target)]
-    target: TargetName,
+    /// The target's name, folders and all; several times for several targets
+    #[arg(long, value_name = "NAME", value_parser = parse_target, required = true)]
+    target: Vec<TargetName>,
     /// The folder under which the target gets its own name
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
@@ -151,10 +151,22 @@ fn show(repository: &Repository, context: &Context) -> Result<Exit, CliError> {
 /// Brings one target.
 pub(super) async fn get(args: &GetArgs, context: &Context) -> Result<Exit, CliError> {
     let repository = refreshed(&args.refresh, &args.targets_url, context).await?;
-    let path = repository.save_below(&args.target, &args.out).await.map_err(refused)?;
-    context
-        .output
-        .data(&json!({ "target": args.target, "file": path }), |_| path.display().to_string())?;
+    let mut files = Vec::new();
+    for target in &args.target {
+        let path = repository.save_below(target, &args.out).await.map_err(refused)?;
+        files.push((target, path));
+    }
+    let all: Vec<_> =
+        files.iter().map(|(target, path)| json!({ "target": target, "file": path })).collect();
+    // The first one's own fields were there before several could be asked for.
+    let first = files.first().map(|(target, path)| (target, path));
+    let data = json!({
+        "target": first.map(|first| first.0), "file": first.map(|first| first.1), "files": all,
+    });
+    context.output.data(&data, |_| {
+        let paths: Vec<_> = files.iter().map(|(_, path)| path.display().to_string()).collect();
+        paths.join("\n")
+    })?;
     Ok(Exit::Done)
 }
 

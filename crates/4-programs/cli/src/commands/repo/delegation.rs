@@ -1,7 +1,9 @@
 //! `refit repo delegation`: who may publish what, beside the operator.
 
 use super::{
-    keys::{HolderKeys, Sealed, confirm, lasting, public, refused, show_stage, show_visible},
+    keys::{
+        HolderKeys, Sealed, Trial, confirm, lasting, public, refused, show_stage, show_visible,
+    },
     publish::stage_for,
 };
 use crate::{CliError, Exit, context::Context, output::table, span};
@@ -79,6 +81,8 @@ struct ChangeArgs {
     /// How long snapshot and timestamp are believed, until they are renewed
     #[arg(long, default_value = "30d", value_name = "TIME", value_parser = span::parse)]
     expires: Duration,
+    #[command(flatten)]
+    trial: Trial,
 }
 
 #[derive(Debug, Args)]
@@ -140,6 +144,8 @@ struct PublishArgs {
     /// How long snapshot and timestamp are believed, until they are renewed
     #[arg(long, default_value = "30d", value_name = "TIME", value_parser = span::parse)]
     expires: Duration,
+    #[command(flatten)]
+    trial: Trial,
 }
 
 /// Runs it.
@@ -157,8 +163,9 @@ pub(super) fn run(args: &DelegationArgs, context: &Context) -> Result<Exit, CliE
             show_stage(&report.map_err(refused)?, json!({ "role": args.name }), context)
         }
         Verb::Publish(args) => {
+            let place = args.trial.at(&args.dir)?;
             let visible = repo::publish_staged(
-                &args.dir,
+                place.dir(),
                 &args.name,
                 args.staged.as_deref(),
                 &args.signed,
@@ -166,7 +173,8 @@ pub(super) fn run(args: &DelegationArgs, context: &Context) -> Result<Exit, CliE
                 lasting(args.expires)?,
                 context.ambient.clock.now(),
             );
-            show_visible(visible.map_err(refused)?, context)
+            let exit = show_visible(visible.map_err(refused)?, context)?;
+            Ok(place.leave(exit, context))
         }
     }
 }
@@ -186,18 +194,22 @@ fn add(args: &AddArgs, context: &Context) -> Result<Exit, CliError> {
     };
     let expires = lasting(args.change.targets_expires)?;
     let now = context.ambient.clock.now();
-    let report = repo::add_delegation(&args.dir, &options, expires, now).map_err(refused)?;
-    go_on(&args.dir, &report, &args.change, context)
+    let place = args.change.trial.at(&args.dir)?;
+    let report = repo::add_delegation(place.dir(), &options, expires, now).map_err(refused)?;
+    let exit = go_on(place.dir(), &report, &args.change, context)?;
+    Ok(place.leave(exit, context))
 }
 
 fn remove(args: &RemoveArgs, context: &Context) -> Result<Exit, CliError> {
     let question =
         format!("end the delegation to {}? What it published is believed no more", args.name);
-    confirm(&question, args.yes, context)?;
+    confirm(&question, args.yes || args.change.trial.is_dry(), context)?;
     let expires = lasting(args.change.targets_expires)?;
     let now = context.ambient.clock.now();
-    let report = repo::remove_delegation(&args.dir, &args.name, expires, now).map_err(refused)?;
-    go_on(&args.dir, &report, &args.change, context)
+    let place = args.change.trial.at(&args.dir)?;
+    let report = repo::remove_delegation(place.dir(), &args.name, expires, now).map_err(refused)?;
+    let exit = go_on(place.dir(), &report, &args.change, context)?;
+    Ok(place.leave(exit, context))
 }
 
 /// Publishes at once where all keys are at hand, else leaves the change for its signers.

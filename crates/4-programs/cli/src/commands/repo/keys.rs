@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use refit_forge::{
     ForgeError,
     key::{Keyring, Passphrase, PublicKey},
-    repo::{StageReport, Visible},
+    repo::{Rehearsal, StageReport, Visible},
 };
 use serde_json::{Value, json};
 use std::{
@@ -47,6 +47,45 @@ impl Sealed {
 impl HolderKeys {
     pub(super) fn ring(&self) -> Result<Keyring, CliError> {
         Keyring::read(&self.keys, self.sealed.passphrase()?.as_ref()).map_err(refused)
+    }
+}
+
+/// Whether something is only tried.
+#[derive(Debug, Args)]
+pub(super) struct Trial {
+    /// Tries it on a copy that is gone afterwards, and shows what would come of it
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Where a command works: the repository, or a copy that is gone afterwards.
+pub(super) struct Workplace(PathBuf, Option<Rehearsal>);
+
+impl Trial {
+    pub(super) const fn is_dry(&self) -> bool {
+        self.dry_run
+    }
+
+    pub(super) fn at(&self, dir: &Path) -> Result<Workplace, CliError> {
+        if !self.dry_run {
+            return Ok(Workplace(dir.to_owned(), None));
+        }
+        let copy = Rehearsal::of(dir).map_err(refused)?;
+        Ok(Workplace(copy.path().to_owned(), Some(copy)))
+    }
+}
+
+impl Workplace {
+    pub(super) fn dir(&self) -> &Path {
+        &self.0
+    }
+
+    /// Says so when nothing was changed.
+    pub(super) fn leave(self, exit: Exit, context: &Context) -> Exit {
+        if self.1.is_some() {
+            context.output.say("nothing was changed: this was a dry run");
+        }
+        exit
     }
 }
 

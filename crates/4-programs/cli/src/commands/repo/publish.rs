@@ -1,7 +1,7 @@
 //! `refit repo init|stage|sign|publish|discard|publish-runbook`: what the targets role says.
 
 use super::keys::{
-    HolderKeys, Sealed, confirm, lasting, public, refused, show_stage, show_visible,
+    HolderKeys, Sealed, Trial, confirm, lasting, public, refused, show_stage, show_visible,
 };
 use crate::{CliError, Exit, context::Context, output::table, span};
 use clap::Args;
@@ -71,6 +71,8 @@ pub(super) struct PublishArgs {
     /// How long it is believed, until it is renewed
     #[arg(long, default_value = "30d", value_name = "TIME", value_parser = span::parse)]
     expires: Duration,
+    #[command(flatten)]
+    trial: Trial,
 }
 
 /// Arguments of `refit repo stage`.
@@ -128,6 +130,8 @@ pub(super) struct RunbookArgs {
     /// How long snapshot and timestamp are believed, until they are renewed
     #[arg(long, default_value = "30d", value_name = "TIME", value_parser = span::parse)]
     expires: Duration,
+    #[command(flatten)]
+    trial: Trial,
 }
 
 /// Makes a repository.
@@ -167,19 +171,21 @@ pub(super) fn publish(args: &PublishArgs, context: &Context) -> Result<Exit, Cli
     let now = context.ambient.clock.now();
     let expires = lasting(args.expires)?;
     let ring = args.sealed.ring(&args.keys)?;
-    if args.packs.is_empty() && repo::staged_folder(&args.dir, TARGETS).exists() {
-        let visible =
-            repo::publish_staged(&args.dir, TARGETS, None, &args.signed, &ring, expires, now);
-        return show_visible(visible.map_err(refused)?, context);
+    let place = args.trial.at(&args.dir)?;
+    let dir = place.dir();
+    if args.packs.is_empty() && repo::staged_folder(dir, TARGETS).exists() {
+        let visible = repo::publish_staged(dir, TARGETS, None, &args.signed, &ring, expires, now);
+        let exit = show_visible(visible.map_err(refused)?, context)?;
+        return Ok(place.leave(exit, context));
     }
     let key = args.key.as_deref().map(PublicKey::read).transpose().map_err(refused)?;
-    let report = repo::publish_with(&args.dir, &ring, &args.packs, key.as_ref(), expires, now)
-        .map_err(refused)?;
+    let report =
+        repo::publish_with(dir, &ring, &args.packs, key.as_ref(), expires, now).map_err(refused)?;
     let PublishReport { added, unchanged, version, expires } = &report;
     let data = json!({ "added": list(added), "unchanged": list(unchanged), "version": version, "expires": expires.to_string() });
     context.output.data(&data, |_| packs_table(added, unchanged))?;
     context.output.say(&format!("metadata version {version}, believed until {expires}"));
-    Ok(Exit::Done)
+    Ok(place.leave(Exit::Done, context))
 }
 
 /// Stages packs for the holders of the targets keys.
@@ -224,19 +230,21 @@ pub(super) fn discard(args: &DiscardArgs, context: &Context) -> Result<Exit, Cli
 pub(super) fn runbook(args: &RunbookArgs, context: &Context) -> Result<Exit, CliError> {
     let now = context.ambient.clock.now();
     let expires = lasting(args.expires)?;
+    let place = args.trial.at(&args.dir)?;
+    let dir = place.dir();
     let about = |runbook: &repo::PublishedRunbook| json!({ "name": runbook.name, "version": runbook.version, "target": runbook.target, "digest": runbook.digest });
     let Some(keys) = &args.keys else {
         let lasts = lasting(Duration::from_secs(365 * 24 * 3600))?;
-        let (runbook, stage) =
-            repo::stage_runbook(&args.dir, &args.file, lasts, now).map_err(refused)?;
-        return show_stage(&stage, json!({ "runbook": about(&runbook) }), context);
+        let (runbook, stage) = repo::stage_runbook(dir, &args.file, lasts, now).map_err(refused)?;
+        let exit = show_stage(&stage, json!({ "runbook": about(&runbook) }), context)?;
+        return Ok(place.leave(exit, context));
     };
     let ring = args.sealed.ring(keys)?;
     let (runbook, visible) =
-        repo::publish_runbook(&args.dir, &args.file, &ring, expires, now).map_err(refused)?;
+        repo::publish_runbook(dir, &args.file, &ring, expires, now).map_err(refused)?;
     let data = json!({ "runbook": about(&runbook), "metadata_version": visible.version, "expires": visible.expires.to_string() });
     context.output.data(&data, |_| runbook.target.to_string())?;
-    Ok(Exit::Done)
+    Ok(place.leave(Exit::Done, context))
 }
 
 fn list(packs: &[PublishedPack]) -> Vec<Value> {

@@ -1,6 +1,6 @@
 //! `refit repo root`: the root ceremony. Old and new thresholds both sign.
 
-use super::keys::{HolderKeys, Sealed, lasting, public, refused, show_stage, show_visible};
+use super::keys::{HolderKeys, Sealed, Trial, lasting, public, refused, show_stage, show_visible};
 use crate::{CliError, Exit, context::Context, span};
 use clap::{Args, Subcommand};
 use refit_forge::{
@@ -71,6 +71,8 @@ struct PublishArgs {
     /// How long snapshot and timestamp are believed, until they are renewed
     #[arg(long, default_value = "30d", value_name = "TIME", value_parser = span::parse)]
     expires: Duration,
+    #[command(flatten)]
+    trial: Trial,
 }
 
 /// Runs it.
@@ -91,8 +93,10 @@ pub(super) fn run(args: &RootArgs, context: &Context) -> Result<Exit, CliError> 
                 None => Keyring::empty(),
             };
             let expires = lasting(args.expires)?;
-            let visible = repo::publish_root(&args.dir, &args.signed, &ring, expires, now);
-            show_visible(visible.map_err(refused)?, context)
+            let place = args.trial.at(&args.dir)?;
+            let visible = repo::publish_root(place.dir(), &args.signed, &ring, expires, now);
+            let exit = show_visible(visible.map_err(refused)?, context)?;
+            Ok(place.leave(exit, context))
         }
     }
 }
