@@ -94,7 +94,7 @@ fn breakable(text: &str) -> String {
     for c in text.chars() {
         out.push(c);
         run = if c.is_alphanumeric() { run + 1 } else { 0 };
-        if matches!(c, '_' | '.' | '/' | ':' | '@') || run == WORD_CHARS_MAX {
+        if matches!(c, '_' | '.' | '/' | '@') || run == WORD_CHARS_MAX {
             out.push('\u{200b}');
             run = 0;
         }

@@ -291,7 +291,7 @@ fn roles(builder: &mut Builder, input: &PaperInput) {
     builder.table(
         &[("owner", 1.4, Form::Name), ("servers", 0.7, Form::Number), ("roles", 3.0, Form::Plain)],
         rows.collect(),
-        "No application owners are recorded: `refit fleet set` records them.",
+        "No application owners are recorded: “refit fleet set” records them.",
     );
     builder.part("People who do it or stand by");
     super::plan_pages::people_table(builder, input);
@@ -339,7 +339,7 @@ pub(crate) fn agreement(builder: &mut Builder, input: &PaperInput) {
     builder.page_break();
     builder.section("Agreement");
     builder.text(format!(
-        "Whoever signs agrees to exactly the plan with the hash {}. Another plan has another hash and needs another agreement. In Refit the same is said with `refit rollout agree {} --plan …`, which is what counts.",
+        "Whoever signs agrees to exactly the plan with the hash {}. Another plan has another hash and needs another agreement. In Refit the same is said with “refit rollout agree {} --plan …”, which is what counts.",
         input.hash, input.plan.rollout
     ));
     let mut lines = vec![SignLine {

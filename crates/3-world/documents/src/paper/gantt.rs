@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Rows of one drawing: what fits on a page with its caption.
 const ROWS_MAX: usize = 22;
 const ROW: f64 = 26.0;
-const LABELS: f64 = 270.0;
+const LABELS: f64 = 290.0;
 const HEAD: f64 = 42.0;
 const SIZE: f64 = 15.0;
 
@@ -76,10 +76,14 @@ fn of_opening(opening: &Opening, hosts: &[&PlannedHost]) -> Option<Row> {
     let start = slots().map(|slot| slot.starts_at).min()?;
     let end = hosts.iter().filter_map(|host| host.ends_at()).max()?;
     let people: BTreeSet<_> = slots().flat_map(|slot| &slot.people).collect();
-    let who = if people.is_empty() { String::new() } else { format!(", {}", text::list(people)) };
+    let who = match people.len() {
+        0 => String::new(),
+        1 => format!(", {}", text::list(people)),
+        more => format!(", {more} people"),
+    };
     Some(Row {
         label: format!("  {}", opening.window),
-        note: format!("{}{who}", hosts.len()),
+        note: format!("{}{who}", text::count(hosts.len(), "server")),
         open: Some((opening.opens_at, opening.closes_at)),
         busy: (start, end),
         watched: None,
@@ -189,10 +193,10 @@ fn draw_row(svg: &mut Svg, row: &Row, y: f64, axis: &Axis<'_>) {
     if row.strong {
         svg.line((0.0, y), (WIDTH, y), LINE);
     }
-    let note = fitted(&row.note, 130.0, SIZE - 2.0);
+    let note = fitted(&row.note, 150.0, SIZE - 2.0);
     let fill = if row.strong { INK } else { FAINT };
     let indent = if row.strong { 0.0 } else { 12.0 };
-    let label = fitted(row.label.trim(), LABELS - 150.0 - indent, SIZE);
+    let label = fitted(row.label.trim(), LABELS - 165.0 - indent, SIZE);
     svg.text((indent, y + 18.0), (Anchor::Start, SIZE), fill, &label);
     svg.text((LABELS - 10.0, y + 18.0), (Anchor::End, SIZE - 2.0), FAINT, &note);
     let bar = |svg: &mut Svg, from, to, (top, height): (f64, f64), fill: &str| {

@@ -95,8 +95,11 @@ fn hours(ms: u64) -> String {
 }
 
 fn calendar(builder: &mut Builder, input: &PaperInput) {
-    builder.section("Calendar");
     let drawings = gantt::drawings(&input.plan, &input.zone);
+    if !drawings.is_empty() {
+        builder.page_break();
+    }
+    builder.section("Calendar");
     if drawings.is_empty() {
         builder.text("The plan has no windows: each wave runs as soon as the one before was watched long enough. The rehearsal says when that is.");
         return;

@@ -11,7 +11,7 @@ use refit_rehearsal::{Bin, HaltCause, Likelihood, RehearsalReport, WaveLine};
 pub(crate) fn write(builder: &mut Builder, input: &PaperInput) {
     let Some(report) = &input.rehearsal else {
         builder.text(
-            "The plan was not rehearsed for this document. `refit rollout simulate` runs it many times under a virtual clock, and `refit rollout document … --simulate 1000` shows the results here.",
+            "The plan was not rehearsed for this document. “refit rollout simulate” runs it many times under a virtual clock, and “refit rollout document … --simulate 1000” shows the results here.",
         );
         return;
     };
