@@ -1,5 +1,6 @@
 //! `refit signoff`: parties sign for hosts, certificates are exported, and checked without any server.
 
+mod carry;
 mod export;
 mod verify;
 
@@ -38,10 +39,31 @@ enum Verb {
     #[command(after_help = "Example:\n  refit signoff export spring --out certificates")]
     Export {
         /// The rollout
-        rollout: RolloutName,
+        #[arg(required_unless_present = "all")]
+        rollout: Option<RolloutName>,
+        /// The final certificates of all rollouts, with a list, to be carried to another site
+        #[arg(long, conflicts_with = "rollout")]
+        all: bool,
         /// The folder; made when it is missing
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
+    },
+    /// Verifies evidence that came from another site and keeps it in a folder
+    #[command(
+        after_help = "Example:\n  refit signoff import /media/usb/evidence --key north.pub.pem --into /srv/evidence/north"
+    )]
+    Import {
+        /// The folder that `refit signoff export --all` wrote
+        dir: PathBuf,
+        /// The public key of the site that it comes from, PEM, from a source that you trust
+        #[arg(long, value_name = "PEM")]
+        key: PathBuf,
+        /// The folder that keeps it
+        #[arg(long, value_name = "DIR")]
+        into: PathBuf,
+        /// Only verifies
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Checks a signed certificate; needs no server. Ends with 9 when it does not hold
     #[command(
@@ -65,7 +87,12 @@ pub(crate) async fn run(args: SignoffArgs, context: &Context) -> Result<Exit, Cl
             context.output.data(&view, signed)?;
             Ok(Exit::Done)
         }
-        Verb::Export { rollout, out } => export::run(context, &rollout, &out).await,
+        Verb::Export { rollout, out, .. } => {
+            carry::export_one_or_all(context, rollout.as_ref(), &out).await
+        }
+        Verb::Import { dir, key, into, dry_run } => {
+            carry::import(context, &dir, &key, &into, dry_run)
+        }
         Verb::Verify { file, key } => verify::run(context, &file, &key),
     }
 }

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 const PARALLEL: usize = 4;
 
 /// The name of the file with the public key.
-const KEY_FILE: &str = "signoff.pub.pem";
+pub(super) const KEY_FILE: &str = "signoff.pub.pem";
 
 /// What was written.
 #[derive(Serialize)]
@@ -126,7 +126,7 @@ async fn one(
 }
 
 /// A name that the server gave must stay inside the folder.
-fn file_name(name: &str) -> Result<&str, CliError> {
+pub(super) fn file_name(name: &str) -> Result<&str, CliError> {
     if name.is_empty()
         || name.starts_with('.')
         || name.contains(|c: char| c == '/' || c.is_control())
@@ -140,7 +140,7 @@ fn file_name(name: &str) -> Result<&str, CliError> {
 }
 
 /// Writes the whole file or nothing: an export that was cut off leaves no half certificate.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
     let wrong = |source| CliError::io("write", path.display(), source);
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");

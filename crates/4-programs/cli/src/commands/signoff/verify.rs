@@ -42,7 +42,7 @@ pub(super) fn refused(file: &Path, error: &VerifyError) -> CliError {
     CliError::new(error.code(), Exit::NotVerified, text)
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, CliError> {
+pub(super) fn read(file: &Path) -> Result<Vec<u8>, CliError> {
     let wrong = |source| CliError::io("read", file.display(), source);
     let mut bytes = Vec::new();
     // One byte more than allowed, so that a file that is too large is refused as such and not read to its end.
