@@ -16,6 +16,8 @@ use std::sync::Arc;
 
 /// Openings are searched no further than so many hours after a moment: [`SEARCH_YEARS`] with leap days.
 const SEARCH_HOURS: i64 = SEARCH_YEARS as i64 * 366 * 24;
+/// Openings that a window is judged by: ten a day for five years. Rules repeat themselves long before.
+const JUDGED_MAX: usize = 20_000;
 /// Below this likeness a suggestion would be a guess.
 const LIKENESS_MIN: f64 = 0.8;
 
@@ -295,8 +297,8 @@ fn compile(window: Window) -> Result<Compiled, Vec<CalendarError>> {
 /// Whether it opens at all, and never while it is open.
 fn judge_openings(compiled: &Compiled) -> Option<CalendarError> {
     let window = &compiled.window;
-    let starts = compiled.first_years();
-    if starts.is_empty() {
+    let mut starts = compiled.first_years().take(JUDGED_MAX);
+    let Some(mut first) = starts.next() else {
         let rule = window.rule.as_deref().unwrap_or("no rule");
         let except = if window.except.is_empty() { "" } else { " without its exceptions" };
         let why = format!(
@@ -304,19 +306,14 @@ fn judge_openings(compiled: &Compiled) -> Option<CalendarError> {
             window.starts
         );
         return Some(CalendarError::NeverOpens { window: window.name.clone(), why });
-    }
-    // By local times: what a clock change does to them is no fault of whoever wrote the window.
-    let overlap = starts.windows(2).find_map(|pair| match pair {
-        [first, second] => {
-            let closes = first.saturating_add(compiled.length());
-            (closes > *second).then_some((*first, *second))
+    };
+    for second in starts {
+        // By local times: what a clock change does to them is no fault of whoever wrote the window.
+        if first.saturating_add(compiled.length()) > second {
+            let (window, minutes) = (window.name.clone(), window.minutes);
+            return Some(CalendarError::Overlap { window, first, second, minutes });
         }
-        _ => None,
-    });
-    overlap.map(|(first, second)| CalendarError::Overlap {
-        window: window.name.clone(),
-        first,
-        second,
-        minutes: window.minutes,
-    })
+        first = second;
+    }
+    None
 }

@@ -56,19 +56,16 @@ impl Compiled {
     }
 
     /// Local starts in the first years, to judge the window by: its own, and not those of the cache.
-    pub(crate) fn first_years(&self) -> Vec<DateTime> {
+    pub(crate) fn first_years(&self) -> impl Iterator<Item = DateTime> + '_ {
         let end = self.window.starts.saturating_add(SEARCH_YEARS.years());
         let until = self.rule.as_ref().and_then(Rule::until);
-        let over = |at: DateTime| {
+        let over = move |at: DateTime| {
             let opens = opens_at(at, &self.zone);
             until.is_some_and(|until| opens.is_none_or(|opens| until.is_over(at, opens)))
         };
         let starts = LocalStarts::of(&self.window, self.rule.as_ref());
-        starts
-            .take_while(|(at, _)| *at <= end)
-            .filter(|(at, by)| *by == By::Extra || !over(*at))
-            .map(|(at, _)| at)
-            .collect()
+        let starts = starts.take_while(move |(at, _)| *at <= end);
+        starts.filter(move |(at, by)| *by == By::Extra || !over(*at)).map(|(at, _)| at)
     }
 
     pub(crate) fn length(&self) -> SignedDuration {

@@ -3,7 +3,7 @@
 use crate::campaign::Current;
 use crate::{HostState, Rollout, RolloutHost, RolloutState};
 use jiff::{SignedDuration, Timestamp};
-use refit_names::{RoleName, SiteName};
+use refit_names::{HostName, RoleName, SiteName};
 use refit_plan::{Freeze, Opening, PlannedHost};
 use serde::{Deserialize, Serialize};
 
@@ -79,6 +79,23 @@ impl Rollout {
             let meets = freeze.until > now && (freeze.from <= now || freeze.from < done);
             meets && freeze.scope.covers(&timing.site, &timing.role, product)
         })
+    }
+
+    /// A host's state as people are shown it: while waves run, one that its window keeps back waits for that.
+    #[must_use]
+    pub fn shown(&self, host: &HostName, now: Timestamp) -> Option<HostState> {
+        let member = self.host(host)?;
+        let runs = matches!(self.state, RolloutState::Deploying { .. });
+        let waits = runs && member.state == HostState::Prepared;
+        let opening = member.timing.as_ref().and_then(|timing| timing.opening.as_ref());
+        let on = opening.filter(|_| waits).and_then(|opening| match member.gate(now) {
+            Gate::Open => None,
+            Gate::Opens(at) => Some(format!("window `{}`, from {at} on", opening.window)),
+            Gate::Missed => {
+                Some(format!("a new plan: window `{}` has no time left", opening.window))
+            }
+        });
+        Some(on.map_or_else(|| member.state.clone(), |on| HostState::Waiting { on }))
     }
 
     /// Calls hosts back that were told to go, did not begin, and have no time left.

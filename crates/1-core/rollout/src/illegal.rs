@@ -52,7 +52,9 @@ pub enum IllegalMove {
         found: String,
     },
     /// The plan moves or drops what has run.
-    #[error("plan does not keep host `{host}`, which has run, in its wave and among those that have begun")]
+    #[error(
+        "plan does not keep host `{host}`, which has run, in its wave and among those that have begun"
+    )]
     Forgotten {
         /// Which.
         host: HostName,

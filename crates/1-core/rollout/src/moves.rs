@@ -80,7 +80,8 @@ impl Rollout {
             RolloutState::Authorised | RolloutState::Paused { .. } | RolloutState::Halted { .. }
         ) && !self.hosts().iter().any(RolloutHost::in_flight);
         if !(stands_still || replaceable && self.deployed_at.is_none()) {
-            let expected = "a rollout that was not deployed, or is paused or halted with no host on its way";
+            let expected =
+                "a rollout that was not deployed, or is paused or halted with no host on its way";
             return Err(self.refuse(event, expected));
         }
         if plan.rollout != self.name {
@@ -158,8 +159,7 @@ impl Rollout {
     /// Prepared when every host is prepared or ignored.
     pub(crate) fn settle_preparation(&mut self) {
         let ready = |host: &RolloutHost| host.state == HostState::Prepared || host.settled();
-        if self.state == RolloutState::Preparing && self.hosts().iter().all(ready)
-        {
+        if self.state == RolloutState::Preparing && self.hosts().iter().all(ready) {
             self.state = RolloutState::Prepared;
         }
     }

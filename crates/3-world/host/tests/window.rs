@@ -8,6 +8,7 @@ use bench::{Bench, LEG_STEPS};
 use jiff::{SignedDuration, Timestamp};
 use refit_ambient::{Boxed, Clock};
 use refit_host::engine::{Engine, RunEnd, Start};
+use refit_host::journal::StepLog as _;
 use refit_journal::{EntryBody, OrderOutcome};
 use refit_plan::{Opening, Order, OrderTimes};
 use std::sync::{Arc, Mutex};

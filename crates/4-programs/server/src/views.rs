@@ -73,7 +73,7 @@ fn waves(
     let host = |planned: &PlannedHost| {
         let report = reports.get(&planned.host);
         let report = report.filter(|report| speaks_of(&planned.host, report, plan));
-        let state = campaign.rollout.host(&planned.host).map(|host| host.state.clone());
+        let state = campaign.rollout.shown(&planned.host, app.now());
         RolloutHostView {
             host: planned.host.clone(),
             risk: planned.risk,

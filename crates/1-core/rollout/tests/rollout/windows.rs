@@ -52,6 +52,8 @@ fn host_starts_when_its_opening_opens_and_not_before() {
         "window `night` is closed; it opens at 1970-01-01T00:00:50Z until 1970-01-01T00:01:40Z"
     );
     assert_eq!(why.latest, Some(at(98)), "2 s before it closes");
+    let on = "window `night`, from 1970-01-01T00:00:50Z on".to_owned();
+    assert_eq!(walk.rollout.shown(&host("h0-0"), at(0)), Some(HostState::Waiting { on }));
     walk.seconds = 49;
     let ticks = walk.go(Event::Tick);
     assert!(ticks.contains(&Effect::TickAt { at: at(50) }) || ticks.is_empty(), "{ticks:?}");
