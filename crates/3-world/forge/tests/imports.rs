@@ -120,6 +120,32 @@ fn bombs_are_stopped_before_they_fill_the_disk() {
     assert_eq!(refused(zip.finish().unwrap().get_ref()).code(), "pack.archive-bomb");
 }
 
+/// A long name that the library would hold in memory.
+#[test]
+fn names_without_end_are_refused() {
+    let name = vec![b'a'; 3 << 20];
+    let long = Entry { kind: EntryType::GNULongName, ..file(b"././@LongLink", &name) };
+    let error = refused(&tar(&[long, file(b"a", b"x")]));
+    assert!(chain(&error).contains("longer than 1 MiB"), "{}", chain(&error));
+}
+
+#[test]
+fn zip_with_one_name_twice_is_refused() {
+    let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for name in ["one", "two"] {
+        zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(b"x").unwrap();
+    }
+    let mut bytes = zip.finish().unwrap().into_inner();
+    for at in 0..bytes.len() - 3 {
+        if bytes[at..].starts_with(b"two") {
+            bytes[at..at + 3].copy_from_slice(b"one");
+        }
+    }
+    let error = refused(&bytes);
+    assert!(error.to_string().contains("1 names for 2 entries"), "{error}");
+}
+
 #[test]
 fn hostile_zips_are_refused_whole() {
     for (name, expected) in

@@ -313,3 +313,32 @@ fn crash_at_every_write_of_a_success_ends_whole() {
 fn crash_at_every_write_of_a_rollback_ends_whole() {
     crash_everywhere(true, "1100");
 }
+
+#[test]
+fn preflight_tells_what_packs_ask_for_and_adds_up_what_one_volume_must_hold() {
+    let bench = Bench::new(LEG_STEPS);
+    let ask = |requirements: serde_json::Value| {
+        *bench.requirements.lock().unwrap() = requirements;
+        let engine = bench.engine(bench.journal());
+        engine.stage(&|_| ()).unwrap();
+        let values = engine.preflight().unwrap();
+        let bad = values.into_iter().filter(|value| !value.ok);
+        bad.map(|v| format!("{}: expected {}, found {}", v.what, v.expected, v.found)).collect::<Vec<_>>()
+    };
+    let can = serde_json::json!({
+        "memory": "1 MiB", "os_release": "*", "volumes": [{"path": "data", "steady": "1 MiB", "peak": "2 MiB"}],
+    });
+    assert_eq!(ask(can), Vec::<String>::new());
+    let bad = ask(serde_json::json!({
+        "memory": "900 TiB", "os_release": ["Plan 9*"], "products": {"reports": ["7"]},
+        "services": ["no-such-thing.service"],
+        "volumes": [{"path": "data", "steady": "1 TiB", "peak": "800 TiB"}, {"path": ".", "peak": "1 TiB"}],
+    }));
+    let all = bad.join("\n");
+    assert!(all.contains("memory: expected at least 921600.00 GiB"), "{all}");
+    assert!(all.contains("operating system release: expected Plan 9*"), "{all}");
+    assert!(all.contains("product reports: expected 7, found none"), "{all}");
+    assert!(all.contains("service no-such-thing.service: expected active"), "{all}");
+    // Two legs: the second finds the steady part of the first in place.
+    assert!(all.contains("820224.00 GiB") && all.contains("1024.00 GiB") && all.contains("too little"), "{all}");
+}

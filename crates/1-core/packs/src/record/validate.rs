@@ -11,6 +11,10 @@ pub const ENTRIES_MAX: usize = 500_000;
 const CHUNK_BYTES_MAX: u32 = 16 << 20;
 /// Bytes of one frame: zstd grows data that does not compress by less than this.
 const FRAME_BYTES_MAX: u32 = CHUNK_BYTES_MAX + (1 << 20);
+/// How many times the bundle's size its tree may have: chunks that are used again and again must not fill disks.
+const EXPANSION_MAX: u64 = 1000;
+/// What the smallest bundle may grow to.
+const EXPANSION_FLOOR: u64 = 8 << 30;
 /// Permission bits without set-user-id, set-group-id and sticky: a pack has no business with these.
 const MODE_BITS: u32 = 0o777;
 
@@ -164,6 +168,8 @@ fn check_tree(
     let mut folders: BTreeSet<&str> = BTreeSet::new();
     let mut folded: BTreeMap<String, &str> = BTreeMap::new();
     let mut before: Option<&TreeEntry> = None;
+    let most = bundle.size.0.saturating_mul(EXPANSION_MAX).max(EXPANSION_FLOOR);
+    let mut total = 0_u64;
     for (index, entry) in entries.iter().enumerate() {
         let path = entry.path.as_str();
         let wrong = |expected: &str, found: String| RecordError::Entry {
@@ -201,6 +207,11 @@ fn check_tree(
                 check_mode(*mode).map_err(|found| wrong("permission bits up to 777", found))?;
                 let length = length_of(chunks, bundle)
                     .map_err(|found| wrong("chunks that the bundle has", found))?;
+                total = total.saturating_add(length);
+                if total > most {
+                    let expected = format!("at most {most} bytes in all from this bundle");
+                    return Err(wrong(&expected, total.to_string()));
+                }
                 if length != size.0 {
                     let expected = format!("chunks of {} bytes together", size.0);
                     return Err(wrong(&expected, format!("{length}")));

@@ -1,6 +1,7 @@
 //! What packs, runbooks, records and catalogues may say.
 
 mod manifests;
+mod museum;
 mod paths;
 mod records;
 mod runbooks;

@@ -8,9 +8,11 @@ use super::{
 use crate::ForgeError;
 use serde::Serialize;
 use std::{
+    cell::Cell,
     fs::File,
     io::{self, BufReader, Read, Seek, SeekFrom},
     path::Path,
+    rc::Rc,
 };
 
 /// What something that is imported is.
@@ -74,12 +76,35 @@ pub(super) fn unpacked<'a>(
     })
 }
 
+/// Bytes between two contents of a tar archive: a header, and long names or attributes that the library holds in memory.
+const HEAD_BYTES_MAX: u64 = 1 << 20;
+
+/// A stream that ends in an error when more is read than is left.
+struct Metered<R> {
+    from: R,
+    left: Rc<Cell<u64>>,
+}
+
+impl<R: Read> Read for Metered<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.from.read(into)?;
+        let left = self.left.get().checked_sub(read as u64);
+        let left = left.ok_or_else(|| io::Error::other("a name or header is longer than 1 MiB"))?;
+        self.left.set(left);
+        Ok(read)
+    }
+}
+
 pub(super) fn tar(from: impl Read, place: &mut Place) -> Result<(), ForgeError> {
     use tar::EntryType;
-    let mut archive = tar::Archive::new(from);
-    let entries = archive.entries().map_err(|error| place.unreadable(error))?;
-    for entry in entries {
+    let left = Rc::new(Cell::new(HEAD_BYTES_MAX));
+    let mut archive = tar::Archive::new(Metered { from, left: Rc::clone(&left) });
+    let mut entries = archive.entries().map_err(|error| place.unreadable(error))?;
+    loop {
+        left.set(HEAD_BYTES_MAX);
+        let Some(entry) = entries.next() else { return Ok(()) };
         let mut entry = entry.map_err(|error| place.unreadable(error))?;
+        left.set(u64::MAX);
         let name = entry.path_bytes().into_owned();
         let link = entry.link_name_bytes().map(|link| link.into_owned()).unwrap_or_default();
         let is_program = entry.header().mode().unwrap_or_default() & 0o111 != 0;
@@ -96,17 +121,38 @@ pub(super) fn tar(from: impl Read, place: &mut Place) -> Result<(), ForgeError> 
             _ => Kind::Other("of a kind that is not known"),
         };
         place.take(&name, kind)?;
+        // Whatever was not taken, so that only a header is read before the next entry.
+        io::copy(&mut entry, &mut io::sink()).map_err(|error| place.unreadable(error))?;
     }
-    Ok(())
+}
+
+/// How many entries the end of a zip archive states; none where it is too large for the old field.
+fn stated_entries(file: &mut File) -> io::Result<Option<usize>> {
+    const END_BYTES: usize = 22;
+    const COMMENT_BYTES_MAX: u64 = 65_535;
+    let length = file.seek(SeekFrom::End(0))?;
+    file.seek(SeekFrom::Start(length.saturating_sub(COMMENT_BYTES_MAX + END_BYTES as u64)))?;
+    let mut tail = Vec::new();
+    file.take(COMMENT_BYTES_MAX + END_BYTES as u64).read_to_end(&mut tail)?;
+    file.seek(SeekFrom::Start(0))?;
+    let end = tail.windows(END_BYTES).rposition(|window| window.starts_with(b"PK\x05\x06"));
+    let count = end.map(|at| u16::from_le_bytes([tail[at + 10], tail[at + 11]]));
+    Ok(count.filter(|count| *count != u16::MAX).map(usize::from))
 }
 
 /// A link's target in a zip is its content; none is longer than a path.
 const LINK_BYTES_MAX: u64 = 4096;
 
-fn zip(file: File, place: &mut Place) -> Result<(), ForgeError> {
+fn zip(mut file: File, place: &mut Place) -> Result<(), ForgeError> {
+    let stated = stated_entries(&mut file).map_err(|error| place.unreadable(error))?;
     let broken =
         |place: &Place, error: zip::result::ZipError| place.unreadable(io::Error::other(error));
     let mut archive = zip::ZipArchive::new(file).map_err(|error| broken(place, error))?;
+    // The library keeps only the last of entries with one name.
+    if stated.is_some_and(|stated| stated != archive.len()) {
+        let why = format!("{} names for {} entries", archive.len(), stated.unwrap_or_default());
+        place.take_fault("(list of entries)", &why)?;
+    }
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index).map_err(|error| broken(place, error))?;
         let name = entry.name_raw().to_vec();

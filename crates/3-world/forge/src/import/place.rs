@@ -82,6 +82,11 @@ impl Place {
         }
     }
 
+    /// Notes what is wrong with the archive as a whole.
+    pub(super) fn take_fault(&mut self, what: &str, why: &str) -> Result<(), ForgeError> {
+        self.fault(what, why)
+    }
+
     fn fault(&mut self, shown: &str, why: &str) -> Result<(), ForgeError> {
         self.faults.push(format!("`{shown}`: {why}"));
         if self.faults.len() >= FAULTS_MAX {
