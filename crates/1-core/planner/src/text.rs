@@ -46,7 +46,9 @@ pub(crate) fn held<'a>(
         Held::People => "who knows it is free then".to_owned(),
         Held::Cheaper => "in working hours, which delays nobody".to_owned(),
     };
-    if let Some(freeze) = board.times.frozen(host.record, release) {
+    let opens_late = matches!(place.held, Held::Window);
+    let until = if opens_late { place.start } else { release };
+    if let Some(freeze) = board.times.frozen(host.record, (release, until)) {
         text = format!("behind freeze {}; {text}", freeze.name);
     }
     if let Some(pin) = input.demands.pins.iter().find(|pin| pin.host == host.record.name) {

@@ -234,11 +234,15 @@ impl<'a> Times<'a> {
         span.class.unwrap_or_else(|| by_clock(moment(start), self.zone(site)))
     }
 
-    /// Whether the moment lies in a freeze that covers the place, and until when.
-    pub(crate) fn frozen(&mut self, record: &'a HostRecord, at: i64) -> Option<&'a Freeze> {
+    /// The freeze that covers the place and reaches into the time between two moments, if there is one.
+    pub(crate) fn frozen(
+        &mut self,
+        record: &'a HostRecord,
+        (from, until): (i64, i64),
+    ) -> Option<&'a Freeze> {
         let covering = self.covering(&record.site, &record.role).to_vec();
         let mut freezes = covering.into_iter().map(|number| self.freezes[number]);
-        freezes.find(|freeze| freeze.from.as_millisecond() <= at && at < ceil_ms(freeze.until))
+        freezes.find(|freeze| freeze.from.as_millisecond() <= until && from < ceil_ms(freeze.until))
     }
 }
 
