@@ -88,7 +88,9 @@ pub(crate) async fn change(
     loop {
         let row = app.store.rollout::<Campaign>(name).await?;
         let mut campaign = row.body.clone();
-        let mut effects = decide(&mut campaign)?;
+        // Before, so that an ended freeze does not halt what is resumed; after, so that what is deployed meets a new one.
+        let mut effects = heed(&mut campaign, &freezes, now)?;
+        effects.extend(decide(&mut campaign)?);
         effects.extend(heed(&mut campaign, &freezes, now)?);
         if campaign.rollout == row.body.rollout
             && campaign.configuration == row.body.configuration
