@@ -151,14 +151,11 @@ async fn medium_with_some_packs_is_complete_in_itself_and_a_second_one_adds_to_i
     let second = site.export("second", &path("1100", "1200")).await;
     let _ = import(&site.options(&second, "closed"), Timestamp::now()).await.unwrap();
     assert!(files(&site.path("closed")).keys().any(|name| name.contains("1200")));
-    let nowhere = export(
-        &site.repository("publisher").await,
-        &site.path("third"),
-        &path("1200", "1000"),
-        Timestamp::now(),
-    );
+    let (repository, third) = (site.repository("publisher").await, site.path("third"));
+    let backwards = path("1200", "1000");
+    let nowhere = export(&repository, &third, &backwards, Timestamp::now());
     assert_eq!(nowhere.await.unwrap_err().code(), "path.older");
-    assert!(!site.path("third").exists());
+    assert!(!third.exists());
 }
 
 #[tokio::test]

@@ -7,8 +7,8 @@ use refit_names::{HostName, PersonName, RolloutName};
 use refit_protocol::{
     agent::Standing,
     v1::{
-        Configuration, Decision, Deploy, NewEnrolmentToken, NewRollout, NewUser,
-        PlanDemands, Right, RolloutView, WaveShape,
+        Configuration, Decision, Deploy, NewEnrolmentToken, NewRollout, NewUser, PlanDemands,
+        Right, RolloutView, WaveShape,
     },
 };
 use refit_rollout::{HostState, RolloutState};
@@ -470,9 +470,7 @@ async fn second_leg_does_not_begin_when_its_pack_is_withdrawn_during_the_first()
     }
     let planner = walk.person("second", &[Right::Planner]).await;
     withdraw(&walk, &planner).await;
-    let halted = |view: &RolloutView| {
-        matches!(&view.state, RolloutState::Halted { because, .. } if because == WITHDRAWN)
-    };
+    let halted = |view: &RolloutView| matches!(&view.state, RolloutState::Halted { because, .. } if because == WITHDRAWN);
     until(&walk, &lead, "halted", halted).await;
     fs::remove_file(walk.root().join("hold")).unwrap();
     let over = |view: &RolloutView| {

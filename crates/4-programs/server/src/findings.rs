@@ -40,7 +40,13 @@ pub(crate) async fn tell(app: &App, found: Vec<Keyed>) -> Answer<Vec<Finding>> {
             .collect::<Vec<_>>();
         let id = event_id(app);
         if let Some(event) = app.store.announce(&id, kind, &found, &wanted, app.now()).await? {
-            tracing::info!(event = id, kind = kind.name(), findings = event.findings.len(), channels = wanted.len(), "found");
+            tracing::info!(
+                event = id,
+                kind = kind.name(),
+                findings = event.findings.len(),
+                channels = wanted.len(),
+                "found"
+            );
             new.extend(event.findings);
             app.deliveries.notify_one();
         }
@@ -69,13 +75,9 @@ pub(crate) async fn of_stock(
 fn of_update(update: &UpdateView) -> impl Iterator<Item = Keyed> + '_ {
     update.targets.iter().filter_map(|target| {
         let last = target.packs.last()?;
-        let records: String =
-            target.packs.iter().map(|pack| pack.record_digest.to_hex()).collect();
+        let records: String = target.packs.iter().map(|pack| pack.record_digest.to_hex()).collect();
         let way = &Digest::of(records.as_bytes()).to_hex()[..16];
-        let key = format!(
-            "update:{}:{}:{}:{way}",
-            update.product, update.installed, target.build
-        );
+        let key = format!("update:{}:{}:{}:{way}", update.product, update.installed, target.build);
         let finding = Finding::Update {
             product: update.product.clone(),
             installed: update.installed.clone(),
@@ -127,9 +129,8 @@ fn servers(
 /// Expiring before the third check from now; a repository that comes on media needs more notice.
 fn expiry(depot: &Depot, stock: &Stock, now: Timestamp) -> Option<Keyed> {
     let at = stock.repository.expires_at();
-    let every = SignedDuration::from_millis(
-        i64::try_from(depot.status().every_ms).unwrap_or(i64::MAX / 4),
-    );
+    let every =
+        SignedDuration::from_millis(i64::try_from(depot.status().every_ms).unwrap_or(i64::MAX / 4));
     let notice = if depot.is_folder() { NOTICE_MAX } else { every.saturating_mul(3) };
     let notice = notice.clamp(NOTICE_MIN, NOTICE_MAX);
     (at.duration_since(now) < notice).then(|| (format!("expires:{at}"), Finding::Expires { at }))

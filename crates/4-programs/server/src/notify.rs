@@ -41,18 +41,15 @@ struct Data<'a> {
 }
 
 /// One try.
-pub(crate) async fn send(
-    app: &App,
-    channel: &ChannelRow,
-    event: &EventRow,
-) -> Result<(), Fault> {
+pub(crate) async fn send(app: &App, channel: &ChannelRow, event: &EventRow) -> Result<(), Fault> {
     let secret = app.seal.unseal(&channel.secret).map_err(Fault::new)?;
     match &channel.target {
         ChannelTarget::Webhook { url } => {
             let text = event.findings.iter().map(ToString::to_string).collect();
             let data = Data { event: &event.id, text, findings: &event.findings };
             let payload = Payload { r#type: event.kind, timestamp: event.at, data };
-            let body = serde_json::to_vec(&payload).map_err(|error| Fault::new(error.to_string()))?;
+            let body =
+                serde_json::to_vec(&payload).map_err(|error| Fault::new(error.to_string()))?;
             webhook::post(url, &event.id, app.now(), &secret, body).await
         }
         ChannelTarget::Mail { .. } => mail::send(&channel.target, &secret, channel, event).await,

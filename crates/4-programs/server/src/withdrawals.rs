@@ -50,7 +50,8 @@ pub(crate) fn of_plan<'a>(
 /// Records of withdrawn packs, with the reason, for hosts that are on their way.
 pub(crate) fn for_hosts(app: &App, plan: &Plan) -> Vec<WithdrawnPack> {
     let Ok(stock) = app.stock() else { return Vec::new() };
-    let told = |pack: &PackSummary| WithdrawnPack { record: pack.record_digest, because: told(pack) };
+    let told =
+        |pack: &PackSummary| WithdrawnPack { record: pack.record_digest, because: told(pack) };
     of_plan(&stock, plan).map(told).collect()
 }
 

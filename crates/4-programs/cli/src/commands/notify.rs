@@ -154,7 +154,9 @@ async fn add(target: Target, context: &Context) -> Result<Exit, CliError> {
         lines.join("\n")
     })?;
     if created.secret.is_some() {
-        context.output.say("the secret is shown this once: give it to the receiver, it signs every event");
+        context
+            .output
+            .say("the secret is shown this once: give it to the receiver, it signs every event");
     }
     Ok(Exit::Done)
 }
@@ -209,7 +211,8 @@ async fn test(id: &str, wait: Duration, context: &Context) -> Result<Exit, CliEr
             return Ok(Exit::Done);
         }
         let problem = delivery.problem.clone().unwrap_or_default();
-        let text = format!("event {} was not delivered to {}: {problem}", sent.id, delivery.address);
+        let text =
+            format!("event {} was not delivered to {}: {problem}", sent.id, delivery.address);
         return Err(CliError::new("notify.not-delivered", Exit::Failed, text));
     }
 }
@@ -251,8 +254,7 @@ fn log(events: &[EventView]) -> String {
                 },
             };
             let problem = delivery.problem.as_ref().map(|why| format!(": {why}"));
-            let address =
-                if delivery.address.is_empty() { "(removed)" } else { &delivery.address };
+            let address = if delivery.address.is_empty() { "(removed)" } else { &delivery.address };
             lines.push(format!(
                 "  → {} {address}: {state} after {} tries{}",
                 delivery.channel,

@@ -41,8 +41,7 @@ pub(super) async fn add(
         }
         ChannelTarget::Mail { .. } => (new.password.unwrap_or_default(), None),
     };
-    let events =
-        if new.events.is_empty() { BTreeSet::from(EventKind::ALL) } else { new.events };
+    let events = if new.events.is_empty() { BTreeSet::from(EventKind::ALL) } else { new.events };
     let row = ChannelRow {
         id: format!("ch-{}", &app.ambient.token()[..8]),
         target: new.target,
@@ -80,9 +79,7 @@ pub(super) async fn test(
     let event = findings::event_id(&app);
     let text = format!("test of channel {id} by {} at {}", person.name, app.now());
     let found = [(format!("test:{event}"), Finding::Test { text })];
-    app.store
-        .announce(&event, EventKind::Test, &found, &[channel.id], app.now())
-        .await?;
+    app.store.announce(&event, EventKind::Test, &found, &[channel.id], app.now()).await?;
     app.deliveries.notify_one();
     app.audit(&person.name, "notify.test", &id).await?;
     let event = app.store.event(&event).await?;

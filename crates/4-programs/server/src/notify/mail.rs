@@ -33,7 +33,11 @@ enum Secure {
 }
 
 fn server(smtp: &str) -> Result<Server, String> {
-    let wrong = |what: &str| format!("`{smtp}` is not a mail server: {what}; expected smtps://HOST[:PORT] or smtp://HOST[:PORT]");
+    let wrong = |what: &str| {
+        format!(
+            "`{smtp}` is not a mail server: {what}; expected smtps://HOST[:PORT] or smtp://HOST[:PORT]"
+        )
+    };
     let url = Url::parse(smtp).map_err(|error| wrong(&error.to_string()))?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(wrong("user and password have their own fields"));
@@ -81,9 +85,8 @@ pub(super) async fn send(
         return Err(Fault::new("channel is no mail"));
     };
     let Server { host, port, secure } = server(smtp).map_err(Fault::new)?;
-    let parameters = || {
-        TlsParameters::new(host.clone()).map_err(|error| Fault::new(refit_names::chain(&error)))
-    };
+    let parameters =
+        || TlsParameters::new(host.clone()).map_err(|error| Fault::new(refit_names::chain(&error)));
     let tls = match secure {
         Secure::Tls => Tls::Wrapper(parameters()?),
         Secure::StartTls => Tls::Required(parameters()?),
@@ -147,11 +150,15 @@ mod tests {
     #[test]
     fn nothing_is_said_in_the_clear_to_another_machine() {
         assert!(matches!(server("smtp://mail.example").unwrap().secure, Secure::StartTls));
-        assert!(matches!(server("smtps://mail.example:4465").unwrap(), Server { secure: Secure::Tls, port: 4465, .. }));
+        assert!(matches!(
+            server("smtps://mail.example:4465").unwrap(),
+            Server { secure: Secure::Tls, port: 4465, .. }
+        ));
         for here in ["smtp://127.0.0.1:2525", "smtp://localhost", "smtp://[::1]:25"] {
             assert!(matches!(server(here).unwrap().secure, Secure::Loopback), "{here}");
         }
-        for wrong in ["", "mail.example", "http://mail.example", "smtp://user:secret@mail.example"] {
+        for wrong in ["", "mail.example", "http://mail.example", "smtp://user:secret@mail.example"]
+        {
             assert!(server(wrong).is_err(), "{wrong}");
         }
     }

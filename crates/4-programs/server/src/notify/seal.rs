@@ -26,7 +26,11 @@ impl Seal {
         };
         let damaged = || {
             let kind = std::io::ErrorKind::InvalidData;
-            ServerError::file("use the key in", &path, std::io::Error::new(kind, "expected 64 hexadecimal digits"))
+            ServerError::file(
+                "use the key in",
+                &path,
+                std::io::Error::new(kind, "expected 64 hexadecimal digits"),
+            )
         };
         let bytes = hex::decode(text.trim()).map_err(|_| damaged())?;
         let key = UnboundKey::new(&AES_256_GCM, &bytes).map_err(|_| damaged())?;
@@ -42,7 +46,11 @@ impl Seal {
         self.entropy.fill(&mut nonce);
         let mut sealed = secret.as_bytes().to_vec();
         self.key
-            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::empty(), &mut sealed)
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::empty(),
+                &mut sealed,
+            )
             .map_err(|_| "secret could not be sealed".to_owned())?;
         Ok(STANDARD.encode([nonce.as_slice(), &sealed].concat()))
     }
@@ -57,7 +65,8 @@ impl Seal {
         let (nonce, sealed) = bytes.split_at_checked(NONCE_LEN).ok_or_else(wrong)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| wrong())?;
         let mut sealed = sealed.to_vec();
-        let plain = self.key.open_in_place(nonce, Aad::empty(), &mut sealed).map_err(|_| wrong())?;
+        let plain =
+            self.key.open_in_place(nonce, Aad::empty(), &mut sealed).map_err(|_| wrong())?;
         String::from_utf8(plain.to_vec()).map_err(|_| wrong())
     }
 }

@@ -22,19 +22,28 @@ pub(super) fn secret_text(bytes: &[u8]) -> String {
 pub(super) fn check(url: &str) -> Result<(), String> {
     let parsed = Url::parse(url).map_err(|error| format!("`{url}` is not an address: {error}"))?;
     if !matches!(parsed.scheme(), "http" | "https") {
-        return Err(format!("`{url}` has the scheme `{}`, expected http or https", parsed.scheme()));
+        return Err(format!(
+            "`{url}` has the scheme `{}`, expected http or https",
+            parsed.scheme()
+        ));
     }
     if parsed.host_str().is_none() {
         return Err(format!("`{url}` names no host"));
     }
     if !parsed.username().is_empty() || parsed.password().is_some() {
-        return Err("the address carries a password, which everybody who lists channels would see".to_owned());
+        return Err("the address carries a password, which everybody who lists channels would see"
+            .to_owned());
     }
     Ok(())
 }
 
 /// `v1,BASE64`.
-pub(super) fn signature(secret: &str, id: &str, timestamp: i64, body: &[u8]) -> Result<String, String> {
+pub(super) fn signature(
+    secret: &str,
+    id: &str,
+    timestamp: i64,
+    body: &[u8],
+) -> Result<String, String> {
     let encoded = secret.strip_prefix(SECRET_PREFIX).ok_or("stored secret is none of a webhook")?;
     let key = STANDARD.decode(encoded).map_err(|error| error.to_string())?;
     let key = hmac::Key::new(hmac::HMAC_SHA256, &key);

@@ -82,9 +82,16 @@ async fn attempt(app: &App, delivery: &DeliveryRow) -> Answer<()> {
         }
     };
     match &tried {
-        Tried::Delivered => tracing::info!(event = delivery.event, channel = delivery.channel, "delivered"),
+        Tried::Delivered => {
+            tracing::info!(event = delivery.event, channel = delivery.channel, "delivered")
+        }
         Tried::Again { problem, .. } | Tried::Failed { problem } => {
-            tracing::warn!(event = delivery.event, channel = delivery.channel, problem, "not delivered");
+            tracing::warn!(
+                event = delivery.event,
+                channel = delivery.channel,
+                problem,
+                "not delivered"
+            );
         }
     }
     if let Err(error) = app.store.tried_delivery(delivery, &tried).await {

@@ -14,7 +14,11 @@ pub(crate) async fn run(app: App) {
     loop {
         if let Err(error) = check::run(&app).await {
             let problem = Problem::from(error);
-            tracing::error!(code = problem.code, problem = problem.detail, "repository was not checked");
+            tracing::error!(
+                code = problem.code,
+                problem = problem.detail,
+                "repository was not checked"
+            );
         }
         let status = depot.status();
         let every = Duration::from_millis(status.every_ms);

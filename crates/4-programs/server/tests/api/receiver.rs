@@ -1,7 +1,13 @@
 //! Real receivers on loopback: an HTTP server that notes what was posted, and a mail server that speaks just enough SMTP.
 
 use aws_lc_rs::hmac;
-use axum::{Router, body::Bytes, extract::State, http::{HeaderMap, StatusCode}, routing::post};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    routing::post,
+};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use std::{
     net::SocketAddr,

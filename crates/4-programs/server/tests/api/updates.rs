@@ -181,7 +181,11 @@ async fn withdrawn_pack_halts_the_rollout_and_hosts_stand_by() {
     )), "{:?}", report.new);
     let view = lead.rollout(&name).await.unwrap();
     let because = "pack of product `ledger` to build `1200` was withdrawn: damages indexes";
-    assert!(matches!(&view.state, RolloutState::Halted { because: found, .. } if found == because), "{:?}", view.state);
+    assert!(
+        matches!(&view.state, RolloutState::Halted { because: found, .. } if found == because),
+        "{:?}",
+        view.state
+    );
     for agent in &agents {
         let stands_by = |told: &refit_protocol::agent::SyncResponse| {
             told.assignment.as_ref().is_some_and(|told| told.permission == Permission::Withdrawn)
@@ -195,7 +199,8 @@ async fn withdrawn_pack_halts_the_rollout_and_hosts_stand_by() {
     assert_eq!(why.because, because);
     // The next path leaves it out, and says why when it is asked for.
     let build = |text: &str| text.parse().unwrap();
-    let refused = problem(planner.path(&"ledger".parse().unwrap(), &build("1000"), &build("1200")).await);
+    let refused =
+        problem(planner.path(&"ledger".parse().unwrap(), &build("1000"), &build("1200")).await);
     assert_eq!((refused.code.as_str(), refused.status), ("path.withdrawn", 409));
     assert_eq!(planner.updates().await.unwrap()[0].paths.len(), 1);
     let graph = planner.update_graph(&"ledger".parse().unwrap(), "cincinnati").await.unwrap();
@@ -213,6 +218,5 @@ fn withdraw(folder: &Path, build: &str, reason: &str) {
         reason.to_owned(),
     );
     let (life, now) = (jiff::SignedDuration::from_hours(24), jiff::Timestamp::now());
-    let _ =
-        refit_forge::repo::withdraw(&folder.join("repo"), &keys, &what, life, now).unwrap();
+    let _ = refit_forge::repo::withdraw(&folder.join("repo"), &keys, &what, life, now).unwrap();
 }

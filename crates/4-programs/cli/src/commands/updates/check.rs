@@ -57,7 +57,8 @@ fn people(report: &CheckReport) -> String {
 }
 
 fn status(view: &RepositoryView) -> String {
-    let when = |at: Option<jiff::Timestamp>| at.map_or_else(|| "never".to_owned(), |at| at.to_string());
+    let when =
+        |at: Option<jiff::Timestamp>| at.map_or_else(|| "never".to_owned(), |at| at.to_string());
     let mut lines = vec![
         format!("repository    {}", view.url),
         format!("refreshed     {}", when(view.refreshed_at)),

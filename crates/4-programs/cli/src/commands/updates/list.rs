@@ -37,20 +37,20 @@ pub(super) async fn run(args: &ListArgs, context: &Context) -> Result<Exit, CliE
         args.product.as_ref().is_none_or(|product| update.product == *product)
             && args.from.as_ref().is_none_or(|from| update.installed == *from)
     });
-    context.output.data(&updates, |updates| {
-        if args.details { details(updates) } else { rows(updates) }
-    })?;
+    context.output.data(
+        &updates,
+        |updates| {
+            if args.details { details(updates) } else { rows(updates) }
+        },
+    )?;
     Ok(Exit::Done)
 }
 
 /// A line for each path.
 pub(super) fn rows(updates: &[UpdateView]) -> String {
     let rows = updates.iter().flat_map(|update| {
-        let first = [
-            update.product.to_string(),
-            update.installed.to_string(),
-            update.servers.to_string(),
-        ];
+        let first =
+            [update.product.to_string(), update.installed.to_string(), update.servers.to_string()];
         let line = |rest: [String; 5]| {
             let [product, installed, servers] = first.clone();
             let [path, kind, size, title, remark] = rest;

@@ -1,7 +1,9 @@
 //! `refit updates path`: by the server, or by a repository alone.
 
 use super::{arrow, list};
-use crate::{CliError, Exit, commands::repo::source::RepositoryAt, context::Context, output::table};
+use crate::{
+    CliError, Exit, commands::repo::source::RepositoryAt, context::Context, output::table,
+};
 use clap::Args;
 use refit_names::{BuildId, ByteSize, ProductName};
 use refit_packs::{
