@@ -201,7 +201,6 @@ fn idle_request(seen: u64, wait_ms: u64) -> SyncRequest {
     SyncRequest {
         backups: None,
         protocol: PROTOCOL,
-        virtualisation: None,
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
         facts: None,
         order: None,

@@ -3,8 +3,10 @@
 mod access;
 mod agent;
 mod doors;
+mod fleet;
 mod hostile;
 mod papers;
+mod planning;
 mod receiver;
 mod stage;
 mod updates;
