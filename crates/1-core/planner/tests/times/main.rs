@@ -2,6 +2,7 @@
 
 mod demands;
 mod fleet;
+mod optimum;
 mod random;
 mod replan;
 mod rules;
