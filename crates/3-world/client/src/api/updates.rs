@@ -17,7 +17,9 @@ impl ApiClient {
     /// GET `/updates/graph`; the format is `cincinnati`, `json` or `dot`.
     pub async fn update_graph(&self, product: &ProductName, format: &str) -> Answer<Vec<u8>> {
         let mut url = self.url("/updates/graph")?;
-        url.query_pairs_mut().append_pair("product", product.as_str()).append_pair("format", format);
+        url.query_pairs_mut()
+            .append_pair("product", product.as_str())
+            .append_pair("format", format);
         let response = http::send(self.request(Method::GET, url)).await?;
         http::body(response, GRAPH_BYTES_MAX).await
     }
