@@ -162,7 +162,7 @@ fn issues(builder: &mut Builder, input: &PaperInput) {
         builder.list(note.terms.iter().map(|term| format!("Build {}: {term}", pin.to)));
         if !note.readme.trim().is_empty() {
             builder.part(&format!("Read-me of build {}", pin.to));
-            builder.text(&note.readme);
+            builder.paragraphs(&note.readme);
         }
     }
 }

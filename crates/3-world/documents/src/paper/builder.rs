@@ -68,6 +68,16 @@ impl Builder {
         self.push(Block::Text { text: clean(text.as_ref(), TEXT_CHARS_MAX) })
     }
 
+    /// A text of several paragraphs; marks of headings before a line say nothing on paper.
+    pub(crate) fn paragraphs(&mut self, text: &str) -> &mut Self {
+        let kept: String = text.chars().take(TEXT_CHARS_MAX).collect();
+        for paragraph in kept.replace('\r', "").split("\n\n").filter(|part| !part.trim().is_empty())
+        {
+            self.text(paragraph.trim().trim_start_matches('#').trim());
+        }
+        self
+    }
+
     pub(crate) fn note(&mut self, tone: Tone, text: impl AsRef<str>) -> &mut Self {
         self.push(Block::Note { tone, text: clean(text.as_ref(), TEXT_CHARS_MAX) })
     }

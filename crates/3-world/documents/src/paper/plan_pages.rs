@@ -2,7 +2,7 @@
 
 use super::builder::Builder;
 use super::text::{count, duration, list, moment, short_moment, span, words};
-use super::{Cell, Form, PaperInput, risk};
+use super::{Cell, Form, PaperInput, RunbookNote, risk};
 use jiff::{SignedDuration, Timestamp};
 use refit_names::{BuildId, PersonName, RoleName, TimeClass};
 use refit_plan::{Advance, PlannedHost, PlannedWave};
@@ -257,19 +257,18 @@ pub(crate) fn rollback(builder: &mut Builder, input: &PaperInput) {
         rows.collect(),
         "No waves.",
     );
-    for runbook in &input.runbooks {
-        builder.list([format!(
-            "Runbook {}: triggered by {}; {}; {}.",
-            runbook.name,
-            runbook.rollback.trigger,
-            words(&runbook.rollback.method),
-            runbook
-                .rollback
-                .tested
-                .as_ref()
-                .map_or_else(|| "not tested yet".to_owned(), |tested| format!("tested: {tested}"))
-        )]);
-    }
+    let said: BTreeSet<String> = input.runbooks.iter().map(way_back).collect();
+    builder.list(said);
+}
+
+fn way_back(runbook: &RunbookNote) -> String {
+    let back = &runbook.rollback;
+    let tested = back
+        .tested
+        .as_ref()
+        .map_or_else(|| "not tested yet".to_owned(), |tested| format!("tested: {tested}"));
+    let method = words(&back.method);
+    format!("Runbook {}: triggered when {}; {method}; {tested}.", runbook.name, back.trigger)
 }
 
 /// Until when a host can turn back and still be done when its window closes.

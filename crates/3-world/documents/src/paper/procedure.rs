@@ -10,7 +10,7 @@ pub(crate) fn steps(builder: &mut Builder, input: &PaperInput) {
     builder.section("Procedure per kind of server");
     builder.text("Preparing fetches and checks everything while the servers go on working: content, pages, the agent itself, the order on the host's own disk. From then on a host carries its order out by itself inside its window, even when nobody can reach it.");
     for runbook in &input.runbooks {
-        builder.part(&format!("Runbook {}", runbook.name));
+        builder.part(&format!("Runbook {}, to {}", runbook.name, list(&runbook.builds)));
         builder.text(runbook_scope(runbook));
         let rows = runbook.steps.iter();
         let rows = rows.map(|(phase, step, kind)| {
@@ -45,7 +45,11 @@ pub(crate) fn way_back(builder: &mut Builder, input: &PaperInput) {
     builder.text("Before anything is changed, files and databases of the product are saved as one unit of one moment. A rollback brings files and database back together or refuses: a half restored server does not exist. Until clients are let in again every failure takes the server back by itself; after that it only goes forward, and what fails then needs a person.");
     for runbook in &input.runbooks {
         let back = &runbook.rollback;
-        builder.part(&format!("Way back of runbook {}", runbook.name));
+        builder.part(&format!(
+            "Way back of runbook {}, to {}",
+            runbook.name,
+            list(&runbook.builds)
+        ));
         builder.facts(vec![
             ("Saved as one unit", list(&runbook.unit)),
             ("Method", words(&back.method)),

@@ -91,6 +91,7 @@ fn pages() -> Vec<String> {
         "/rollouts/ledger-1200/hosts/web-03",
         "/fleet",
         "/fleet/web-01",
+        "/risk",
         "/updates",
         "/windows",
         "/certificates",
@@ -271,4 +272,25 @@ async fn events_bring_only_what_changed_and_end_with_the_rollout() {
         last = next().await.unwrap();
     }
     assert!(next().await.is_none(), "the stream goes on after the rollout is over");
+}
+
+#[tokio::test]
+async fn expression_stays_in_its_box_and_what_is_wrong_with_it_is_said_there() {
+    let bench = Bench::logged_in().await;
+    let right = bench.text("/fleet?where=risk%20%3E%201").await;
+    assert!(right.contains("value=\"risk &#62; 1\"") && right.contains("web-01"), "{right}");
+    let wrong = bench.text("/fleet?where=rsk%20%3E%20%22%3Cscript%3E%22").await;
+    assert!(wrong.contains("expression names `rsk` at character 1"), "{wrong}");
+    assert!(!wrong.contains("<script>") && !wrong.contains("There is no host yet"), "{wrong}");
+}
+
+#[tokio::test]
+async fn risk_page_shows_where_a_risk_stands_and_what_its_mitigation_changed() {
+    let bench = Bench::logged_in().await;
+    let page = bench.text("/risk").await;
+    for part in ["#7 db-03", "1 × 3 = 3, was 20", "62 → 45", "mitigated", "2026-06-30"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
+    let host = bench.text("/fleet/db-03").await;
+    assert!(host.contains("Stated risks") && host.contains("battery is replaced"), "{host}");
 }
