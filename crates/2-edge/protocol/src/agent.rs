@@ -144,6 +144,16 @@ pub struct OrderReport {
     pub at: jiff::Timestamp,
 }
 
+/// How fast a transfer goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransferPace {
+    /// Bytes per second since it began.
+    pub per_second: ByteSize,
+    /// Milliseconds until it ends, if it goes on like this.
+    pub left_ms: u64,
+}
+
 /// Where a host stands with its order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
@@ -161,6 +171,9 @@ pub enum Standing {
         done: ByteSize,
         /// Bytes to fetch.
         total: ByteSize,
+        /// How fast they come, once that can be said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pace: Option<TransferPace>,
     },
     /// A sub-stage failed and will be tried again.
     PrepareFailed {

@@ -184,10 +184,18 @@ pub(crate) async fn apply(
     wanted: &WantedFiles<'_>,
     cache: &Cache,
 ) -> Result<Outcome, ContentError> {
+    let folder = made_folder(realise)?;
+    let mark = folder.join(cache::DURABLE_MARK);
+    match fs::remove_file(&mark) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            return Err(ContentError::io("remove", mark)(error));
+        }
+        _ => {}
+    }
     let mut making = Making {
         realise,
         wanted,
-        folder: made_folder(realise)?,
+        folder: folder.clone(),
         open: None,
         outcome: Outcome::default(),
         done: BTreeSet::new(),
@@ -209,6 +217,11 @@ pub(crate) async fn apply(
             making.outcome.failed.push((path.clone(), "no piece completes it".to_owned()));
         }
     }
+    let durable = || {
+        rustix::fs::syncfs(File::open(&folder)?)?;
+        File::create(&mark)?.sync_all()
+    };
+    durable().map_err(ContentError::io("write", &mark))?;
     Ok(making.outcome)
 }
 

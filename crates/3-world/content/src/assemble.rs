@@ -109,7 +109,8 @@ fn place(
     }
 }
 
-/// Links the file that was made from a delta, if there is one; it is compared again, because it was not made durable.
+/// Links the file that was made from a delta, if there is one. It was compared when it was made; unless all were made durable after
+/// that, it is compared again.
 ///
 /// Linked once: two files of the same content are two files, and the cache goes before the release runs.
 fn take_made(
@@ -122,7 +123,8 @@ fn take_made(
     if !made.metadata().is_ok_and(|found| found.is_file() && found.len() == size.0) {
         return Ok(false);
     }
-    if tree::digest_of(&made).map_err(ContentError::io("read", &made))? != *digest {
+    let is_durable = made.with_file_name(cache::DURABLE_MARK).exists();
+    if !is_durable && tree::digest_of(&made).map_err(ContentError::io("read", &made))? != *digest {
         fs::remove_file(&made).map_err(ContentError::io("remove", &made))?;
         return Ok(false);
     }

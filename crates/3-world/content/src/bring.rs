@@ -65,6 +65,9 @@ impl<'a> Bringer<'a> {
         let stored = lacking(self.realise, missing).map(|chunk| u64::from(chunk.stored));
         self.state.to_fetch = ByteSize(self.state.fetched.0 + stored.sum::<u64>());
         (self.realise.progress)(self.state);
+        if let Some(limit) = self.options.bytes_max.filter(|max| self.state.to_fetch > *max) {
+            return Err(ContentError::OverQuota { needed: self.state.to_fetch, limit });
+        }
         let patience = self.options.patience;
         let mut tries = 0;
         while !missing.is_empty() {

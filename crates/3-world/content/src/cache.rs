@@ -52,6 +52,9 @@ pub(crate) fn made_folder(dir: &Path, bundle: &Bundle) -> PathBuf {
     dir.join(format!("{}.files", bundle.digest.to_hex()))
 }
 
+/// Stands beside the made files once all of them were compared with their digests and are durable.
+pub(crate) const DURABLE_MARK: &str = "durable";
+
 /// Forgets what arrived of a bundle, when its trees exist.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! Why content could not be brought or a tree is not what it should be.
 
-use refit_names::{ChunkId, Coded, ErrorClass};
+use refit_names::{ByteSize, ChunkId, Coded, ErrorClass};
 use reqwest::StatusCode;
 use std::{io, path::PathBuf, time::Duration};
 
@@ -114,6 +114,14 @@ pub enum ContentError {
         url: String,
         /// Its `Content-Encoding`.
         found: String,
+    },
+    /// There is not enough room for what must come.
+    #[error("{needed} must be fetched, and the quota leaves {limit}")]
+    OverQuota {
+        /// Bytes that must come.
+        needed: ByteSize,
+        /// Bytes that may come.
+        limit: ByteSize,
     },
     /// The kept beginning of a chunk did not fit to what came after it.
     #[error("what was kept of a chunk of {url} is damaged")]
@@ -232,6 +240,7 @@ impl Coded for ContentError {
             Self::Busy { .. } => "content.busy",
             Self::Redirected { .. } => "content.redirected",
             Self::Encoded { .. } => "content.encoded",
+            Self::OverQuota { .. } => "content.over-quota",
             Self::TailDamaged { .. } => "content.tail-damaged",
             Self::Address { .. } => "content.address",
             Self::ChunkDamaged { .. } => "content.chunk-damaged",

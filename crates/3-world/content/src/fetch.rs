@@ -36,13 +36,15 @@ pub struct FetchOptions<'a> {
     pub from: &'a [BuildId],
     /// Bytes per second that this host may take, together with whoever shares the same [`Pace`].
     pub pace: Option<&'a Pace>,
+    /// Bytes that may come in this call; more are refused before any of them comes.
+    pub bytes_max: Option<ByteSize>,
     /// What a server may do before it is given up.
     pub patience: Patience,
 }
 
 impl Default for FetchOptions<'_> {
     fn default() -> Self {
-        Self { from: &[], pace: None, patience: Patience::default() }
+        Self { from: &[], pace: None, bytes_max: None, patience: Patience::default() }
     }
 }
 

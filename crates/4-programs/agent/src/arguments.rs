@@ -3,6 +3,7 @@
 use crate::{
     agent_release,
     backups::{self, command::BackupArguments},
+    content::{self, ContentArguments},
     control, enroll,
     error::AgentError,
     run::{self, RunOptions},
@@ -39,6 +40,8 @@ pub enum Command {
     Status(StatusArguments),
     /// Take, list, prove and bring back backups, also without the server.
     Backup(BackupArguments),
+    /// Show and clean what was fetched.
+    Content(ContentArguments),
 }
 
 /// The folder that all commands share.
@@ -133,6 +136,7 @@ fn dispatch(command: Command, json: bool) -> Result<(), AgentError> {
         Command::Backup(arguments) => {
             print(&backups::command::run(arguments, json, Ambient::system().clock.as_ref())?)
         }
+        Command::Content(arguments) => print(&content::run(&arguments, json)?),
         Command::Status(StatusArguments { state }) => {
             let status = status::status(&state.state)?;
             print(&if json { status.json() } else { status.to_string() })

@@ -1,6 +1,6 @@
 //! `agent.toml`: the products that this host has.
 
-use crate::backups::BackupConfig;
+use crate::{backups::BackupConfig, delivery::DeliveryConfig};
 use refit_host::product::ProductConfig;
 use refit_names::{Coded, ErrorClass, ProductName};
 use serde::Deserialize;
@@ -20,6 +20,9 @@ pub struct Config {
     /// Where backups are kept beside the host itself.
     #[serde(default)]
     pub backup: Option<BackupConfig>,
+    /// How fast content comes and how much room it may take.
+    #[serde(default)]
+    pub delivery: DeliveryConfig,
 }
 
 /// Why the configuration cannot be used.

@@ -219,7 +219,7 @@ impl Preparation<'_> {
     }
 
     fn tell(&self, stage: PrepareStage, done: ByteSize, total: ByteSize) {
-        self.agent.board.say(self.order, Standing::Preparing { stage, done, total });
+        self.agent.board.say(self.order, Standing::Preparing { stage, done, total, pace: None });
     }
 
     /// Where leg trees lie that only serve as seeds for the next leg.

@@ -1,12 +1,13 @@
 //! Sub-stage 1: records and every chunk that this host lacks.
 
 use super::{Preparation, StageError, blocking};
-use crate::{admission::admit_record, board::Board};
-use refit_content::{FetchOptions, Fetched, Origin, Realise, assemble, fetch_with};
+use crate::{admission::admit_record, board::Board, content};
+use refit_content::{FetchOptions, Fetched, Origin, Pace, Realise, assemble, fetch_with};
+use refit_journal::Cause;
 use refit_names::{BuildId, ByteSize};
 use refit_packs::record::{PackRecord, TreeEntry};
 use refit_plan::Order;
-use refit_protocol::agent::Standing;
+use refit_protocol::agent::{Standing, TransferPace};
 use refit_repository::{Repository, Source, TrustStore, refresh};
 use refit_rollout::PrepareStage;
 use std::path::PathBuf;
@@ -99,11 +100,13 @@ impl Preparation<'_> {
     ) -> Result<ByteSize, StageError> {
         let (cache, into) = (self.agent.chunks(), self.agent.seed_trees());
         let (board, order) = (&self.agent.board, self.order);
+        let (clock, began) = (&self.agent.ambient.clock, self.agent.ambient.clock.now());
         let last = std::sync::Mutex::new(Fetched::default());
         let progress = |now: Fetched| {
             let Ok(mut last) = last.lock() else { return };
             if part(*last) != part(now) {
-                tell(board, order, now);
+                let took = clock.now().duration_since(began);
+                tell(board, order, now, u64::try_from(took.as_millis()).unwrap_or(0));
             }
             *last = now;
         };
@@ -115,7 +118,11 @@ impl Preparation<'_> {
             cache: &cache,
             progress: &progress,
         };
-        let options = FetchOptions { from, ..FetchOptions::default() };
+        let delivery = &self.agent.config.delivery;
+        let pace = delivery.rate.map(|rate| Pace::new(rate.0));
+        let bytes_max = delivery.quota.map(|quota| self.room_within(quota)).transpose()?;
+        let options =
+            FetchOptions { from, pace: pace.as_ref(), bytes_max, ..FetchOptions::default() };
         let result = fetch_with(origin, &realise, &options).await;
         let fetched = last.lock().map(|last| last.fetched).unwrap_or_default();
         // What came before a failure came all the same.
@@ -127,6 +134,20 @@ impl Preparation<'_> {
         self.made += report.made;
         self.fell_back.extend(report.fell_back);
         Ok(fetched)
+    }
+
+    /// What may still come under the quota, after that has gone which this order does not need.
+    fn room_within(&self, quota: ByteSize) -> Result<ByteSize, StageError> {
+        let failed = |error| StageError::Again(Cause::of(&error));
+        let used = |holdings: &[content::Holding]| -> u64 {
+            holdings.iter().map(|holding| holding.size.0).sum()
+        };
+        let mut held = content::holdings(&self.agent.state, &[]).map_err(failed)?;
+        if used(&held) > quota.0 {
+            content::clean(&held).map_err(failed)?;
+            held = content::holdings(&self.agent.state, &[]).map_err(failed)?;
+        }
+        Ok(ByteSize(quota.0.saturating_sub(used(&held))))
     }
 
     /// The installed release and the other releases that an earlier order left.
@@ -167,7 +188,31 @@ fn part(now: Fetched) -> (ByteSize, u64) {
     (now.to_fetch, now.fetched.0.saturating_mul(20) / now.to_fetch.0.max(1))
 }
 
-fn tell(board: &Board, order: &Order, now: Fetched) {
+fn tell(board: &Board, order: &Order, now: Fetched, took_ms: u64) {
     let stage = PrepareStage::ReplicateContent;
-    board.say(order, Standing::Preparing { stage, done: now.fetched, total: now.to_fetch });
+    let (done, total) = (now.fetched, now.to_fetch);
+    let standing = Standing::Preparing { stage, done, total, pace: pace_of(now, took_ms) };
+    board.say(order, standing);
+}
+
+/// How fast it goes, from its beginning; none before anything came.
+fn pace_of(now: Fetched, took_ms: u64) -> Option<TransferPace> {
+    let per_second = now.fetched.0.saturating_mul(1000).checked_div(took_ms)?;
+    let left = now.to_fetch.0.saturating_sub(now.fetched.0);
+    let left_ms = left.saturating_mul(1000).checked_div(per_second)?;
+    Some(TransferPace { per_second: ByteSize(per_second), left_ms })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rate_and_time_left_are_told_once_something_came() {
+        let now = |fetched| Fetched { fetched: ByteSize(fetched), to_fetch: ByteSize(3_000), ..Fetched::default() };
+        assert_eq!(pace_of(now(0), 500), None);
+        assert_eq!(pace_of(now(1_000), 0), None);
+        let pace = pace_of(now(1_000), 500).unwrap();
+        assert_eq!((pace.per_second, pace.left_ms), (ByteSize(2_000), 1_000));
+    }
 }

@@ -27,8 +27,7 @@ pub async fn run(base: &str, root: &Path, old: &Path, state: &Path) -> Result<()
     };
     let record = repository.record(&pin).await?;
     let origin = Origin { http, url: repository.locate(&record.bundle.target).await? };
-    let (seeds, into, cache) =
-        ([PathBuf::from(old)], state.join("release"), state.join("cache"));
+    let (seeds, into, cache) = ([PathBuf::from(old)], state.join("release"), state.join("cache"));
     let job = Realise {
         entries: &record.payload,
         bundle: &record.bundle,

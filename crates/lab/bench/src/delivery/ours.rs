@@ -27,10 +27,22 @@ pub(super) fn measure(pair: &Pair, dir: &Path, web: &Web) -> Result<Cost> {
             .arg("--out")
             .arg(&pack),
     )?;
+    let plain = timed(
+        Command::new(&refit)
+            .args(["pack", "build"])
+            .arg(ground.join("2"))
+            .arg("--out")
+            .arg(ground.join("plain.refit")),
+    )?;
     let (repository, keys) = (web.folder.join("refit"), ground.join("keys"));
     output(Command::new(&refit).args(["repo", "init"]).arg(&repository).arg("--keys").arg(&keys))?;
     let publish = timed(
-        Command::new(&refit).args(["repo", "publish"]).arg(&repository).arg("--keys").arg(&keys).arg(&pack),
+        Command::new(&refit)
+            .args(["repo", "publish"])
+            .arg(&repository)
+            .arg("--keys")
+            .arg(&keys)
+            .arg(&pack),
     )?;
     say(&format!("Refit: pack build {publisher:.1} s, repo publish {publish:.1} s more"));
     let (mut bytes, mut host) = (Vec::new(), Vec::new());
@@ -54,6 +66,7 @@ pub(super) fn measure(pair: &Pair, dir: &Path, web: &Web) -> Result<Cost> {
         name: "Refit".to_owned(),
         bytes: median(&bytes),
         publisher: Some(publisher),
+        delta: Some(publisher - plain),
         host: Some(median(&host)),
     })
 }

@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use std::path::Path;
 use std::process::Command;
 
-type Peer = fn(&Pair, &Path, &Web) -> Result<Cost>;
+type Peer = fn(&Pair, &Path, &Web) -> Result<Vec<Cost>>;
 
 /// All peers of the issue.
 pub(super) const ALL: &[Peer] = &[
@@ -20,43 +20,61 @@ pub(super) const ALL: &[Peer] = &[
     ostree,
 ];
 
-fn full_zstd(pair: &Pair, dir: &Path, _: &Web) -> Result<Cost> {
+fn full_zstd(pair: &Pair, dir: &Path, _: &Web) -> Result<Vec<Cost>> {
     let (file, tar) = (dir.join("full.zst"), dir.join("made.tar"));
     let publisher = timed(&mut shell("zstd -3 -q -f \"$1\" -o \"$2\"", &[&pair.new_tar, &file]))?;
     let host = timed(&mut shell("zstd -d -q -f \"$1\" -o \"$2\"", &[&file, &tar]))?;
     let cost = cost("full, zstd -3", length(&file)?, publisher, host);
     compare(pair, &tar)?;
     std::fs::remove_file(file)?;
-    Ok(cost)
+    Ok(vec![cost])
 }
 
-fn zstd_patch(pair: &Pair, dir: &Path, level: &str) -> Result<Cost> {
+fn zstd_patch(pair: &Pair, dir: &Path, level: &str) -> Result<Vec<Cost>> {
     let (file, tar) = (dir.join("patch.zst"), dir.join("made.tar"));
     let line = format!("zstd {level} -q -f --long=30 --patch-from=\"$1\" \"$2\" -o \"$3\"");
     let publisher = timed(&mut shell(&line, &[&pair.old_tar, &pair.new_tar, &file]))?;
     let line = "zstd -d -q -f --long=30 --patch-from=\"$1\" \"$2\" -o \"$3\"";
     let host = timed(&mut shell(line, &[&pair.old_tar, &file, &tar]))?;
     compare(pair, &tar)?;
-    Ok(cost(&format!("zstd {level} --patch-from"), length(&file)?, publisher, host))
+    Ok(vec![cost(&format!("zstd {level} --patch-from"), length(&file)?, publisher, host)])
 }
 
-fn xdelta3(pair: &Pair, dir: &Path, _: &Web) -> Result<Cost> {
+fn xdelta3(pair: &Pair, dir: &Path, _: &Web) -> Result<Vec<Cost>> {
     let (file, tar) = (dir.join("x.vcdiff"), dir.join("made.tar"));
     let line = "xdelta3 -e -f -9 -S djw -B 536870912 -s \"$1\" \"$2\" \"$3\"";
     let publisher = timed(&mut shell(line, &[&pair.old_tar, &pair.new_tar, &file]))?;
     let line = "xdelta3 -d -f -B 536870912 -s \"$1\" \"$2\" \"$3\"";
     let host = timed(&mut shell(line, &[&pair.old_tar, &file, &tar]))?;
+    // The host has a tree and wants a tree: what the archive costs on both sides of the patch.
+    let unpacked = dir.join("unpacked");
+    std::fs::create_dir(&unpacked)?;
+    let around = timed(&mut shell("tar --sort=name -cf - -C \"$1\" . >/dev/null", &[&pair.old]))?
+        + timed(&mut shell("tar -xf \"$1\" -C \"$2\"", &[&tar, &unpacked]))?;
+    same(&unpacked, &pair.new)?;
+    std::fs::remove_dir_all(unpacked)?;
     compare(pair, &tar)?;
-    Ok(cost("xdelta3 -9 -S djw", length(&file)?, publisher, host))
+    let bytes = length(&file)?;
+    Ok(vec![
+        cost("xdelta3 -9 -S djw, archive to archive", bytes, publisher, host),
+        cost("xdelta3 -9 -S djw, tree to tree", bytes, publisher, host + around),
+    ])
 }
 
-fn rsync(pair: &Pair, dir: &Path, more: &[&str]) -> Result<Cost> {
+fn rsync(pair: &Pair, dir: &Path, more: &[&str]) -> Result<Vec<Cost>> {
     let made = dir.join("rsync");
     output(Command::new("cp").arg("-a").arg(&pair.old).arg(&made))?;
     let before = super::children_cpu()?;
     let said = output(
         Command::new("rsync")
-            .args(["-a", "--no-whole-file", "--delete", "--checksum", "--stats", "--no-human-readable"])
+            .args([
+                "-a",
+                "--no-whole-file",
+                "--delete",
+                "--checksum",
+                "--stats",
+                "--no-human-readable",
+            ])
             .args(more)
             .arg(format!("{}/", pair.new.display()))
             .arg(format!("{}/", made.display())),
@@ -64,35 +82,58 @@ fn rsync(pair: &Pair, dir: &Path, more: &[&str]) -> Result<Cost> {
     let both_ends = super::children_cpu()? - before;
     let bytes: f64 = said
         .lines()
-        .filter(|line| line.starts_with("Total bytes sent") || line.starts_with("Total bytes received"))
+        .filter(|line| {
+            line.starts_with("Total bytes sent") || line.starts_with("Total bytes received")
+        })
         .filter_map(|line| line.rsplit(' ').next()?.replace(',', "").parse::<f64>().ok())
         .sum();
     same(&made, &pair.new)?;
     std::fs::remove_dir_all(made)?;
     let name = ["rsync", &more.join(" ")].join(" ");
-    Ok(Cost { name: name.trim().to_owned(), bytes, publisher: None, host: Some(both_ends) })
+    Ok(vec![Cost {
+        name: name.trim().to_owned(),
+        bytes,
+        publisher: None,
+        delta: None,
+        host: Some(both_ends),
+    }])
 }
 
-fn zsync(pair: &Pair, dir: &Path, web: &Web) -> Result<Cost> {
+fn zsync(pair: &Pair, dir: &Path, web: &Web) -> Result<Vec<Cost>> {
     let (served, made) = (web.folder.join("new.tar"), dir.join("zsync.tar"));
     std::fs::hard_link(&pair.new_tar, &served)?;
-    let publisher =
-        timed(Command::new("zsyncmake").args(["-o", "new.tar.zsync", "new.tar"]).current_dir(&web.folder))?;
+    let publisher = timed(
+        Command::new("zsyncmake").args(["-o", "new.tar.zsync", "new.tar"]).current_dir(&web.folder),
+    )?;
     let before = web.sent()?;
     let url = format!("{}/new.tar.zsync", web.url);
-    let host = timed(Command::new("zsync").arg("-q").arg("-i").arg(&pair.old_tar).arg("-o").arg(&made).arg(url).current_dir(dir))?;
+    let host = timed(
+        Command::new("zsync")
+            .arg("-q")
+            .arg("-i")
+            .arg(&pair.old_tar)
+            .arg("-o")
+            .arg(&made)
+            .arg(url)
+            .current_dir(dir),
+    )?;
     let bytes = web.sent()? - before;
     output(Command::new("cmp").arg(&made).arg(&pair.new_tar))?;
     std::fs::remove_file(made)?;
     std::fs::remove_file(served)?;
-    Ok(cost("zsync", bytes, publisher, host))
+    Ok(vec![cost("zsync", bytes, publisher, host)])
 }
 
-fn casync(pair: &Pair, dir: &Path, web: &Web) -> Result<Cost> {
+fn casync(pair: &Pair, dir: &Path, web: &Web) -> Result<Vec<Cost>> {
     let (store, made) = (web.folder.join("store"), dir.join("casync"));
     let index = web.folder.join("new.caidx");
     let publisher = timed(
-        Command::new("casync").args(["make", "--without=all"]).arg("--store").arg(&store).arg(&index).arg(&pair.new),
+        Command::new("casync")
+            .args(["make", "--without=all"])
+            .arg("--store")
+            .arg(&store)
+            .arg(&index)
+            .arg(&pair.new),
     )?;
     let before = web.sent()?;
     let host = timed(
@@ -108,38 +149,45 @@ fn casync(pair: &Pair, dir: &Path, web: &Web) -> Result<Cost> {
     for folder in [store, made] {
         std::fs::remove_dir_all(folder)?;
     }
-    Ok(cost("casync", bytes, publisher, host))
+    Ok(vec![cost("casync", bytes, publisher, host)])
 }
 
-fn ostree(pair: &Pair, dir: &Path, _: &Web) -> Result<Cost> {
+fn ostree(pair: &Pair, dir: &Path, _: &Web) -> Result<Vec<Cost>> {
     let (source, target) = (dir.join("ostree"), dir.join("ostree-host"));
     let (delta, made) = (dir.join("ostree.delta"), dir.join("ostree-made"));
     let line = "ostree --repo=\"$1\" init --mode=bare-user-only
-        ostree --repo=\"$1\" commit -q -b app --timestamp=@1 --canonical-permissions \"$2\" >\"$1/old\"
-        ostree --repo=\"$1\" commit -q -b app --timestamp=@2 --canonical-permissions \"$3\" >\"$1/new\"";
+        ostree --repo=\"$1\" commit -b app --timestamp=@1 --canonical-permissions \"$2\" >\"$1/old\"";
     std::fs::create_dir(&source)?;
-    output(&mut shell(line, &[&source, &pair.old, &pair.new]))?;
+    output(&mut shell(line, &[&source, &pair.old]))?;
+    let line = "ostree --repo=\"$1\" commit -b app --timestamp=@2 --canonical-permissions \"$2\" >\"$1/new\"";
+    let commit = timed(&mut shell(line, &[&source, &pair.new]))?;
     let line = "ostree --repo=\"$1\" static-delta generate --max-bsdiff-size=64 --inline --min-fallback-size=0 \\
         --from=\"$(cat \"$1/old\")\" --to=\"$(cat \"$1/new\")\" --filename=\"$2\" >/dev/null";
-    let publisher = timed(&mut shell(line, &[&source, &delta]))?;
+    let generate = timed(&mut shell(line, &[&source, &delta]))?;
     // The host has the old release as a commit of its own.
     let line = "ostree --repo=\"$1\" init --mode=bare-user-only
-        ostree --repo=\"$1\" pull-local -q \"$2\" \"$(cat \"$2/old\")\" >/dev/null";
+        ostree --repo=\"$1\" pull-local \"$2\" \"$(cat \"$2/old\")\" >/dev/null";
     std::fs::create_dir(&target)?;
     output(&mut shell(line, &[&target, &source]))?;
     let line = "ostree --repo=\"$1\" static-delta apply-offline \"$2\"
         ostree --repo=\"$1\" checkout -U \"$(cat \"$3/new\")\" \"$4\"";
     let host = timed(&mut shell(line, &[&target, &delta, &source, &made]))?;
     same(&made, &pair.new)?;
-    let cost = cost("ostree static-delta --max-bsdiff-size=64", length(&delta)?, publisher, host);
+    let cost = Cost {
+        name: "ostree static-delta --max-bsdiff-size=64".to_owned(),
+        bytes: length(&delta)?,
+        publisher: Some(commit + generate),
+        delta: Some(generate),
+        host: Some(host),
+    };
     for folder in [source, target, made] {
         std::fs::remove_dir_all(folder)?;
     }
-    Ok(cost)
+    Ok(vec![cost])
 }
 
 fn cost(name: &str, bytes: f64, publisher: f64, host: f64) -> Cost {
-    Cost { name: name.to_owned(), bytes, publisher: Some(publisher), host: Some(host) }
+    Cost { name: name.to_owned(), bytes, publisher: Some(publisher), delta: None, host: Some(host) }
 }
 
 /// Archives were made the same way: the same archive is the same tree.

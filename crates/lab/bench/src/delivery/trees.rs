@@ -7,8 +7,19 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const PROGRAMS: &[&str] =
-    &["zstd", "xdelta3", "casync", "zsync", "zsyncmake", "rsync", "ostree", "nginx", "dpkg-deb", "tar", "diff"];
+const PROGRAMS: &[&str] = &[
+    "zstd",
+    "xdelta3",
+    "casync",
+    "zsync",
+    "zsyncmake",
+    "rsync",
+    "ostree",
+    "nginx",
+    "dpkg-deb",
+    "tar",
+    "diff",
+];
 
 pub(super) struct Pair {
     pub(super) name: String,
@@ -70,7 +81,11 @@ pub(super) fn prepare(pair: &str, dir: &Path) -> Result<Pair> {
 
 /// Two kernel packages of the mirror, of one ABI series: `near` the two newest, `far` the oldest and the newest.
 fn kernels(which: &str, old: &Path, new: &Path) -> Result<String> {
-    let list = output(Command::new("apt-cache").args(["search", "--names-only", "^linux-image-[0-9.]+-[0-9]+-amd64$"]))?;
+    let list = output(Command::new("apt-cache").args([
+        "search",
+        "--names-only",
+        "^linux-image-[0-9.]+-[0-9]+-amd64$",
+    ]))?;
     let mut series: BTreeMap<String, Vec<u32>> = BTreeMap::new();
     for package in list.lines().filter_map(|line| line.split_whitespace().next()) {
         let version = package.trim_start_matches("linux-image-").trim_end_matches("-amd64");

@@ -26,13 +26,26 @@ impl Web {
              http {{ log_format sent '$bytes_sent'; access_log {} sent; sendfile on; max_ranges 4096;\n\
              client_body_temp_path {}; proxy_temp_path {}; fastcgi_temp_path {}; uwsgi_temp_path {}; scgi_temp_path {};\n\
              server {{ listen 127.0.0.1:{port}; root {}; }} }}\n",
-            path("pid"), path("error.log"), log.display(), path("a"), path("b"), path("c"), path("d"), path("e"),
+            path("pid"),
+            path("error.log"),
+            log.display(),
+            path("a"),
+            path("b"),
+            path("c"),
+            path("d"),
+            path("e"),
             folder.display(),
         );
         let file = state.join("nginx.conf");
         std::fs::write(&file, config)?;
         let mut command = Command::new("/usr/sbin/nginx");
-        command.arg("-c").arg(&file).arg("-p").arg(&state).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+            .arg("-c")
+            .arg(&file)
+            .arg("-p")
+            .arg(&state)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
         let process = Measured::start(&mut command)?;
         let started = Instant::now();
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {

@@ -1,0 +1,5 @@
+//! Servers that lie and processes that are killed: real sockets, real signals.
+
+mod killed;
+mod lies;
+mod shelf;
