@@ -51,7 +51,9 @@ pub(super) fn refresh_timestamp(
     let ring = args.sealed.ring(&args.keys)?;
     let visible =
         repo::refresh_timestamp(&args.dir, &ring, lasting(args.expires)?, now).map_err(refused)?;
-    let expiring = expiring(&args.dir, args.warn_before, now)?;
+    let mut expiring = expiring(&args.dir, args.warn_before, now)?;
+    // What was renewed just now lasts as long as was asked for.
+    expiring.retain(|role| !matches!(role.role.as_str(), "snapshot" | "timestamp"));
     let data = json!({
         "version": visible.version, "expires": visible.expires.to_string(), "expiring": expiring,
     });
