@@ -323,7 +323,8 @@ fn preflight_tells_what_packs_ask_for_and_adds_up_what_one_volume_must_hold() {
         engine.stage(&|_| ()).unwrap();
         let values = engine.preflight().unwrap();
         let bad = values.into_iter().filter(|value| !value.ok);
-        bad.map(|v| format!("{}: expected {}, found {}", v.what, v.expected, v.found)).collect::<Vec<_>>()
+        bad.map(|v| format!("{}: expected {}, found {}", v.what, v.expected, v.found))
+            .collect::<Vec<_>>()
     };
     let can = serde_json::json!({
         "memory": "1 MiB", "os_release": "*", "volumes": [{"path": "data", "steady": "1 MiB", "peak": "2 MiB"}],
@@ -340,5 +341,8 @@ fn preflight_tells_what_packs_ask_for_and_adds_up_what_one_volume_must_hold() {
     assert!(all.contains("product reports: expected 7, found none"), "{all}");
     assert!(all.contains("service no-such-thing.service: expected active"), "{all}");
     // Two legs: the second finds the steady part of the first in place.
-    assert!(all.contains("820224.00 GiB") && all.contains("1024.00 GiB") && all.contains("too little"), "{all}");
+    assert!(
+        all.contains("820224.00 GiB") && all.contains("1024.00 GiB") && all.contains("too little"),
+        "{all}"
+    );
 }

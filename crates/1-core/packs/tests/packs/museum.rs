@@ -7,7 +7,8 @@ use std::{fs, path::PathBuf};
 #[test]
 fn every_hostile_manifest_is_refused_with_its_place() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../lab/museum/manifests");
-    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|ending| ending == "yaml"));
     files.sort();
     let told = files.iter().map(|path| {

@@ -41,7 +41,8 @@ pub(super) fn measure(
     if !needed.services.is_empty() {
         let manager = Systemd::connect();
         for unit in &needed.services {
-            let found = manager.active(unit).unwrap_or_else(|error| format!("unknown: {}", chain(&error)));
+            let found =
+                manager.active(unit).unwrap_or_else(|error| format!("unknown: {}", chain(&error)));
             let runs = found == "active";
             values.push(measured(&format!("service {unit}"), found, "active", runs));
         }
@@ -98,9 +99,11 @@ pub(super) fn volumes(
     let mut volumes: BTreeMap<u64, Volume> = BTreeMap::new();
     let mut add = |folder: &Path, what: String, bytes: u64| -> Result<(), EngineError> {
         let near = folder.ancestors().find(|folder| folder.exists()).unwrap_or(folder);
-        let device = fs::metadata(near).map_err(crate::error::StepError::io("look at", near))?.dev();
+        let device =
+            fs::metadata(near).map_err(crate::error::StepError::io("look at", near))?.dev();
         let volume = volumes.entry(device);
-        let volume = volume.or_insert_with(|| Volume { folder: near.to_owned(), parts: Vec::new() });
+        let volume =
+            volume.or_insert_with(|| Volume { folder: near.to_owned(), parts: Vec::new() });
         volume.parts.push((what, bytes));
         Ok(())
     };
@@ -120,7 +123,8 @@ pub(super) fn volumes(
             .collect();
         let free = free_bytes(&volume.folder)?;
         let short = ByteSize(needed.0.saturating_sub(free.0));
-        let found = if short.0 == 0 { free.to_string() } else { format!("{free}, {short} too little") };
+        let found =
+            if short.0 == 0 { free.to_string() } else { format!("{free}, {short} too little") };
         let what = format!("free space of the volume of {}", volume.folder.display());
         let expected = format!("at least {needed} = {}", sum.join(" + "));
         values.push(measured(&what, found, expected, short.0 == 0));

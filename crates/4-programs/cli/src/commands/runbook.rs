@@ -9,7 +9,9 @@ use std::path::PathBuf;
 
 /// Arguments of `refit runbook`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  refit runbook lint runbook.yaml\n  refit runbook schema > runbook.schema.json")]
+#[command(
+    after_help = "Example:\n  refit runbook lint runbook.yaml\n  refit runbook schema > runbook.schema.json"
+)]
 pub(crate) struct RunbookArgs {
     #[command(subcommand)]
     verb: Verb,
@@ -43,7 +45,12 @@ fn lint(args: &LintArgs, context: &Context) -> Result<Exit, CliError> {
         Ok(book) => {
             let data = json!({ "name": book.name, "version": book.version, "steps": book.steps.len(), "faults": [] });
             context.output.data(&data, |_| {
-                format!("{} version {}: {} steps, no faults", book.name, book.version, book.steps.len())
+                format!(
+                    "{} version {}: {} steps, no faults",
+                    book.name,
+                    book.version,
+                    book.steps.len()
+                )
             })?;
             Ok(Exit::Done)
         }
@@ -53,7 +60,8 @@ fn lint(args: &LintArgs, context: &Context) -> Result<Exit, CliError> {
             });
             let data = json!({ "faults": faults.collect::<Vec<_>>() });
             context.output.data(&data, |_| {
-                let told = |flaw: &refit_packs::SourceFlaw| format!("{}: {flaw}\n", args.file.display());
+                let told =
+                    |flaw: &refit_packs::SourceFlaw| format!("{}: {flaw}\n", args.file.display());
                 error.flaws().iter().map(told).collect()
             })?;
             context.output.say(&format!("{} faults", error.flaws().len()));
