@@ -8,7 +8,7 @@ use crate::rules::{Relaxed, Rule};
 use crate::schedule::{self, Load, Placement};
 use crate::times::ceil_ms;
 use crate::waves::{self, Offset, Standing};
-use crate::{Fault, bound};
+use crate::{Fault, bound, search};
 use refit_names::HostName;
 use refit_plan::{Plan, busy_ms};
 use std::collections::BTreeMap;
@@ -168,7 +168,7 @@ fn times(input: &PlanInput, relaxed: &Relaxed, board: &Board<'_>, standings: &[S
         first += count;
         let own = begun.ends.get(wave).copied().flatten();
         let bound = bound::wave_end(board, &jobs, release);
-        let placed = schedule::place(board, &base, &jobs, release, bound.unwrap_or(i64::MAX));
+        let placed = search::place(board, &base, &jobs, release, bound.unwrap_or(i64::MAX));
         result.releases.push(release);
         result.bound = result.bound.and_then(|start| {
             let end = bound::wave_end(board, &jobs, start)?;

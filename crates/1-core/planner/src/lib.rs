@@ -28,6 +28,7 @@ mod profile;
 mod rollback;
 mod rules;
 mod schedule;
+mod search;
 mod terms;
 mod text;
 mod times;

@@ -135,7 +135,7 @@ fn candidate(number: usize, sites: usize) -> Candidate {
     let site = number % sites;
     let role = role_of(number / sites);
     let record = host(&format!("host-{number:05}"), now())
-        .at_build(if (number / sites * 7 + site) % 5 == 0 { "1100" } else { "1000" })
+        .at_build(if (number / sites * 7 + site).is_multiple_of(5) { "1100" } else { "1000" })
         .with(|host| {
             host.site = lit(&format!("site-{site:03}"));
             host.role = lit(role);
@@ -196,7 +196,7 @@ fn surroundings(hosts: usize, sites: usize) -> Surroundings {
         name: lit(&format!("site-{number:03}")),
         zone: ZONES[number / 4 % ZONES.len()].to_owned(),
         bandwidth: None,
-        down_at_once: Some(if number % 3 == 0 { 3 } else { 4 }),
+        down_at_once: Some(if number.is_multiple_of(3) { 3 } else { 4 }),
     };
     // A handful for 180 hosts; a few per site for large fleets.
     let people = (hosts / 60).max(5);
