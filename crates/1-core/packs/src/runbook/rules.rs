@@ -239,14 +239,9 @@ fn check_probe(runbook: &Runbook, probe: &Probe, field: &str, breaks: &mut Break
 }
 
 fn check_value(runbook: &Runbook, value: Option<&Value>, field: &str, breaks: &mut Breaks) {
-    match value {
-        Some(Value::Param { param }) => breaks.ensure(
-            runbook.parameters.contains_key(param),
-            field,
-            "a declared parameter",
-            || format!("`{param}`"),
-        ),
-        _ => {}
+    if let Some(Value::Param { param }) = value {
+        let declared = runbook.parameters.contains_key(param);
+        breaks.ensure(declared, field, "a declared parameter", || format!("`{param}`"));
     }
 }
 

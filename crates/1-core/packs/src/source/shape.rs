@@ -63,7 +63,7 @@ impl Shape<'_> {
             Kind::Bool(value, _) if accepts_only(schema, "boolean") => Some(Value::Bool(*value)),
             Kind::Whole(number, _) if accepts(schema, "integer") => whole(*number, schema),
             _ if accepts(schema, "string") => {
-                node.as_text().filter(|text| fits(text, schema)).map(|text| Value::from(text))
+                node.as_text().filter(|text| fits(text, schema)).map(Value::from)
             }
             _ => None,
         };
