@@ -45,7 +45,7 @@ impl Fate {
             prepare_failures,
             silent_ms: if silent { outage_ms } else { 0 },
             run_ms,
-            fails_after_ms: fails.then(|| (run_ms as f64 * part) as i64),
+            fails_after_ms: fails.then_some((run_ms as f64 * part) as i64),
             undo_ms: host.undo.draw(&mut luck),
             stuck: luck.happens(assumed.undo_failure.share()),
         }

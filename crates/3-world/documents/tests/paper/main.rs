@@ -7,6 +7,8 @@ use refit_documents::paper_pdf;
 use refit_rehearsal::{Rehearsal, RehearsalInput};
 use sample::{input, plan};
 
+type Maker = fn(&PaperInput) -> Paper;
+
 /// Set to keep what the tests make, to be looked at.
 const KEEP: &str = "REFIT_KEEP_DOCUMENTS";
 
@@ -45,8 +47,7 @@ fn sections(page: &str) -> Vec<String> {
 #[test]
 fn both_documents_are_set_as_archival_pdf_and_as_html_the_same_each_time() {
     let input = rehearsed(small());
-    let makers: [(&str, fn(&PaperInput) -> Paper); 2] =
-        [("approach", approach), ("project-plan", project_plan)];
+    let makers: [(&str, Maker); 2] = [("approach", approach), ("project-plan", project_plan)];
     for (name, make) in makers {
         let pdf = paper_pdf(&make(&input)).unwrap();
         keep(&format!("{name}.pdf"), &pdf);
