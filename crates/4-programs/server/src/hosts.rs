@@ -5,7 +5,7 @@ use crate::{
     refusal::{Answer, Refusal},
     risk::Surroundings,
 };
-use refit_expression::{HostSubject, select_hosts};
+use refit_expression::{Expression, ExpressionError, HostSubject, host_vocabulary, select_hosts};
 use refit_inventory::{HostRecord, Lifecycle};
 use refit_names::HostName;
 use refit_protocol::v1::{HostPage, HostRisk, HostView};
@@ -18,6 +18,7 @@ pub(crate) async fn page(
     after: Option<&HostName>,
     limit: u64,
 ) -> Answer<HostPage> {
+    check(filter)?;
     let records = app.store.hosts_after(after, limit).await?;
     let full = u64::try_from(records.len()).is_ok_and(|found| found == limit);
     let next = records.last().filter(|_| full).map(|last| last.name.clone());
@@ -27,12 +28,14 @@ pub(crate) async fn page(
 
 /// All hosts that the expression names.
 pub(crate) async fn all(app: &App, filter: Option<&str>) -> Answer<Vec<HostView>> {
+    check(filter)?;
     let records = app.store.hosts().await?;
     chosen(app, &Surroundings::of(app).await?, records, filter)
 }
 
 /// Risks of the active hosts that the expression names, the riskiest first.
 pub(crate) async fn risks(app: &App, filter: Option<&str>) -> Answer<Vec<HostRisk>> {
+    check(filter)?;
     let around = Surroundings::of(app).await?;
     let hosts = chosen(app, &around, app.store.hosts().await?, filter)?;
     let active = hosts.iter().filter(|host| host.record.lifecycle == Lifecycle::Active);
@@ -46,6 +49,14 @@ pub(crate) async fn risk_of(app: &App, name: &HostName) -> Answer<HostRisk> {
     let missing = || Refusal::NotFound { what: "host", key: name.to_string() };
     let record = app.store.host(name).await?.ok_or_else(missing)?;
     Ok(Surroundings::of(app).await?.view(app, &record))
+}
+
+/// Refuses a wrong expression before any host is looked at.
+fn check(filter: Option<&str>) -> Result<(), ExpressionError> {
+    match filter.filter(|text| !text.trim().is_empty()) {
+        Some(text) => Expression::condition(text, &host_vocabulary()).map(drop),
+        None => Ok(()),
+    }
 }
 
 fn chosen(

@@ -1,12 +1,12 @@
 //! All hosts, and one of them with its facts and orders.
 
+use super::risk::{EntryLine, entry_line};
 use super::{frame, name};
 use crate::reply::{self, Frame, Refusal};
 use crate::routes::Console;
 use crate::session::Person;
 use crate::source::Answer;
 use crate::words::{self, Word};
-use super::risk::{EntryLine, entry_line};
 use askama::Template;
 use axum::Extension;
 use axum::extract::{Path, Query, State};

@@ -137,6 +137,9 @@ fn host_line(host: &HostRisk) -> HostLine {
         site: host.site.to_string(),
         role: host.role.to_string(),
         score: host.risk.score,
-        because: reasons.map(|one| format!("{} ({})", one.text, one.points)).collect::<Vec<_>>().join(", "),
+        because: reasons
+            .map(|one| format!("{} ({})", one.text, one.points))
+            .collect::<Vec<_>>()
+            .join(", "),
     }
 }

@@ -13,7 +13,7 @@ pub(crate) enum ExportFormat {
     Csv,
     /// Everything: sites, clusters, engineers and hosts
     Json,
-    /// Hosts as an inventory of Ansible: `ansible-inventory -i FILE.json` reads it
+    /// Hosts in the form that `ansible-inventory --list` prints
     Ansible,
 }
 
