@@ -168,14 +168,8 @@ pub(super) async fn run(wanted: Wanted<'_>, context: &Context) -> Result<Exit, C
         Ok(done) if faults.is_empty() => done,
         Ok(_) => return Err(refused(&name, faults, context)),
         Err(ClientError::Problem(problem)) if !problem.faults.is_empty() => {
-            for fault in &problem.faults {
-                let place = source.places.get(&(fault.kind, fault.name.clone()));
-                let known = place.cloned().unwrap_or_else(|| {
-                    Place::entry(usize::MAX, format!("{} {}", fault.kind, fault.name))
-                });
-                let text = format!("{}, {}: {}", known.text, fault.field, fault.text);
-                faults.push((known, text));
-            }
+            let place = |fault| located(fault, &source.places, &source.cluster_rows);
+            faults.extend(problem.faults.iter().map(place));
             return Err(refused(&name, faults, context));
         }
         // The faults of the file are worth more than the server's silence.
