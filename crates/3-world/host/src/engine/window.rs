@@ -66,7 +66,8 @@ impl Engine {
             return Start::Now;
         };
         let (whole, undo) = self.times(0);
-        fits(opening, now, (whole, undo), (0, &step.id)).map_or_else(Start::TooLate, |()| Start::Now)
+        fits(opening, now, (whole, undo), (0, &step.id))
+            .map_or_else(Start::TooLate, |()| Start::Now)
     }
 
     /// Whether the step may start; why not is the cause for which the leg is taken back.
@@ -110,10 +111,11 @@ impl Engine {
     fn still_to_come(&self, chosen: &Chosen, entries: &[Entry], now: Timestamp) -> SignedDuration {
         let leg = chosen.leg as usize;
         let (whole, _) = self.times(leg);
-        let deploying = entries.iter().skip_while(|entry| entry.body != EntryBody::DeployStarted {});
-        let first = deploying.into_iter().find(|entry| {
-            matches!(&entry.body, EntryBody::Intent { leg, .. } if *leg == chosen.leg)
-        });
+        let deploying =
+            entries.iter().skip_while(|entry| entry.body != EntryBody::DeployStarted {});
+        let first = deploying.into_iter().find(
+            |entry| matches!(&entry.body, EntryBody::Intent { leg, .. } if *leg == chosen.leg),
+        );
         let spent = first.map_or(SignedDuration::ZERO, |entry| now.duration_since(entry.at));
         let steps = i32::try_from(self.steps[leg].steps.len().max(1)).unwrap_or(i32::MAX);
         (whole - spent).max(whole / steps)
