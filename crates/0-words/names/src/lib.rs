@@ -18,9 +18,9 @@ mod time_class;
 pub use coded::{Coded, ErrorClass, chain};
 pub use digest::{ChunkId, Digest, DigestError};
 pub use name::{
-    BuildId, ComponentName, HostName, NameError, ParameterName, PartName, PersonName, ProductName, RoleName,
-    RolloutName, RunbookName, SiteName, StepId, SwitchName, TargetName, TreePath, TreePathError, WaveName,
-    WindowName,
+    BuildId, ComponentName, HostName, NameError, ParameterName, PartName, PersonName, ProductName,
+    RoleName, RolloutName, RunbookName, SiteName, StepId, SwitchName, TargetName, TreePath,
+    TreePathError, WaveName, WindowName,
 };
 pub use size::{ByteSize, Generation, Percent, SizeError};
 pub use time_class::TimeClass;

@@ -77,7 +77,9 @@ impl Visitor<'_> for SizeVisitor {
         Ok(ByteSize(bytes))
     }
     fn visit_i64<E: serde::de::Error>(self, bytes: i64) -> Result<ByteSize, E> {
-        u64::try_from(bytes).map(ByteSize).map_err(|_| E::invalid_value(Unexpected::Signed(bytes), &self))
+        u64::try_from(bytes)
+            .map(ByteSize)
+            .map_err(|_| E::invalid_value(Unexpected::Signed(bytes), &self))
     }
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<ByteSize, E> {
         ByteSize::parse(text).map_err(E::custom)

@@ -13,8 +13,8 @@ use crate::{error::ClientError, events::EventStream, http, trust};
 use refit_names::{BuildId, HostName, ProductName, RolloutName};
 use refit_protocol::v1::{
     CertificateView, Configuration, Decision, Deploy, EnrolmentToken, HostImport, HostImported,
-    HostView, NewEnrolmentToken, NewRollout, NewUser, PREFIX, PathView, PlanRequest, PlanView, Reason,
-    RepositoryView, RolloutView, SignOff, UpdateView, UserCreated, Whoami, WhyView,
+    HostView, NewEnrolmentToken, NewRollout, NewUser, PREFIX, PathView, PlanRequest, PlanView,
+    Reason, RepositoryView, RolloutView, SignOff, UpdateView, UserCreated, Whoami, WhyView,
 };
 use reqwest::{Method, RequestBuilder};
 use serde::{Serialize, de::DeserializeOwned};

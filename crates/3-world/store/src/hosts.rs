@@ -1,10 +1,10 @@
 //! The fleet: what people say of hosts, what their agents saw, when they were last heard of.
 
 use crate::{Store, StoreError, error::during, text::At};
+use futures_util::TryStreamExt as _;
 use jiff::Timestamp;
 use refit_inventory::{HostRecord, ObservedFacts};
 use refit_names::{HostName, RoleName, SiteName};
-use futures_util::TryStreamExt as _;
 use sea_orm::{
     ActiveValue::Set,
     QueryOrder as _, QuerySelect as _, StreamTrait,

@@ -3,7 +3,9 @@
 use crate::{Store, StoreError, error::during, text::At};
 use jiff::Timestamp;
 use refit_names::{Digest, HostName, RoleName, RolloutName};
-use sea_orm::{ActiveValue::Set, QueryOrder as _, QuerySelect as _, entity::prelude::*, sea_query::OnConflict};
+use sea_orm::{
+    ActiveValue::Set, QueryOrder as _, QuerySelect as _, entity::prelude::*, sea_query::OnConflict,
+};
 
 mod row {
     use sea_orm::entity::prelude::*;
@@ -84,11 +86,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Damaged`].
     pub async fn run_times(&self) -> Result<Vec<RunTimeRow>, StoreError> {
-        let found = Entity::find()
-            .order_by_desc(Column::FinishedAt)
-            .limit(ROWS_MAX)
-            .all(&self.read)
-            .await;
+        let found =
+            Entity::find().order_by_desc(Column::FinishedAt).limit(ROWS_MAX).all(&self.read).await;
         found.map_err(during("read how long runs took"))?.into_iter().map(run_of).collect()
     }
 }

@@ -51,6 +51,10 @@ impl StageRelease for ContentReleases {
             0 => String::new(),
             count => format!(", {count} of optional parts left out"),
         };
-        Ok(format!("build {}: {} entries, every file verified{without}", manifest.to, entries.len()))
+        Ok(format!(
+            "build {}: {} entries, every file verified{without}",
+            manifest.to,
+            entries.len()
+        ))
     }
 }

@@ -1,6 +1,9 @@
 //! The command line as clap sees it; each noun's own arguments are beside its code.
 
-use crate::commands::{backup, demo, fleet, notify, pack, repo, risk, rollout, runbook, server, signoff, updates, user, window};
+use crate::commands::{
+    backup, demo, fleet, notify, pack, repo, risk, rollout, runbook, server, signoff, updates,
+    user, window,
+};
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use std::path::PathBuf;
 

@@ -1,7 +1,9 @@
 //! Addresses, and who may see what is behind them.
 
 use crate::live;
-use crate::pages::{certificates, fleet, login, packs, papers, risk, rollout_host, rollouts, updates, windows};
+use crate::pages::{
+    certificates, fleet, login, packs, papers, risk, rollout_host, rollouts, updates, windows,
+};
 use crate::reply::{self, Refusal};
 use crate::session::{COOKIE, Person, Sessions};
 use crate::source::ConsoleSource;

@@ -6,7 +6,8 @@ use refit_packs::catalog::PackSummary;
 use refit_plan::Freeze;
 use refit_protocol::Problem;
 use refit_protocol::v1::{
-    CertificateView, EventView, HostRisk, HostView, PlanView, RepositoryView, RolloutView, UpdateView, Whoami, WhyView, WindowView,
+    CertificateView, EventView, HostRisk, HostView, PlanView, RepositoryView, RolloutView,
+    UpdateView, Whoami, WhyView, WindowView,
 };
 
 /// What every call answers; a problem is shown as a page with its code.

@@ -53,14 +53,23 @@ pub async fn run() -> anyhow::Result<()> {
     }
     let args = Args::parse();
     let rows = match args.name.as_deref() {
-        None => [delivery::run(&args.pair).await?, downtime::run().await?, planner::run()?, rehearsal::run()?, sync::run().await?].concat(),
+        None => [
+            delivery::run(&args.pair).await?,
+            downtime::run().await?,
+            planner::run()?,
+            rehearsal::run()?,
+            sync::run().await?,
+        ]
+        .concat(),
         Some("delivery") => delivery::run(&args.pair).await?,
         Some("downtime") => downtime::run().await?,
         Some("planner") => planner::run()?,
         Some("rehearsal") => rehearsal::run()?,
         Some("sync") => sync::run().await?,
         Some(other) => {
-            anyhow::bail!("there is no benchmark `{other}`, expected `delivery`, `downtime`, `planner`, `rehearsal` or `sync`")
+            anyhow::bail!(
+                "there is no benchmark `{other}`, expected `delivery`, `downtime`, `planner`, `rehearsal` or `sync`"
+            )
         }
     };
     row::print(&rows, args.json)

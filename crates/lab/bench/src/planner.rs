@@ -90,7 +90,11 @@ fn judge(input: &PlanInput, made: &refit_plan::Plan) -> Result<()> {
         shares: &input.shape.shares,
         parent: None,
     });
-    ensure!(findings.is_empty(), "the second judge objects: {:?}", &findings[..findings.len().min(5)]);
+    ensure!(
+        findings.is_empty(),
+        "the second judge objects: {:?}",
+        &findings[..findings.len().min(5)]
+    );
     Ok(())
 }
 
@@ -134,9 +138,21 @@ pub fn run() -> Result<Vec<Row>> {
         rows.push(row("peak memory", (&memory, &per_host), "16 KiB per host", "MiB", 1.0));
         if !theirs.is_empty() {
             let naive = of(&theirs, |one| one.seconds);
-            rows.push(row("time", (&seconds, &naive), "first fit over all that was placed", "s", 1.0));
+            rows.push(row(
+                "time",
+                (&seconds, &naive),
+                "first fit over all that was placed",
+                "s",
+                1.0,
+            ));
             let naive = of(&theirs, |one| one.days);
-            rows.push(row("finish", (&finish, &naive), "first fit over all that was placed", "days", 1.0));
+            rows.push(row(
+                "finish",
+                (&finish, &naive),
+                "first fit over all that was placed",
+                "days",
+                1.0,
+            ));
         }
         eprintln!("planner: {hosts} hosts, {} waves, {} left out", ours[0].waves, ours[0].left_out);
     }

@@ -17,7 +17,10 @@ impl Preparation<'_> {
                 tracing::info!("prepare: {line}");
                 // Says that it is alive: scripts of the stage phase may take minutes.
                 let (stage, zero) = (PrepareStage::Finalise, refit_names::ByteSize(0));
-                agent.board.say(&order, Standing::Preparing { stage, done: zero, total: zero, pace: None });
+                agent.board.say(
+                    &order,
+                    Standing::Preparing { stage, done: zero, total: zero, pace: None },
+                );
             })
         });
         let lines = lines.await??;

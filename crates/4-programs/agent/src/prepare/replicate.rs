@@ -209,7 +209,11 @@ mod tests {
 
     #[test]
     fn rate_and_time_left_are_told_once_something_came() {
-        let now = |fetched| Fetched { fetched: ByteSize(fetched), to_fetch: ByteSize(3_000), ..Fetched::default() };
+        let now = |fetched| Fetched {
+            fetched: ByteSize(fetched),
+            to_fetch: ByteSize(3_000),
+            ..Fetched::default()
+        };
         assert_eq!(pace_of(now(0), 500), None);
         assert_eq!(pace_of(now(1_000), 0), None);
         let pace = pace_of(now(1_000), 500).unwrap();

@@ -58,8 +58,10 @@ pub(crate) async fn list(
 fn window_line(view: &WindowView) -> WindowLine {
     let zone = &view.window.zone;
     let at = |moment| {
-        local(moment, zone)
-            .map_or_else(|| words::moment(moment), |there| there.strftime("%a %Y-%m-%d %H:%M").to_string())
+        local(moment, zone).map_or_else(
+            || words::moment(moment),
+            |there| there.strftime("%a %Y-%m-%d %H:%M").to_string(),
+        )
     };
     let both = |opening: &Opening| format!("{} to {}", at(opening.opens_at), at(opening.closes_at));
     WindowLine {

@@ -17,7 +17,11 @@ use refit_protocol::agent::{
     Measured, OrderReport, PrepareEvidence, Progress, RunEvidence, Standing, StepRecord, TestPair,
     TestResult,
 };
-use refit_protocol::v1::{CertificateState, CertificateView, HostRisk, HostView, PartySignature, PlanView, RepositoryView, RiskEntryView, Right, RolloutHostView, RolloutView, UpdateView, WaveState, WaveView, Whoami, WhyView, WindowView, EventKind, EventView, Finding};
+use refit_protocol::v1::{
+    CertificateState, CertificateView, EventKind, EventView, Finding, HostRisk, HostView,
+    PartySignature, PlanView, RepositoryView, Right, RiskEntryView, RolloutHostView, RolloutView,
+    UpdateView, WaveState, WaveView, Whoami, WhyView, WindowView,
+};
 use refit_risk::{RiskReason, RiskScore};
 use refit_rollout::{HostState, RolloutState};
 use std::collections::{BTreeMap, BTreeSet};

@@ -11,8 +11,8 @@ use refit_names::{BuildId, Generation, Percent};
 use refit_plan::{Freeze, Pin, PinnedTo, Window};
 use refit_protocol::agent::{Permission, PrepareEvidence, Standing, SyncResponse};
 use refit_protocol::v1::{
-    Configuration, Decision, Deploy, Existing, FleetImport, PlanRequest, Reason, Right, RolloutView,
-    WindowsPut,
+    Configuration, Decision, Deploy, Existing, FleetImport, PlanRequest, Reason, Right,
+    RolloutView, WindowsPut,
 };
 use refit_rollout::{HostState, RolloutState};
 use std::time::Duration;
@@ -62,7 +62,8 @@ async fn plan_keeps_windows_pins_freezes_and_deadlines() {
     assert!(why.placement.contains("window soon opens then; planned for"), "{}", why.placement);
     assert!(why.latest.is_some());
 
-    let by = PlanRequest { deadline: Some(slot.starts_at), dry_run: true, ..PlanRequest::default() };
+    let by =
+        PlanRequest { deadline: Some(slot.starts_at), dry_run: true, ..PlanRequest::default() };
     let refused = problem(planner.make_plan_with(&name, &by).await);
     assert_eq!((refused.status, refused.code.as_str()), (409, "plan.does-not-fit"));
     assert!(refused.detail.contains("window `soon`"), "{refused:?}");
@@ -142,7 +143,8 @@ async fn what_has_run_stays_when_a_rollout_is_planned_anew() {
     let told = agents[0].until(go).await;
     let succeeded = OrderOutcome::Succeeded { build: BuildId::parse("1200").unwrap() };
     agents[0].finish(&told, succeeded, "1200").await;
-    let done = |view: &RolloutView| matches!(view.waves[0].hosts[0].state, HostState::Succeeded { .. });
+    let done =
+        |view: &RolloutView| matches!(view.waves[0].hosts[0].state, HostState::Succeeded { .. });
     until(&lead, done).await;
     let reason = Reason { reason: "another look".to_owned() };
     lead.pause(&name, &reason).await.unwrap();

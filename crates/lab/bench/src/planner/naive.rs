@@ -42,7 +42,8 @@ fn waves<'a>(input: &PlanInput, hosts: &[&'a HostRecord]) -> Vec<Vec<&'a HostRec
     }
     for host in hosts {
         let last = input.shape.shares.len() - 1;
-        let start = waves.iter().position(|(members, _, room)| members.len() < *room).unwrap_or(last);
+        let start =
+            waves.iter().position(|(members, _, room)| members.len() < *room).unwrap_or(last);
         let cluster = host.cluster.clone();
         let free = |wave: &(Vec<_>, BTreeSet<String>, usize)| {
             cluster.as_ref().is_none_or(|cluster| !wave.1.contains(cluster))
@@ -71,7 +72,8 @@ fn first_fit(input: &PlanInput, host: &HostRecord, release: i64, taken: &[Taken]
         let from = opening.opens_at.as_millisecond().max(release);
         let last = opening.closes_at.as_millisecond() - busy - undo;
         let ends = taken.iter().map(|other| other.end).filter(|end| *end > from && *end <= last);
-        let mut starts: Vec<i64> = std::iter::once(from).filter(|at| *at <= last).chain(ends).collect();
+        let mut starts: Vec<i64> =
+            std::iter::once(from).filter(|at| *at <= last).chain(ends).collect();
         starts.sort_unstable();
         starts.dedup();
         for start in starts {
@@ -96,13 +98,23 @@ fn times(input: &PlanInput, host: &HostRecord) -> Result<(i64, i64)> {
 }
 
 /// Who could do it then, if nothing else is in the way.
-fn free(input: &PlanInput, host: &HostRecord, (start, end): (i64, i64), taken: &[Taken]) -> Option<usize> {
+fn free(
+    input: &PlanInput,
+    host: &HostRecord,
+    (start, end): (i64, i64),
+    taken: &[Taken],
+) -> Option<usize> {
     let around: Vec<&Taken> =
         taken.iter().filter(|other| other.start < end && other.end > start).collect();
     // The most at once is reached when something starts.
     let most = |of: &dyn Fn(&Taken) -> bool| {
         let moments = around.iter().map(|other| other.start.max(start));
-        let at = |when: i64| around.iter().filter(|other| of(other) && other.start <= when && other.end > when).count();
+        let at = |when: i64| {
+            around
+                .iter()
+                .filter(|other| of(other) && other.start <= when && other.end > when)
+                .count()
+        };
         moments.map(at).max().unwrap_or(0)
     };
     let site = input.surroundings.sites.iter().find(|site| site.name == host.site);
