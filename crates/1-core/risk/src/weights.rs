@@ -52,7 +52,7 @@ const TABLE: &[(&str, u32, &str)] = &[
 ];
 
 /// Weights of the score.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Weights {
     /// Rises with each change; 0: the ones that Refit comes with.
@@ -100,12 +100,6 @@ pub enum WeightError {
         /// Its value.
         found: u32,
     },
-}
-
-impl Default for Weights {
-    fn default() -> Self {
-        Self { version: 0, by: None, at: None, set: BTreeMap::new() }
-    }
 }
 
 impl Weights {

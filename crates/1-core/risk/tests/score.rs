@@ -117,7 +117,6 @@ fn what_people_stated_of_a_machine_counts_until_its_agent_reports() {
     let stated = StatedFacts {
         booted_at: Some(old),
         backup_at: Some(old),
-        parts: Default::default(),
         by: Some(name("owner")),
         ..StatedFacts::default()
     };

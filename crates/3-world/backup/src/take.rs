@@ -174,7 +174,7 @@ pub fn list(store: &Path, product: &ProductName) -> Vec<Sealed> {
     let sealed = names.filter(|name| !name.contains(".abandoned-") && !name.ends_with(".partial"));
     let mut found: Vec<_> =
         sealed.filter_map(|id| Sealed::open(store, product, &id).ok()).collect();
-    found.sort_by(|a, b| a.manifest.taken_at.cmp(&b.manifest.taken_at));
+    found.sort_by_key(|sealed| sealed.manifest.taken_at);
     found
 }
 

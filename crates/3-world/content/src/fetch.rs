@@ -30,7 +30,7 @@ pub struct Fetched {
 }
 
 /// How a fetch is done.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct FetchOptions<'a> {
     /// The builds whose trees stand among the seeds: deltas from these are of use.
     pub from: &'a [BuildId],
@@ -40,12 +40,6 @@ pub struct FetchOptions<'a> {
     pub bytes_max: Option<ByteSize>,
     /// What a server may do before it is given up.
     pub patience: Patience,
-}
-
-impl Default for FetchOptions<'_> {
-    fn default() -> Self {
-        Self { from: &[], pace: None, bytes_max: None, patience: Patience::default() }
-    }
 }
 
 /// What a server may do before it is given up.

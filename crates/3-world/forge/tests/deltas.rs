@@ -27,7 +27,7 @@ fn noise(seed: u64, length: usize) -> Vec<u8> {
 /// Rows as a table of relocations has them; every address behind the first third moves.
 fn program(seed: u64, by: u64) -> Vec<u8> {
     let code = noise(seed, 60_000);
-    let row = |n: u64| [0x1000 + n * 0x35 + if n > 700 { by } else { 0 }, n % 50 << 32, n * seed];
+    let row = |n: u64| [0x1000 + n * 0x35 + if n > 700 { by } else { 0 }, (n % 50) << 32, n * seed];
     let rows = (0..2_000).flat_map(row).flat_map(u64::to_le_bytes);
     code.iter().copied().chain(rows).collect()
 }

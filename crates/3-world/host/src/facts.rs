@@ -84,7 +84,7 @@ fn virtualisation() -> Option<String> {
 fn newest_backup(state: &Path, product: &ProductConfig) -> Option<Timestamp> {
     let folder = state.join("backups").join(product.name.as_str());
     let sealed = fs::read_dir(folder).ok()?.flatten().filter(|entry| {
-        !entry.path().extension().is_some_and(|end| end == "partial")
+        entry.path().extension().is_none_or(|end| end != "partial")
             && !entry.file_name().to_string_lossy().contains(".abandoned-")
     });
     let written =

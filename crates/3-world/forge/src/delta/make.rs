@@ -103,7 +103,8 @@ impl<'a> Maker<'a> {
                 if frames.is_full(&old, &new) {
                     frames.close(made)?;
                 }
-                return Ok(frames.add(old, new, piece));
+                frames.add(old, new, piece);
+                return Ok(());
             }
         }
         words.writer.add(&old, &new, &ops);

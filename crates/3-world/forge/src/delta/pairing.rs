@@ -48,7 +48,7 @@ pub(super) fn pairs(
     let files = old.files();
     let by_digest: BTreeMap<Digest, &OldFile> =
         files.values().rev().map(|file| (file.digest, file)).collect();
-    let (masked, named) = (by(files, |path| mask(path)), by(files, |path| mask(name(path))));
+    let (masked, named) = (by(files, mask), by(files, |path| mask(name(path))));
     let (mut pairs, mut lonely) = (Vec::new(), Vec::new());
     for new in entries.iter().filter_map(file) {
         let here = files.get(new.path);
@@ -86,10 +86,10 @@ fn pair(new: &New<'_>, old: &OldFile, kin: Kin) -> Pair {
     Pair { path, size: new.size, chunks, old: old.clone(), kin }
 }
 
-fn by<'a>(
-    files: &'a BTreeMap<TreePath, OldFile>,
+fn by(
+    files: &BTreeMap<TreePath, OldFile>,
     key: impl Fn(&str) -> String,
-) -> BTreeMap<String, Vec<&'a OldFile>> {
+) -> BTreeMap<String, Vec<&OldFile>> {
     let mut groups: BTreeMap<String, Vec<&OldFile>> = BTreeMap::new();
     for file in files.values() {
         groups.entry(key(file.path.as_str())).or_default().push(file);

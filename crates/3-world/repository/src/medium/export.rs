@@ -123,7 +123,8 @@ fn prepare(dir: &Path) -> Result<(), MediumError> {
     fs::create_dir_all(dir).map_err(MediumError::io("make", dir))?;
     let ours = [MEDIUM_FILE, UNFINISHED].iter().any(|name| dir.join(name).is_file());
     let (files, odd) = walk(dir).map_err(MediumError::io("read", dir))?;
-    if !ours && !(files.is_empty() && odd.is_empty()) {
+    let empty = files.is_empty() && odd.is_empty();
+    if !ours && !empty {
         return Err(MediumError::NotEmpty { path: dir.to_owned() });
     }
     write_atomically(&dir.join(UNFINISHED), b"refit repo export was interrupted: run it again\n")?;
