@@ -334,7 +334,8 @@ async fn mirror_serves_what_the_origin_served_and_survives_interruption() {
     let mirror = world.path("mirror");
     let report =
         refresh(&upstream, &origin, Timestamp::now()).await.unwrap().mirror(&mirror).await.unwrap();
-    assert_eq!((report.fetched, report.kept), (3, 0));
+    // Catalogue, record, the record compressed, bundle.
+    assert_eq!((report.fetched, report.kept), (4, 0));
     let agent = world.trust("agent");
     let served = serve(&mirror).await;
     assert_eq!(

@@ -22,6 +22,17 @@ fn verbs(args: &[&str]) -> Vec<String> {
         .collect()
 }
 
+/// A row of the noun names the verb, with the noun before it or without, with arguments behind it or without.
+fn stands(page: &str, noun: &str, verb: &str) -> bool {
+    let row = |line: &&str| line.contains(&format!("`refit {noun} "));
+    page.lines().filter(row).any(|line| {
+        let names = [format!("`refit {noun} {verb}"), format!("`{verb}")];
+        names
+            .iter()
+            .any(|name| line.contains(&format!("{name}`")) || line.contains(&format!("{name} ")))
+    })
+}
+
 #[test]
 fn every_command_stands_in_the_documentation() {
     let page =
@@ -35,7 +46,11 @@ fn every_command_stands_in_the_documentation() {
             if verbs.is_empty() {
                 return vec![format!("`refit {noun}`")];
             }
-            verbs.iter().map(|verb| format!("`refit {noun} {verb}`")).collect()
+            verbs
+                .into_iter()
+                .filter(|verb| !stands(&page, noun, verb))
+                .map(|verb| format!("`refit {noun} {verb}`"))
+                .collect()
         })
         .filter(|command| !page.contains(command))
         .collect();
