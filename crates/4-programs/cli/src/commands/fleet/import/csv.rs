@@ -28,7 +28,7 @@ pub(super) fn read(text: &str, said: &Said) -> Result<Source, String> {
     loop {
         match reader.read_record(&mut record) {
             Ok(false) => break,
-            Ok(true) => row(&mut source, &record, &columns, said),
+            Ok(true) => row(&mut source, &record, line_of(&text, &record), (&columns, said)),
             Err(error) => {
                 let line = error.position().map_or(0, |at| usize::try_from(at.line()).unwrap_or(0));
                 source.fault(&Place::row(line), format_args!(": {error}"));
@@ -79,12 +79,26 @@ fn columns(header: &StringRecord) -> Result<Vec<HostField>, String> {
     if faults.is_empty() { Ok(columns) } else { Err(faults.join("\n  ")) }
 }
 
-fn row(source: &mut Source, record: &StringRecord, columns: &[HostField], said: &Said) {
+/// The line that a record begins in; the reader counts from the empty lines before it.
+fn line_of(text: &str, record: &StringRecord) -> usize {
+    let Some(at) = record.position() else { return 0 };
+    let start = usize::try_from(at.byte()).unwrap_or(usize::MAX);
+    let before = text.as_bytes().get(start..).unwrap_or_default();
+    let skipped = before.iter().take_while(|byte| byte.is_ascii_whitespace());
+    let empty = skipped.filter(|byte| **byte == b'\n').count();
+    usize::try_from(at.line()).unwrap_or(usize::MAX).saturating_add(empty)
+}
+
+fn row(
+    source: &mut Source,
+    record: &StringRecord,
+    line: usize,
+    (columns, said): (&[HostField], &Said),
+) {
     if record.iter().all(str::is_empty) {
         return;
     }
-    let line = record.position().map_or(0, |at| at.line());
-    let place = Place::row(usize::try_from(line).unwrap_or(usize::MAX));
+    let place = Place::row(line);
     if record.len() != columns.len() {
         let text = format!(
             ": {} fields, expected {}{}",

@@ -49,7 +49,7 @@ fn every_wrong_row_is_named_with_its_field() {
         [
             "row 3, name: host name `web 2` has the character ' ', expected letters, digits, `.`, `_` and `-`, the first a letter or digit",
             "row 4, criticality: `huge` is no criticality; expected one of low, medium, high, critical",
-            "row 4, site: site name is empty",
+            "row 4, site: site name is empty, expected 1 to 253 characters",
             "row 5, name: host web-1 stands in row 2 too",
             "row 6: a quote is opened and not closed in this row",
             "row 7: 2 fields, expected 4: it ends before `role`",
