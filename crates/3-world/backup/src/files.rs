@@ -39,7 +39,7 @@ fn copy(from: &Path, to: &Path) -> Result<(File, (ByteSize, Digest)), BackupErro
     let measured = if rustix::fs::ioctl_ficlone(&target, &source).is_ok() {
         measure(to)?
     } else {
-        pour(source, from, Some((&target, to)))?
+        pour(source, ("read", from), Some((&target, to)))?
     };
     Ok((target, measured))
 }
@@ -53,18 +53,18 @@ pub(crate) fn sync_volume(folder: &Path) -> Result<(), BackupError> {
 
 /// Length and digest of a file as it is read back.
 pub(crate) fn measure(path: &Path) -> Result<(ByteSize, Digest), BackupError> {
-    pour(File::open(path).map_err(BackupError::io("open", path))?, path, None)
+    pour(File::open(path).map_err(BackupError::io("open", path))?, ("read", path), None)
 }
 
 fn pour(
     mut source: impl Read,
-    from: &Path,
+    (what, from): (&'static str, &Path),
     mut target: Option<(&File, &Path)>,
 ) -> Result<(ByteSize, Digest), BackupError> {
     let mut buffer = vec![0; BUFFER_BYTES];
     let (mut hash, mut size) = (Sha256::new(), 0_u64);
     loop {
-        let count = source.read(&mut buffer).map_err(BackupError::io("read", from))?;
+        let count = source.read(&mut buffer).map_err(BackupError::io(what, from))?;
         if count == 0 {
             return Ok((ByteSize(size), Digest::from_bytes(hash.finalize().into())));
         }
@@ -81,19 +81,10 @@ pub(crate) fn pour_into(
     stream: &mut dyn Read,
     copy: &Path,
 ) -> Result<(ByteSize, Digest), BackupError> {
-    let mut file = File::create_new(copy).map_err(BackupError::io("create", copy))?;
-    let (mut hash, mut size, mut buffer) = (Sha256::new(), 0, vec![0; BUFFER_BYTES]);
-    loop {
-        let count = stream.read(&mut buffer).map_err(BackupError::io("read the dump for", copy))?;
-        if count == 0 {
-            break;
-        }
-        hash.update(&buffer[..count]);
-        size += count as u64;
-        file.write_all(&buffer[..count]).map_err(BackupError::io("write", copy))?;
-    }
+    let file = File::create_new(copy).map_err(BackupError::io("create", copy))?;
+    let measured = pour(stream, ("read the dump for", copy), Some((&file, copy)))?;
     file.sync_all().map_err(BackupError::io("write to disk", copy))?;
-    Ok((ByteSize(size), Digest::from_bytes(hash.finalize().into())))
+    Ok(measured)
 }
 
 /// Makes the names in a folder survive a power loss.

@@ -5,9 +5,8 @@
 use crate::{
     UnitPlace,
     error::BackupError,
-    files::{measure, pour_into},
     manifest::SavedDatabase,
-    tool::Tool,
+    tool::{Tool, need},
 };
 use refit_names::ByteSize;
 use std::{
@@ -90,22 +89,13 @@ pub(crate) fn save(
     copy: &Path,
     place: &UnitPlace,
 ) -> Result<SavedDatabase, BackupError> {
-    for needed in TOOLS {
-        crate::tool::find_tool(needed)
-            .ok_or_else(|| BackupError::ToolMissing { tool: needed.to_owned() })?;
-    }
+    need(&TOOLS)?;
     let login = login(name, url)?;
     let tool = tool("mariadb-dump", name, place);
     let mut command = command(&tool, &login, place)?;
     command.args(["--single-transaction", "--routines", "--triggers", "--events", "--hex-blob"]);
     command.args(["--add-drop-database", "--databases", &login.database]);
-    let (size, digest) = tool.run(&mut command, |stream| pour_into(stream, copy))?;
-    let (found_size, found) = measure(copy)?;
-    if found_size != size || found != digest {
-        let expected = format!("{} bytes, {digest}", size.0);
-        let found = format!("{} bytes, {found}", found_size.0);
-        return Err(BackupError::Damaged { path: copy.to_owned(), expected, found });
-    }
+    let (size, digest) = tool.dump(&mut command, copy)?;
     check(copy)?;
     Ok(SavedDatabase::Mariadb { size, digest })
 }

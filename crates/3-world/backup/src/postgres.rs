@@ -5,7 +5,7 @@ use crate::{
     error::BackupError,
     files::pour_into,
     manifest::SavedDatabase,
-    tool::{Tool, find_tool},
+    tool::{Tool, need},
 };
 use std::{
     fs::{self, File},
@@ -114,21 +114,12 @@ pub(crate) fn save(
     copy: &Path,
     place: &UnitPlace,
 ) -> Result<SavedDatabase, BackupError> {
-    for needed in TOOLS {
-        // Finding out at restore that there is no way back would be too late.
-        find_tool(needed).ok_or_else(|| BackupError::ToolMissing { tool: needed.to_owned() })?;
-    }
+    need(&TOOLS)?;
     let tool = tool("pg_dump", name, place);
     let mut command = tool.command()?;
     command.args(["--format=custom", "--compress=0", "--no-password"]);
     connect(&mut command, url, place);
-    let (size, digest) = tool.run(&mut command, |stream| pour_into(stream, copy))?;
-    let (found_size, found) = crate::files::measure(copy)?;
-    if found_size != size || found != digest {
-        let expected = format!("{} bytes, {digest}", size.0);
-        let found = format!("{} bytes, {found}", found_size.0);
-        return Err(BackupError::Damaged { path: copy.to_owned(), expected, found });
-    }
+    let (size, digest) = tool.dump(&mut command, copy)?;
     Ok(SavedDatabase::Postgres { size, digest })
 }
 

@@ -1,11 +1,15 @@
 //! Runs the programs of a database, with a limit, streaming what they produce.
 
-use crate::error::BackupError;
+use crate::{
+    error::BackupError,
+    files::{measure, pour_into},
+};
+use refit_names::{ByteSize, Digest};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
     io::Read,
     os::unix::process::CommandExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::mpsc,
     thread,
@@ -29,6 +33,14 @@ pub struct RunAs {
 pub fn find_tool(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+}
+
+/// Refuses when one of `names` is not installed: finding out at restore that there is no way back would be too late.
+pub(crate) fn need(names: &[&str]) -> Result<(), BackupError> {
+    match names.iter().find(|name| find_tool(name).is_none()) {
+        Some(missing) => Err(BackupError::ToolMissing { tool: (*missing).to_owned() }),
+        None => Ok(()),
+    }
 }
 
 /// One call of a program.
@@ -96,10 +108,26 @@ impl Tool<'_> {
         taken
     }
 
+    /// Runs it and keeps what it produces in `copy`; sealed only when what lies on disk then is what came from it.
+    pub(crate) fn dump(
+        &self,
+        command: &mut Command,
+        copy: &Path,
+    ) -> Result<(ByteSize, Digest), BackupError> {
+        let (size, digest) = self.run(command, |stream| pour_into(stream, copy))?;
+        let (found_size, found) = measure(copy)?;
+        if found_size != size || found != digest {
+            let expected = format!("{} bytes, {digest}", size.0);
+            let found = format!("{} bytes, {found}", found_size.0);
+            return Err(BackupError::Damaged { path: copy.to_owned(), expected, found });
+        }
+        Ok((size, digest))
+    }
+
     fn wait(
         &self,
         child: &mut Child,
-        path: &std::path::Path,
+        path: &Path,
     ) -> Result<std::process::ExitStatus, BackupError> {
         child.wait().map_err(BackupError::io("wait for", path))
     }
