@@ -1,18 +1,31 @@
 //! A runbook: the versioned procedure for hosts of one role.
 
+mod checks;
+mod keeping;
+mod kind;
 mod parameters;
 mod plain;
+mod probe;
 mod rules;
+mod services;
 
-use refit_names::{ByteSize, ParameterName, PersonName, RunbookName, StepId, TreePath};
+use refit_names::{ParameterName, PersonName, RunbookName, StepId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+pub use checks::{
+    CheckBackupAge, CheckClock, CheckCommand, CheckFilesUnlocked, CheckMemory, CheckOs, CheckPorts,
+    CheckPrivilege, CheckProcessesGone, EndSignal, FreeSpace,
+};
+pub use keeping::{BackupRequire, EvidenceConfig, EvidenceErrors, EvidenceLogs};
+pub use kind::StepKind;
 pub use parameters::{ParameterProblem, ParametersError, resolve_parameters};
 pub use plain::default_for_plain_service;
+pub use probe::{PrintQueueProbe, Probe, ShareProbe, SqlProbe};
 pub(crate) use rules::check;
 pub use rules::{RUNBOOK_BYTES_MAX, RunbookError, accept, parse, read};
+pub use services::{ClusterDrain, HeldByCommands, MachineWait, RebootPolicy, ServiceHold};
 
 /// The value of `format` in a runbook that this code understands.
 pub const RUNBOOK_FORMAT: &str = "refit.runbook/1";
@@ -109,6 +122,47 @@ pub struct Step {
     /// Longest time for one try, in milliseconds.
     #[serde(default = "default_timeout_ms", skip_serializing_if = "is_default_timeout")]
     pub timeout_ms: u64,
+    /// Exit codes with which the step's command is done; 3010 means done, and the machine needs a restart.
+    #[serde(default = "default_accept", skip_serializing_if = "is_default_accept")]
+    pub accept: BTreeSet<u32>,
+    /// A text that the step's answer must have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expects: Option<String>,
+    /// What people do when it fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+    /// Whether it runs whatever happened, also when the leg was taken back; it is never taken back itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub always: bool,
+}
+
+impl Step {
+    /// A mandatory step with the usual limits.
+    #[must_use]
+    pub fn new(id: StepId, phase: Phase, kind: StepKind) -> Self {
+        Self {
+            id,
+            phase,
+            kind,
+            severity: Severity::default(),
+            retries: 0,
+            timeout_ms: default_timeout_ms(),
+            accept: default_accept(),
+            expects: None,
+            remedy: None,
+            always: false,
+        }
+    }
+}
+
+/// The exit code of installers for "done, and the machine needs a restart".
+pub const EXIT_REBOOT_NEEDED: u32 = 3010;
+
+fn default_accept() -> BTreeSet<u32> {
+    BTreeSet::from([0, EXIT_REBOOT_NEEDED])
+}
+fn is_default_accept(value: &BTreeSet<u32>) -> bool {
+    *value == default_accept()
 }
 
 /// Ten minutes: longer than a large database dump on slow disks, shorter than any window.
@@ -173,209 +227,6 @@ pub enum Value {
     Number(u64),
     /// A text.
     Text(String),
-}
-
-/// What a step does. Each kind is one file in the host engine, with `check`, `apply`, `verify` and `undo`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub enum StepKind {
-    /// Free space on the product's volume: `factor` per cent of the product's folder, plus the pack's own need.
-    #[serde(rename = "check.disk")]
-    CheckDisk {
-        /// Per cent of the product's folder that must be free.
-        #[serde(default = "default_disk_percent")]
-        percent_of_product: u32,
-        /// Bytes that must be free beyond that.
-        #[serde(default)]
-        extra: ByteSize,
-    },
-    /// The installed build is the one that the leg starts from; after `install.switch`: the one that it leads to.
-    #[serde(rename = "check.build")]
-    CheckBuild {},
-    /// No process runs from the product's folder any more; waits, then names pid, command and user. Never kills.
-    #[serde(rename = "check.processes-gone")]
-    CheckProcessesGone {
-        /// How long to wait, in milliseconds.
-        #[serde(default = "default_processes_wait_ms")]
-        wait_ms: u64,
-    },
-    /// A command that exits 0 when all is well.
-    #[serde(rename = "check.command")]
-    CheckCommand {
-        /// The command.
-        run: Command,
-    },
-    /// Puts the new release's tree beside the old one, from verified content.
-    #[serde(rename = "install.stage")]
-    InstallStage {},
-    /// Runs a command in the staged release's folder (make a virtual environment, compile a cache).
-    #[serde(rename = "script.run")]
-    ScriptRun {
-        /// The command.
-        run: Command,
-        /// The command that takes it back; absent: what it did lies inside the release's folder or the unit.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        undo: Option<Command>,
-        /// Whether it may be run again after a crash in its middle.
-        #[serde(default)]
-        repeatable: bool,
-    },
-    /// Asks the product to take no more writes (a command); undone by the `open` command.
-    #[serde(rename = "traffic.close")]
-    TrafficClose {
-        /// Closes.
-        close: Command,
-        /// Opens again.
-        open: Command,
-    },
-    /// Lets clients in again. The point of no return: from its intent on, the leg goes forward only.
-    #[serde(rename = "traffic.open")]
-    TrafficOpen {
-        /// Opens.
-        open: Command,
-    },
-    /// Stops the product's services and proves that they are stopped.
-    #[serde(rename = "service.stop")]
-    ServiceStop {},
-    /// Starts the product's services and waits until they are ready.
-    #[serde(rename = "service.start")]
-    ServiceStart {
-        /// How to see that they are ready.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        ready: Option<Probe>,
-    },
-    /// Stops and disables other services; restores exactly their former state when the leg ends, however it ends.
-    #[serde(rename = "service.hold")]
-    ServiceHold {
-        /// systemd units.
-        units: Vec<String>,
-    },
-    /// Saves the product's logs and, with systemd, the journal of its units since boot.
-    #[serde(rename = "evidence.logs")]
-    EvidenceLogs {
-        /// Files or folders below the product's root.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        paths: Vec<TreePath>,
-    },
-    /// Runs a command and keeps its output.
-    #[serde(rename = "evidence.command")]
-    EvidenceCommand {
-        /// The command.
-        run: Command,
-    },
-    /// Saves the unit's files while the product still runs, so that `backup.take` only copies what changed since.
-    #[serde(rename = "backup.ahead")]
-    BackupAhead {},
-    /// Saves files and databases as one unit; undone never (it is what undo needs).
-    #[serde(rename = "backup.take")]
-    BackupTake {},
-    /// Reads the unit back and compares it with its manifest.
-    #[serde(rename = "backup.verify")]
-    BackupVerify {},
-    /// Exchanges the `current` link.
-    #[serde(rename = "install.switch")]
-    InstallSwitch {},
-    /// Changes the databases for the new build. Not repeated after a crash: the unit is restored instead.
-    #[serde(rename = "database.migrate")]
-    DatabaseMigrate {
-        /// The command.
-        run: Command,
-    },
-    /// Restarts the machine and goes on afterwards.
-    #[serde(rename = "machine.reboot")]
-    MachineReboot {
-        /// Longest time until the agent is back, in milliseconds.
-        #[serde(default = "default_reboot_ms")]
-        within_ms: u64,
-    },
-    /// A client test. Tests of the same name in `before` and `after` are compared.
-    #[serde(rename = "test")]
-    Test {
-        /// The name that pairs it with its twin.
-        name: StepId,
-        /// What is tried.
-        probe: Probe,
-    },
-}
-
-fn default_disk_percent() -> u32 {
-    150
-}
-/// A minute: services that flush caches need tens of seconds to leave.
-fn default_processes_wait_ms() -> u64 {
-    60_000
-}
-/// Fifteen minutes, as cluster-aware updating has it: real servers check memory at start.
-fn default_reboot_ms() -> u64 {
-    900_000
-}
-
-impl StepKind {
-    /// The kind's name as it stands in runbooks.
-    #[must_use]
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::CheckDisk { .. } => "check.disk",
-            Self::CheckBuild {} => "check.build",
-            Self::CheckProcessesGone { .. } => "check.processes-gone",
-            Self::CheckCommand { .. } => "check.command",
-            Self::InstallStage {} => "install.stage",
-            Self::ScriptRun { .. } => "script.run",
-            Self::TrafficClose { .. } => "traffic.close",
-            Self::TrafficOpen { .. } => "traffic.open",
-            Self::ServiceStop {} => "service.stop",
-            Self::ServiceStart { .. } => "service.start",
-            Self::ServiceHold { .. } => "service.hold",
-            Self::EvidenceLogs { .. } => "evidence.logs",
-            Self::EvidenceCommand { .. } => "evidence.command",
-            Self::BackupAhead {} => "backup.ahead",
-            Self::BackupTake {} => "backup.take",
-            Self::BackupVerify {} => "backup.verify",
-            Self::InstallSwitch {} => "install.switch",
-            Self::DatabaseMigrate { .. } => "database.migrate",
-            Self::MachineReboot { .. } => "machine.reboot",
-            Self::Test { .. } => "test",
-        }
-    }
-}
-
-/// One look at a service from outside.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub enum Probe {
-    /// Something accepts connections.
-    Tcp {
-        /// Its port.
-        port: Value,
-        /// Its host; absent means loopback.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        host: Option<Value>,
-    },
-    /// A GET answers as expected.
-    Http {
-        /// The port.
-        port: Value,
-        /// The host; absent means loopback.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        host: Option<Value>,
-        /// The path with its query.
-        path: String,
-        /// The expected status.
-        #[serde(default = "default_status")]
-        status: u16,
-        /// A text that the body must have.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        contains: Option<String>,
-    },
-    /// A command exits 0.
-    Command {
-        /// The command.
-        run: Command,
-    },
-}
-
-fn default_status() -> u16 {
-    200
 }
 
 /// The way back: mandatory for every runbook.

@@ -134,6 +134,9 @@ impl Context<'_> {
                 let output = self.run(run)?.succeed(self.limit())?;
                 Ok(crate::command::last_lines(&output))
             }
+            Probe::Sql(_) | Probe::Share(_) | Probe::PrintQueue(_) => {
+                Err(StepError::Unable { kind: "test" })
+            }
         }
     }
 
@@ -259,7 +262,7 @@ impl Context<'_> {
         }
         let restored = refit_backup::restore(&backup, &self.unit()?, self.clock.now())?;
         let steps = &self.record.runbook.steps;
-        if runs && !steps.iter().any(|step| matches!(step.kind, StepKind::ServiceStop {})) {
+        if runs && !steps.iter().any(|step| stops_product(&step.kind)) {
             // No step of the runbook stopped it, so none will start it again.
             self.service.start(self.limit())?;
         }
@@ -272,6 +275,11 @@ impl Context<'_> {
         );
         Ok(self.log.remember(self.order, &done, &note)?)
     }
+}
+
+/// Whether a step stops the product's own services.
+pub(crate) fn stops_product(kind: &StepKind) -> bool {
+    matches!(kind, StepKind::ServiceStop { units } if units.is_empty())
 }
 
 /// What a release's tree looked like when it was staged; measured now if nobody looked then.

@@ -135,6 +135,12 @@ pub enum StepError {
         /// The end of its output.
         said: String,
     },
+    /// A step of a kind that is newer than this agent.
+    #[error("this agent cannot carry out steps of kind `{kind}`")]
+    Unable {
+        /// Which kind.
+        kind: &'static str,
+    },
     /// A command has no program.
     #[error("a command is empty, expected a program and its arguments")]
     EmptyCommand,
@@ -365,7 +371,9 @@ impl Coded for StepError {
     fn code(&self) -> &'static str {
         match self {
             Self::Io { .. } | Self::Kept(_) => "host.io",
-            Self::Command { .. } | Self::EmptyCommand => "host.command-failed",
+            Self::Command { .. } | Self::EmptyCommand | Self::Unable { .. } => {
+                "host.command-failed"
+            }
             Self::TimedOut { .. } => "host.command-timed-out",
             Self::UnknownUser { .. } => "host.unknown-user",
             Self::NoValue { .. } | Self::BadValue { .. } => "host.bad-parameter",

@@ -79,13 +79,14 @@ fn downtime_ms(legs: &[LegSteps], entries: &[Entry], leg: usize) -> u64 {
             _ => false,
         };
         match (&step.kind, verb, done) {
-            (StepKind::TrafficClose { .. } | StepKind::ServiceStop {}, Verb::Apply, false)
+            (kind, _, _) if !kind.units().is_empty() => {}
+            (StepKind::TrafficClose { .. } | StepKind::ServiceStop { .. }, Verb::Apply, false)
                 if matches!(entry.body, EntryBody::Intent { .. }) =>
             {
                 down = down.or(Some(entry.at));
             }
             (StepKind::TrafficOpen { .. }, Verb::Apply, true)
-            | (StepKind::TrafficClose { .. } | StepKind::ServiceStop {}, Verb::Undo, true) => {
+            | (StepKind::TrafficClose { .. } | StepKind::ServiceStop { .. }, Verb::Undo, true) => {
                 up = Some(entry.at);
             }
             (StepKind::ServiceStart { .. }, Verb::Apply, true) if !gated => up = Some(entry.at),

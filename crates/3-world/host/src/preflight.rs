@@ -104,7 +104,7 @@ fn disk(
     let wanted = legs.iter().flat_map(|leg| {
         let own = leg.record.manifest.requirements.disk.0;
         leg.record.runbook.steps.iter().filter_map(move |step| match &step.kind {
-            StepKind::CheckDisk { percent_of_product, extra } => {
+            StepKind::CheckDisk { percent_of_product, extra, .. } => {
                 let share = size.0.saturating_mul(u64::from(*percent_of_product)) / 100;
                 Some(share.saturating_add(extra.0).saturating_add(own))
             }

@@ -58,15 +58,15 @@ pub(crate) trait Deed {
 /// The deed of a kind.
 pub(crate) fn deed(kind: &StepKind) -> Box<dyn Deed + '_> {
     match kind {
-        StepKind::CheckDisk { percent_of_product, extra } => Box::new(check_disk::CheckDisk {
+        StepKind::CheckDisk { percent_of_product, extra, .. } => Box::new(check_disk::CheckDisk {
             percent_of_product: *percent_of_product,
             extra: *extra,
         }),
         StepKind::CheckBuild {} => Box::new(check_build::CheckBuild),
-        StepKind::CheckProcessesGone { wait_ms } => {
-            Box::new(check_processes_gone::CheckProcessesGone { wait_ms: *wait_ms })
+        StepKind::CheckProcessesGone(terms) => {
+            Box::new(check_processes_gone::CheckProcessesGone { wait_ms: terms.wait_ms })
         }
-        StepKind::CheckCommand { run } => Box::new(check_command::CheckCommand { run }),
+        StepKind::CheckCommand(terms) => Box::new(check_command::CheckCommand { run: &terms.run }),
         StepKind::InstallStage {} => Box::new(install_stage::InstallStage),
         StepKind::ScriptRun { run, undo, .. } => {
             Box::new(script_run::ScriptRun { run, undo: undo.as_ref() })
@@ -75,12 +75,14 @@ pub(crate) fn deed(kind: &StepKind) -> Box<dyn Deed + '_> {
             Box::new(traffic_close::TrafficClose { close, open })
         }
         StepKind::TrafficOpen { open } => Box::new(traffic_open::TrafficOpen { open }),
-        StepKind::ServiceStop {} => Box::new(service_stop::ServiceStop),
-        StepKind::ServiceStart { ready } => {
+        StepKind::ServiceStop { .. } => Box::new(service_stop::ServiceStop),
+        StepKind::ServiceStart { ready, .. } => {
             Box::new(service_start::ServiceStart { ready: ready.as_ref() })
         }
-        StepKind::ServiceHold { units } => Box::new(service_hold::ServiceHold { units }),
-        StepKind::EvidenceLogs { paths } => Box::new(evidence_logs::EvidenceLogs { paths }),
+        StepKind::ServiceHold(terms) => Box::new(service_hold::ServiceHold { units: &terms.units }),
+        StepKind::EvidenceLogs(terms) => {
+            Box::new(evidence_logs::EvidenceLogs { paths: &terms.paths })
+        }
         StepKind::EvidenceCommand { run } => Box::new(evidence_command::EvidenceCommand { run }),
         StepKind::BackupAhead {} => Box::new(backup_ahead::BackupAhead),
         StepKind::BackupTake {} => Box::new(backup_take::BackupTake),
@@ -89,6 +91,43 @@ pub(crate) fn deed(kind: &StepKind) -> Box<dyn Deed + '_> {
         StepKind::DatabaseMigrate { run } => Box::new(database_migrate::DatabaseMigrate { run }),
         StepKind::MachineReboot { .. } => Box::new(machine_reboot::MachineReboot),
         StepKind::Test { name, probe } => Box::new(test::Test { name, probe }),
+        // Replaced kind by kind: a host that cannot do a step says so before it begins.
+        other => Box::new(Unable { kind: other.name() }),
+    }
+}
+
+/// A kind that this agent cannot carry out.
+struct Unable {
+    kind: &'static str,
+}
+
+impl Look for Unable {
+    fn look(&self, _: &Context<'_>) -> Result<String, StepError> {
+        Err(StepError::Unable { kind: self.kind })
+    }
+}
+
+/// A step that only looks: there is nothing to prove afterwards and nothing to take back.
+pub(crate) trait Look {
+    /// Looks once; a line for people.
+    fn look(&self, context: &Context<'_>) -> Result<String, StepError>;
+}
+
+impl<T: Look> Deed for T {
+    fn check(&self, _: &Context<'_>) -> Result<Precheck, StepError> {
+        Ok(Precheck::Ready)
+    }
+
+    fn apply(&self, context: &Context<'_>) -> Result<String, StepError> {
+        self.look(context)
+    }
+
+    fn verify(&self, _: &Context<'_>) -> Result<(), StepError> {
+        Ok(())
+    }
+
+    fn undo(&self, _: &Context<'_>) -> Result<Undo, StepError> {
+        Ok(only_looks())
     }
 }
 

@@ -1,8 +1,8 @@
 //! The procedure for a plain service whose pack brings none.
 
 use super::{
-    Phase, RUNBOOK_FORMAT, RollbackMethod, RollbackPlan, Runbook, Severity, Step, StepKind,
-    default_disk_percent, default_processes_wait_ms, default_timeout_ms,
+    CheckProcessesGone, Phase, RUNBOOK_FORMAT, RollbackMethod, RollbackPlan, Runbook, Step,
+    StepKind, kind::default_disk_percent,
 };
 use refit_names::{ByteSize, NameError, PersonName, RunbookName, StepId};
 use std::collections::BTreeMap;
@@ -22,19 +22,13 @@ pub fn default_for_plain_service() -> Runbook {
 }
 
 fn plain_service() -> Result<Runbook, NameError> {
-    let step = |id: &str, phase, kind| {
-        Ok(Step {
-            id: StepId::parse(id)?,
-            phase,
-            kind,
-            severity: Severity::Mandatory,
-            retries: 0,
-            timeout_ms: default_timeout_ms(),
-        })
+    let step = |id: &str, phase, kind| Ok(Step::new(StepId::parse(id)?, phase, kind));
+    let disk = StepKind::CheckDisk {
+        percent_of_product: default_disk_percent(),
+        extra: ByteSize(0),
+        volumes: vec![],
     };
-    let disk =
-        StepKind::CheckDisk { percent_of_product: default_disk_percent(), extra: ByteSize(0) };
-    let gone = StepKind::CheckProcessesGone { wait_ms: default_processes_wait_ms() };
+    let gone = StepKind::CheckProcessesGone(CheckProcessesGone::default());
     Ok(Runbook {
         format: RUNBOOK_FORMAT.to_owned(),
         name: RunbookName::parse("plain-service")?,
@@ -45,12 +39,12 @@ fn plain_service() -> Result<Runbook, NameError> {
             step("stage", Phase::Stage, StepKind::InstallStage {})?,
             step("build-before", Phase::Before, StepKind::CheckBuild {})?,
             step("backup-ahead", Phase::Before, StepKind::BackupAhead {})?,
-            step("stop", Phase::Protect, StepKind::ServiceStop {})?,
+            step("stop", Phase::Protect, StepKind::ServiceStop { units: vec![] })?,
             step("processes-gone", Phase::Protect, gone)?,
             step("backup", Phase::Protect, StepKind::BackupTake {})?,
             step("backup-verified", Phase::Protect, StepKind::BackupVerify {})?,
             step("switch", Phase::Install, StepKind::InstallSwitch {})?,
-            step("start", Phase::After, StepKind::ServiceStart { ready: None })?,
+            step("start", Phase::After, StepKind::ServiceStart { units: vec![], ready: None })?,
             step("build-after", Phase::After, StepKind::CheckBuild {})?,
         ],
         rollback: RollbackPlan {

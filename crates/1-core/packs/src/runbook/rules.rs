@@ -1,6 +1,9 @@
 //! What a well-formed runbook must also hold.
 
-use super::{Command, Phase, Probe, RUNBOOK_FORMAT, Runbook, Step, StepKind, Value};
+mod order;
+mod steps;
+
+use super::{Phase, RUNBOOK_FORMAT, Runbook};
 use crate::{
     schema::SchemaOf,
     source::{Breaks, Reading, Rule, RuleBreak, SourceFlaws, read as read_source},
@@ -15,13 +18,6 @@ pub const RUNBOOK_BYTES_MAX: usize = 1 << 20;
 const STEPS_MAX: usize = 500;
 /// Parameters of a runbook: they all go into one environment.
 const PARAMETERS_MAX: usize = 200;
-/// Words of a command, and bytes of one word: well below what the kernel takes.
-const COMMAND_WORDS_MAX: usize = 256;
-const COMMAND_WORD_BYTES_MAX: usize = 32 << 10;
-/// More tries than this hide a defect.
-const RETRIES_MAX: usize = 20;
-/// A day: no window is longer.
-const TIMEOUT_MS_MAX: u64 = 24 * 3_600_000;
 
 /// Why a text is not a runbook: everything that could be found.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -94,7 +90,7 @@ const RULES: &[Rule<Runbook>] = &[
     (&["format"], check_format),
     (&["parameters"], check_parameters),
     (&["steps", "parameters"], check_steps),
-    (&["steps"], check_order),
+    (&["steps"], order::check_order),
     (&["rollback"], check_rollback),
 ];
 
@@ -133,7 +129,7 @@ fn check_steps(runbook: &Runbook, breaks: &mut Breaks) {
             || format!("{:?} after {phase:?}", step.phase).to_lowercase(),
         );
         phase = phase.max(step.phase);
-        check_step(runbook, step, &field, breaks);
+        steps::check_step(runbook, step, &field, breaks);
     }
 }
 
@@ -151,154 +147,4 @@ fn check_parameters(runbook: &Runbook, breaks: &mut Breaks) {
             breaks.push(&field, parameter.kind.article(), found);
         }
     }
-}
-
-fn check_step(runbook: &Runbook, step: &Step, field: &str, breaks: &mut Breaks) {
-    breaks.at_most(step.retries as usize, RETRIES_MAX, &format!("{field}.retries"));
-    breaks.ensure(
-        (1..=TIMEOUT_MS_MAX).contains(&step.timeout_ms),
-        &format!("{field}.timeout_ms"),
-        format!("1 to {TIMEOUT_MS_MAX}"),
-        || step.timeout_ms.to_string(),
-    );
-    let field = format!("{field}.do");
-    match &step.kind {
-        StepKind::CheckCommand { run }
-        | StepKind::EvidenceCommand { run }
-        | StepKind::DatabaseMigrate { run }
-        | StepKind::TrafficOpen { open: run } => check_command(run, &field, breaks),
-        StepKind::ScriptRun { run, undo, .. } => {
-            check_command(run, &field, breaks);
-            if let Some(undo) = undo {
-                check_command(undo, &field, breaks);
-            }
-        }
-        StepKind::TrafficClose { close, open } => {
-            check_command(close, &field, breaks);
-            check_command(open, &field, breaks)
-        }
-        StepKind::ServiceStart { ready: Some(probe) } | StepKind::Test { probe, .. } => {
-            check_probe(runbook, probe, &field, breaks);
-        }
-        StepKind::ServiceHold { units } => {
-            breaks.ensure(!units.is_empty(), &field, "at least one unit", || "none".to_owned());
-        }
-        StepKind::CheckDisk { .. }
-        | StepKind::CheckBuild {}
-        | StepKind::CheckProcessesGone { .. }
-        | StepKind::InstallStage {}
-        | StepKind::ServiceStop {}
-        | StepKind::ServiceStart { ready: None }
-        | StepKind::EvidenceLogs { .. }
-        | StepKind::BackupAhead {}
-        | StepKind::BackupTake {}
-        | StepKind::BackupVerify {}
-        | StepKind::InstallSwitch {}
-        | StepKind::MachineReboot { .. } => {}
-    }
-}
-
-fn check_command(command: &Command, field: &str, breaks: &mut Breaks) {
-    let words = &command.0;
-    let program = words.first().map_or("", String::as_str);
-    breaks.ensure(!program.trim().is_empty(), field, "a command with a program", || {
-        "an empty command".to_owned()
-    });
-    breaks.ensure(
-        !program.split('/').any(|part| part == ".."),
-        field,
-        "a program without `..`",
-        || format!("`{program}`"),
-    );
-    breaks.at_most(words.len(), COMMAND_WORDS_MAX, field);
-    let longest = words.iter().map(String::len).max().unwrap_or(0);
-    breaks.at_most(longest, COMMAND_WORD_BYTES_MAX, field);
-    breaks.ensure(words.iter().all(|word| !word.contains('\0')), field, "words without NUL", || {
-        "a NUL character".to_owned()
-    })
-}
-
-fn check_probe(runbook: &Runbook, probe: &Probe, field: &str, breaks: &mut Breaks) {
-    match probe {
-        Probe::Command { run } => check_command(run, field, breaks),
-        Probe::Tcp { port, host } => {
-            check_value(runbook, Some(port), field, breaks);
-            check_value(runbook, host.as_ref(), field, breaks)
-        }
-        Probe::Http { port, host, path, status, .. } => {
-            check_value(runbook, Some(port), field, breaks);
-            check_value(runbook, host.as_ref(), field, breaks);
-            breaks.ensure(path.starts_with('/'), field, "a path that starts with `/`", || {
-                format!("`{path}`")
-            });
-            breaks.ensure((100..600).contains(status), field, "a status from 100 to 599", || {
-                status.to_string()
-            })
-        }
-    }
-}
-
-fn check_value(runbook: &Runbook, value: Option<&Value>, field: &str, breaks: &mut Breaks) {
-    if let Some(Value::Param { param }) = value {
-        let declared = runbook.parameters.contains_key(param);
-        breaks.ensure(declared, field, "a declared parameter", || format!("`{param}`"));
-    }
-}
-
-/// What must come before what.
-fn check_order(runbook: &Runbook, breaks: &mut Breaks) {
-    let mut done: BTreeSet<&'static str> = BTreeSet::new();
-    for (index, step) in runbook.steps.iter().enumerate() {
-        let name = step.kind.name();
-        let field = format!("steps[{index}].do");
-        for needed in needs(&step.kind) {
-            breaks.ensure(
-                done.contains(needed),
-                &field,
-                format!("`{needed}` before `{name}`"),
-                || format!("`{name}` without it"),
-            );
-        }
-        if matches!(name, "traffic.open" | "install.stage" | "install.switch" | "backup.take") {
-            breaks.ensure(!done.contains(name), &field, format!("`{name}` at most once"), || {
-                format!("`{name}` twice")
-            });
-        }
-        breaks.ensure(
-            step.phase != Phase::Stage || harmless(&step.kind),
-            &format!("steps[{index}].phase"),
-            "only checks, staging and scripts in the phase `stage`, where the product runs",
-            || format!("`{name}`"),
-        );
-        breaks.ensure(
-            step.phase == Phase::Stage || name != "install.stage",
-            &format!("steps[{index}].phase"),
-            "`install.stage` in the phase `stage`",
-            || format!("{:?}", step.phase).to_lowercase(),
-        );
-        done.insert(name);
-    }
-}
-
-const fn needs(kind: &StepKind) -> &'static [&'static str] {
-    match kind {
-        StepKind::TrafficOpen { .. } => &["backup.take", "install.switch"],
-        StepKind::InstallSwitch {} => &["install.stage"],
-        StepKind::DatabaseMigrate { .. } | StepKind::BackupVerify {} => &["backup.take"],
-        _ => &[],
-    }
-}
-
-const fn harmless(kind: &StepKind) -> bool {
-    matches!(
-        kind,
-        StepKind::CheckDisk { .. }
-            | StepKind::CheckBuild {}
-            | StepKind::CheckCommand { .. }
-            | StepKind::InstallStage {}
-            | StepKind::ScriptRun { .. }
-            | StepKind::EvidenceLogs { .. }
-            | StepKind::EvidenceCommand { .. }
-            | StepKind::Test { .. }
-    )
 }

@@ -39,11 +39,13 @@ impl Engine {
                 continue;
             };
             let reached = match (kind, verb) {
-                (StepKind::ServiceStop {}, Verb::Apply)
+                // Named units are not the product's own service.
+                (kind, _) if !kind.units().is_empty() => continue,
+                (StepKind::ServiceStop { .. }, Verb::Apply)
                 | (StepKind::ServiceStart { .. }, Verb::Undo) => Some(ServiceState::Stopped),
                 (StepKind::ServiceStart { .. }, Verb::Apply) => Some(ServiceState::Running),
                 // Undone means: as it was.
-                (StepKind::ServiceStop {}, Verb::Undo) => at_begin,
+                (StepKind::ServiceStop { .. }, Verb::Undo) => at_begin,
                 _ => continue,
             };
             expected = match &entry.body {

@@ -44,7 +44,8 @@ impl Deed for ServiceStop {
         let listens = steps.filter_map(|step| match &step.kind {
             StepKind::ServiceStart {
                 ready: Some(Probe::Tcp { port, host } | Probe::Http { port, host, .. }),
-            } => Some(Probe::Tcp { port: port.clone(), host: host.clone() }),
+                units,
+            } if units.is_empty() => Some(Probe::Tcp { port: port.clone(), host: host.clone() }),
             _ => None,
         });
         for probe in listens {

@@ -1,0 +1,97 @@
+//! What must come before what, and what may stand where.
+
+use super::super::{EvidenceLogs, Phase, Runbook, Step, StepKind};
+use crate::source::Breaks;
+use std::collections::BTreeSet;
+
+/// What must come before what.
+pub(super) fn check_order(runbook: &Runbook, breaks: &mut Breaks) {
+    let mut done: BTreeSet<&'static str> = BTreeSet::new();
+    for (index, step) in runbook.steps.iter().enumerate() {
+        let name = step.kind.name();
+        let field = format!("steps[{index}].do");
+        for needed in needs(&step.kind) {
+            breaks.ensure(
+                done.contains(needed),
+                &field,
+                format!("`{needed}` before `{name}`"),
+                || format!("`{name}` without it"),
+            );
+        }
+        if matches!(
+            name,
+            "traffic.open"
+                | "install.stage"
+                | "install.switch"
+                | "backup.take"
+                | "cluster.drain"
+                | "cluster.resume"
+        ) {
+            breaks.ensure(!done.contains(name), &field, format!("`{name}` at most once"), || {
+                format!("`{name}` twice")
+            });
+        }
+        breaks.ensure(
+            step.phase != Phase::Stage || harmless(&step.kind),
+            &format!("steps[{index}].phase"),
+            "only checks, evidence, staging and scripts in the phase `stage`, where the product runs",
+            || format!("`{name}`"),
+        );
+        breaks.ensure(
+            step.phase == Phase::Stage || name != "install.stage",
+            &format!("steps[{index}].phase"),
+            "`install.stage` in the phase `stage`",
+            || format!("{:?}", step.phase).to_lowercase(),
+        );
+        check_always(index, step, breaks);
+        done.insert(name);
+    }
+}
+
+const fn needs(kind: &StepKind) -> &'static [&'static str] {
+    match kind {
+        StepKind::TrafficOpen { .. } => &["backup.take", "install.switch"],
+        StepKind::InstallSwitch {} => &["install.stage"],
+        StepKind::ClusterResume {} => &["cluster.drain"],
+        StepKind::DatabaseMigrate { .. } | StepKind::BackupVerify {} => &["backup.take"],
+        _ => &[],
+    }
+}
+
+fn harmless(kind: &StepKind) -> bool {
+    match kind {
+        StepKind::InstallStage {} | StepKind::ScriptRun { .. } | StepKind::Test { .. } => true,
+        StepKind::EvidenceLogs(EvidenceLogs { clear, .. }) => !clear,
+        StepKind::CheckProcessesGone(_) => false,
+        other => {
+            let name = other.name();
+            name.starts_with("check.") || name.starts_with("evidence.") || name == "backup.require"
+        }
+    }
+}
+
+/// What runs whatever happened must neither change what was taken back nor need what may not be there.
+fn check_always(index: usize, step: &Step, breaks: &mut Breaks) {
+    if !step.always {
+        return;
+    }
+    let field = format!("steps[{index}].always");
+    let name = step.kind.name();
+    let may = match &step.kind {
+        StepKind::ScriptRun { .. }
+        | StepKind::Test { .. }
+        | StepKind::MachineWait(_)
+        | StepKind::ServiceEnable { .. } => true,
+        StepKind::ServiceStart { units, .. } => !units.is_empty(),
+        _ => name.starts_with("check.") || name.starts_with("evidence."),
+    };
+    breaks.ensure(
+        may,
+        &field,
+        "`always` only on checks, tests, evidence, scripts, waits and on enabling or starting named units",
+        || format!("`always` on `{name}`"),
+    );
+    breaks.ensure(step.phase != Phase::Stage, &field, "no `always` in the phase `stage`", || {
+        "stage".to_owned()
+    });
+}
