@@ -73,7 +73,7 @@ pub(crate) async fn build(ground: &Ground, options: &DemoOptions) -> Result<Rele
     for (build, files) in [("1100", pack_files!("1100")), ("1200", pack_files!("1200"))] {
         let folder = packs.join(build);
         for (name, text) in files {
-            write(&folder.join(name), text.as_bytes())?;
+            write(&folder.join(name), options.load.adapted(name, text).as_bytes())?;
         }
         children::run(
             refit,
@@ -145,7 +145,7 @@ async fn release(options: &DemoOptions, build: &str, tree: &Path) -> Result<(), 
 }
 
 /// The same bytes for the same name, and no pattern that a compressor finds (xorshift).
-fn noise(name: &str, length: usize) -> Vec<u8> {
+pub(crate) fn noise(name: &str, length: usize) -> Vec<u8> {
     let mut state = name.bytes().fold(0x9e37_79b9_7f4a_7c15_u64, |state, byte| {
         (state ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });
@@ -185,6 +185,13 @@ mod tests {
         for files in [pack_files!("1100"), pack_files!("1200")] {
             refit_packs::manifest::parse(files[0].1).unwrap();
             refit_packs::runbook::parse(files[1].1).unwrap();
+            let database = Some("postgres:///x".to_owned());
+            let load = crate::Load { files: 1, mib: 1, database, steps: crate::Steps::Six };
+            let unit = refit_packs::manifest::parse(&load.adapted(files[0].0, files[0].1)).unwrap();
+            assert_eq!((unit.unit.data.len(), unit.unit.databases.len()), (2, 2));
+            let runbook = load.adapted(files[1].0, files[1].1);
+            refit_packs::runbook::parse(&runbook).unwrap();
+            assert!(runbook.contains("id: stop") && !runbook.contains("id: close"), "{runbook}");
         }
     }
 

@@ -90,14 +90,16 @@ pub(crate) async fn start(
     for (spec, port) in specs.into_iter().zip(ports) {
         let root = folder.join(spec.name.as_str()).join("root");
         lay_out(&root, &releases.trees[0])?;
-        hosts.push(Host { spec, port, root });
+        let host = Host { spec, port, root };
+        options.load.lay(&host)?;
+        hosts.push(host);
     }
     import(ground, options, people, &hosts).await?;
     enrol(options, people, &folder, &hosts).await?;
     for host in &hosts {
         let home = folder.join(host.spec.name.as_str());
         let (config, state) = (home.join("agent.toml"), home.join("state"));
-        fs::write(&config, configuration(host)).map_err(DemoError::io("write", &config))?;
+        fs::write(&config, configuration(host, options)).map_err(DemoError::io("write", &config))?;
         let args = [
             "run".as_ref(),
             "--state".as_ref(),
@@ -136,12 +138,13 @@ fn copy(from: &Path, to: &Path) -> Result<(), DemoError> {
 }
 
 /// The same configuration that a user writes.
-fn configuration(host: &Host) -> String {
+fn configuration(host: &Host, options: &DemoOptions) -> String {
     format!(
         "[[product]]\nname = \"ledger\"\nroot = {root:?}\n\n[product.service]\nkind = \"supervised\"\n\
-         run = [\"current/bin/ledger\", \"serve\"]\n\n[product.parameters]\nport = \"{port}\"\n",
+         run = [\"current/bin/ledger\", \"serve\"]\n\n[product.parameters]\nport = \"{port}\"\n{secrets}",
         root = host.root.display().to_string(),
-        port = host.port
+        port = host.port,
+        secrets = options.load.secrets()
     )
 }
 

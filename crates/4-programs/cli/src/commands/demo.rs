@@ -2,7 +2,9 @@
 
 use crate::{CliError, Exit, context::Context, output::Output};
 use clap::Args;
-use refit_demo::{AfterReport, DemoError, DemoOptions, DemoReport, Display, Failure, Ground, Talk};
+use refit_demo::{
+    AfterReport, DemoError, DemoOptions, DemoReport, Display, Failure, Ground, Load, Steps, Talk,
+};
 use std::{env, path::PathBuf, sync::Arc};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -21,6 +23,18 @@ pub(crate) struct DemoArgs {
     /// No host's data makes the migration fail
     #[arg(long)]
     no_fail: bool,
+    /// For benchmarks: files in every host's data
+    #[arg(long, default_value_t = 0, hide = true)]
+    data_files: u32,
+    /// For benchmarks: the size of all of them, in MiB
+    #[arg(long, default_value_t = 0, hide = true)]
+    data_mib: u32,
+    /// For benchmarks: a PostgreSQL database that belongs to the unit too
+    #[arg(long, hide = true)]
+    database_url: Option<String>,
+    /// For benchmarks: packs with the six steps that playbooks have
+    #[arg(long, hide = true)]
+    six_steps: bool,
     /// Leaves everything running to look at until Ctrl-C
     #[arg(long)]
     keep: bool,
@@ -126,6 +140,12 @@ fn options(args: &DemoArgs, output: Output) -> Result<DemoOptions, CliError> {
         hosts: args.hosts,
         release_mib: args.release_mib,
         failure: if args.no_fail { Failure::None } else { Failure::OneHost },
+        load: Load {
+            files: args.data_files,
+            mib: args.data_mib,
+            database: args.database_url.clone(),
+            steps: if args.six_steps { Steps::Six } else { Steps::All },
+        },
         dir: args.dir.clone(),
         ledgers: args.ledgers.clone().unwrap_or(folder),
         display: if output.talks_to_terminal() && !output.is_json() {
