@@ -49,6 +49,18 @@ pub(crate) struct Ended {
 }
 
 impl Run {
+    /// A program of the host, with nothing of the product in its environment.
+    pub(crate) fn of_host(words: &[&str]) -> Self {
+        Self {
+            argv: words.iter().map(|word| (*word).to_owned()).collect(),
+            folder: PathBuf::from("/"),
+            below: PathBuf::from("/"),
+            environment: BTreeMap::new(),
+            user: None,
+            secrets: vec![],
+        }
+    }
+
     /// The command with environment and user, not started. Its standard input is empty.
     pub(crate) fn command(&self) -> Result<Command, StepError> {
         let (program, arguments) = self.argv.split_first().ok_or(StepError::EmptyCommand)?;

@@ -1,12 +1,13 @@
 //! What a step gets to do its work: the leg, the product, and ways to touch the host.
 
 use crate::{
-    command::Run,
+    command::{Run, last_lines},
     engine::StageRelease,
     error::StepError,
     journal::StepLog,
     layout::Layout,
-    probe,
+    machine::Machine,
+    pending, probe,
     process::ORDER_MARK,
     product::ProductConfig,
     service::{Service, parameter_environment},
@@ -19,7 +20,7 @@ use refit_names::{BuildId, Digest, ParameterName, StepId};
 use refit_packs::{
     manifest::Database,
     record::PackRecord,
-    runbook::{Command, Phase, Probe, Step, StepKind, Value},
+    runbook::{Command, EXIT_REBOOT_NEEDED, Phase, Probe, Step, StepKind, Value},
 };
 use refit_plan::OrderKey;
 use std::{
@@ -53,6 +54,11 @@ pub(crate) struct Context<'a> {
     pub(crate) log: &'a dyn StepLog,
     pub(crate) releases: &'a dyn StageRelease,
     pub(crate) clock: &'a dyn Clock,
+    pub(crate) machine: &'a dyn Machine,
+    /// Nothing may be changed, not even where the runbook says so.
+    pub(crate) only_measures: bool,
+    /// The leg was taken back.
+    pub(crate) taken_back: bool,
 }
 
 impl Context<'_> {
@@ -88,6 +94,46 @@ impl Context<'_> {
         })
     }
 
+    /// Runs a command of the step to its end; what it said when it ended with a code that the step accepts.
+    pub(crate) fn succeed(&self, command: &Command) -> Result<String, StepError> {
+        let run = self.run(command)?;
+        let ended = run.end(self.limit())?;
+        let code = ended.code.and_then(|code| u32::try_from(code).ok());
+        let accept = &self.step.accept;
+        // A program of Linux ends with eight bits: of 3010 its last eight are seen.
+        let restart = accept.contains(&EXIT_REBOOT_NEEDED)
+            && (code == Some(EXIT_REBOOT_NEEDED) || code == Some(EXIT_REBOOT_NEEDED & 0xff));
+        if restart {
+            let by = format!("step `{}` ended with exit code {EXIT_REBOOT_NEEDED}", self.step.id);
+            self.log.remember(self.order, &self.restart_key()?, &by)?;
+            return Ok(format!(
+                "{}\ndone; the machine needs a restart (exit code {EXIT_REBOOT_NEEDED})",
+                ended.output.trim_end()
+            ));
+        }
+        if code.is_some_and(|code| accept.contains(&code)) {
+            return Ok(ended.output);
+        }
+        let codes: Vec<String> = accept.iter().map(ToString::to_string).collect();
+        let (command, said) = (run.text(), last_lines(&ended.output));
+        let expected = format!("exit code {}", codes.join(" or "));
+        Err(StepError::ExitCode { command, status: ended.status, expected, said })
+    }
+
+    /// A wish for a restart is of one boot: the next one fulfils it.
+    fn restart_key(&self) -> Result<String, StepError> {
+        Ok(format!("leg{}/restart-needed/{}", self.leg, self.machine.boot_id()?))
+    }
+
+    /// Why the machine needs a restart, if it does.
+    pub(crate) fn restart_reasons(&self) -> Result<Vec<String>, StepError> {
+        let path = Path::new("/proc/sys/kernel/osrelease");
+        let running = fs::read_to_string(path).map_err(StepError::io("read", path))?;
+        let mut reasons = pending::reasons(Path::new("/"), &running);
+        reasons.extend(self.log.recall(self.order, &self.restart_key()?)?);
+        Ok(reasons)
+    }
+
     pub(crate) fn user(&self) -> Result<Option<User>, StepError> {
         self.product.user.as_deref().map(User::find).transpose()
     }
@@ -97,7 +143,7 @@ impl Context<'_> {
         self.values.get(name).map(String::as_str).ok_or_else(missing)
     }
 
-    fn text(&self, value: &Value) -> Result<String, StepError> {
+    pub(crate) fn text(&self, value: &Value) -> Result<String, StepError> {
         Ok(match value {
             Value::Param { param } => self.value(param)?.to_owned(),
             Value::Number(number) => number.to_string(),
@@ -107,13 +153,17 @@ impl Context<'_> {
 
     fn target(&self, host: Option<&Value>, port: &Value) -> Result<(String, u16), StepError> {
         let host = host.map_or_else(|| Ok("127.0.0.1".to_owned()), |host| self.text(host))?;
+        Ok((host, self.port(port)?))
+    }
+
+    pub(crate) fn port(&self, port: &Value) -> Result<u16, StepError> {
         let text = self.text(port)?;
-        let bad = |_| StepError::BadValue {
-            what: "port of a probe",
+        let bad = || StepError::BadValue {
+            what: "port",
             found: text.clone(),
             expected: "a number from 1 to 65535",
         };
-        Ok((host, text.parse().map_err(bad)?))
+        text.parse().ok().filter(|port| *port > 0).ok_or_else(bad)
     }
 
     /// Looks once; the answer is a line for people.
@@ -132,7 +182,7 @@ impl Context<'_> {
             }
             Probe::Command { run } => {
                 let output = self.run(run)?.succeed(self.limit())?;
-                Ok(crate::command::last_lines(&output))
+                Ok(last_lines(&output))
             }
             Probe::Sql(_) | Probe::Share(_) | Probe::PrintQueue(_) => {
                 Err(StepError::Unable { kind: "test" })

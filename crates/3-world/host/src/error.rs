@@ -125,6 +125,34 @@ pub enum StepError {
         /// The end of its output.
         said: String,
     },
+    /// A command ended with a code that its step does not accept.
+    #[error("`{command}` ended with {status}, expected {expected}; it said: {said}")]
+    ExitCode {
+        /// The command.
+        command: String,
+        /// How it ended.
+        status: String,
+        /// The codes that are accepted.
+        expected: String,
+        /// The end of its output.
+        said: String,
+    },
+    /// A step did not say what its runbook expects.
+    #[error("the step said `{found}`, expected a text with `{expected}`")]
+    Unexpected {
+        /// The text that is expected.
+        expected: String,
+        /// What it said.
+        found: String,
+    },
+    /// A check measured something that is not well.
+    #[error("{text}")]
+    Check {
+        /// The code of the worst of it.
+        code: &'static str,
+        /// Each measured value with its limit and its remedy.
+        text: String,
+    },
     /// A command took too long; it and its children were killed.
     #[error("`{command}` did not end within {limit_ms} ms and was killed; it said: {said}")]
     TimedOut {
@@ -208,6 +236,14 @@ pub enum StepError {
         /// The product's folder.
         root: PathBuf,
         /// Process id, command and user of each.
+        list: String,
+    },
+    /// Files are in use that are about to be exchanged.
+    #[error("files are in use {count} times, expected nobody: {list}")]
+    FilesHeld {
+        /// How many.
+        count: usize,
+        /// Process id, command, user and file of each.
         list: String,
     },
     /// A service is not in the state that it ought to be in.
@@ -374,6 +410,8 @@ impl Coded for StepError {
             Self::Command { .. } | Self::EmptyCommand | Self::Unable { .. } => {
                 "host.command-failed"
             }
+            Self::ExitCode { .. } | Self::Unexpected { .. } => "host.command-failed",
+            Self::Check { code, .. } => code,
             Self::TimedOut { .. } => "host.command-timed-out",
             Self::UnknownUser { .. } => "host.unknown-user",
             Self::NoValue { .. } | Self::BadValue { .. } => "host.bad-parameter",
@@ -381,6 +419,7 @@ impl Coded for StepError {
             Self::WrongBuild { .. } => "host.wrong-build",
             Self::NoLink { .. } | Self::NotStaged { .. } => "host.layout",
             Self::ProcessesLeft { .. } => "host.processes-left",
+            Self::FilesHeld { .. } => "host.files-held",
             Self::Service { .. } | Self::Bus { .. } => "host.service",
             Self::Probe { .. } => "host.probe-failed",
             Self::NoBackup { .. } => "host.no-backup",

@@ -59,10 +59,18 @@ fn booted_at() -> Result<Option<Timestamp>, StepError> {
 }
 
 pub(crate) fn memory() -> Result<ByteSize, StepError> {
+    Ok(memory_of(&["MemTotal"])?[0])
+}
+
+/// Lines of the kernel's account of memory, in the order that is asked for.
+pub(crate) fn memory_of(names: &[&str]) -> Result<Vec<ByteSize>, StepError> {
     let text = read("/proc/meminfo")?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
-    let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
-    Ok(ByteSize(kib.unwrap_or(0) * 1024))
+    let one = |name: &&str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let kib = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+        ByteSize(kib.unwrap_or(0) * 1024)
+    };
+    Ok(names.iter().map(one).collect())
 }
 
 /// What the machine runs in, as far as it says so itself: a container, a hypervisor, or `none`.

@@ -10,16 +10,23 @@
 //! 3. Every apply and undo reaches the same goal when it is done twice.
 //! 4. Nothing of the product is deleted unseen: what a restore replaces is kept beside the backup.
 
+mod clock;
 mod command;
 mod context;
 pub mod engine;
 pub mod error;
 mod evidence;
 pub mod facts;
+mod finding;
+pub mod holders;
+mod human;
 pub mod journal;
 pub mod layout;
+mod leftovers;
 pub mod machine;
 pub mod parts;
+mod pending;
+mod ports;
 mod preflight;
 mod probe;
 pub mod process;
@@ -28,3 +35,4 @@ pub mod service;
 mod steps;
 pub mod unit;
 mod user;
+mod volume;

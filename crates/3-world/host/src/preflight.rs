@@ -2,15 +2,18 @@
 
 mod needs;
 
+pub(crate) use needs::{pack_volumes, privileged};
+
 use crate::{
     engine::{EngineError, EngineInput, LegInput},
-    layout::{Layout, free_bytes},
+    finding::Finding,
+    layout::Layout,
     service::state_name,
+    volume::{self, Need},
 };
 use refit_inventory::ServiceState;
-use refit_names::ByteSize;
 use refit_packs::{
-    manifest::Database,
+    manifest::{Database, Requirements},
     runbook::{Step, StepKind},
 };
 use refit_protocol::agent::Measured;
@@ -111,16 +114,20 @@ fn disk(
             _ => None,
         })
     });
-    let needed = ByteSize(wanted.max().unwrap_or(0));
-    let free = free_bytes(layout.root())?;
-    let expected = format!("at least {needed}");
-    values.push(measured("free space of the product's volume", free, expected, free >= needed));
-    let release = (layout.root(), "for the product and its new release".to_owned(), needed);
-    // One backup per leg, each at most as large as the product.
-    let needed = ByteSize(size.0.saturating_mul(legs.len() as u64));
-    let free = free_bytes(&input.state)?;
-    let expected = format!("at least {needed}");
-    values.push(measured("free space for backups", free, expected, free >= needed));
-    let backups = (input.state.as_path(), "for backups".to_owned(), needed);
-    needs::volumes(layout, legs, &[release, backups], values)
+    let needed = wanted.max().unwrap_or(0);
+    let packs: Vec<&Requirements> =
+        legs.iter().map(|leg| &leg.record.manifest.requirements).collect();
+    let mut needs = vec![
+        Need::new(layout.root(), "for the product and its new release", needed),
+        // One backup per leg, each at most as large as the product.
+        Need::new(&input.state, "for backups", size.0.saturating_mul(legs.len() as u64)),
+    ];
+    needs.extend(pack_volumes(layout.root(), &packs));
+    values.extend(volume::judge(needs)?.into_iter().map(from_finding));
+    Ok(())
+}
+
+fn from_finding(finding: Finding) -> Measured {
+    let Finding { what, measured, limit, ok, .. } = finding;
+    Measured { what, found: measured, expected: limit, ok }
 }

@@ -30,7 +30,7 @@ pub struct Found {
     pub user: String,
 }
 
-fn table() -> Result<impl Iterator<Item = Process>, StepError> {
+pub(crate) fn table() -> Result<impl Iterator<Item = Process>, StepError> {
     let failed = |error: procfs::ProcError| {
         StepError::io("read", Path::new("/proc"))(io::Error::other(error.to_string()))
     };
@@ -38,7 +38,7 @@ fn table() -> Result<impl Iterator<Item = Process>, StepError> {
     Ok(all_processes().map_err(failed)?.filter_map(Result::ok))
 }
 
-fn alive(process: &Process) -> bool {
+pub(crate) fn alive(process: &Process) -> bool {
     process.stat().is_ok_and(|stat| !matches!(stat.state, 'Z' | 'X'))
 }
 
@@ -107,23 +107,4 @@ pub(crate) fn end_marked(name: &str, value: &str) -> Result<usize, StepError> {
         now = marked(name, value)?;
     }
     Ok(left.len())
-}
-
-/// Waits until nothing runs from `root`; then names what does. Never kills.
-pub(crate) fn wait_gone(root: &Path, limit: Duration) -> Result<(), StepError> {
-    let deadline = Instant::now() + limit;
-    loop {
-        let found = running_from(root)?;
-        if found.is_empty() {
-            return Ok(());
-        }
-        if Instant::now() >= deadline {
-            let tell = |p: &Found| format!("pid {} `{}` of {}", p.pid, p.command, p.user);
-            // Ten are enough to see what it is.
-            let list = found.iter().take(10).map(tell).collect::<Vec<_>>().join(", ");
-            let (count, root) = (found.len(), root.to_owned());
-            return Err(StepError::ProcessesLeft { count, root, list });
-        }
-        thread::sleep(LOOK_EVERY);
-    }
 }

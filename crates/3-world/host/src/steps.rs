@@ -3,16 +3,26 @@
 mod backup_ahead;
 mod backup_take;
 mod backup_verify;
+mod check_backup_age;
 mod check_build;
+mod check_clock;
 mod check_command;
 mod check_disk;
+mod check_files_unlocked;
+mod check_memory;
+mod check_os;
+mod check_ports;
+mod check_privilege;
 mod check_processes_gone;
+mod check_reboot_pending;
 mod database_migrate;
 mod evidence_command;
 mod evidence_logs;
 mod install_stage;
 mod install_switch;
 mod machine_reboot;
+mod measure;
+mod people;
 mod script_run;
 mod service_hold;
 mod service_start;
@@ -22,6 +32,7 @@ mod traffic_close;
 mod traffic_open;
 
 use crate::{context::Context, error::StepError};
+pub(crate) use measure::measurement;
 use refit_packs::runbook::StepKind;
 
 /// What a look before the deed says.
@@ -57,16 +68,11 @@ pub(crate) trait Deed {
 
 /// The deed of a kind.
 pub(crate) fn deed(kind: &StepKind) -> Box<dyn Deed + '_> {
+    if let Some(measurement) = measurement(kind) {
+        return Box::new(measure::Measured(measurement));
+    }
     match kind {
-        StepKind::CheckDisk { percent_of_product, extra, .. } => Box::new(check_disk::CheckDisk {
-            percent_of_product: *percent_of_product,
-            extra: *extra,
-        }),
         StepKind::CheckBuild {} => Box::new(check_build::CheckBuild),
-        StepKind::CheckProcessesGone(terms) => {
-            Box::new(check_processes_gone::CheckProcessesGone { wait_ms: terms.wait_ms })
-        }
-        StepKind::CheckCommand(terms) => Box::new(check_command::CheckCommand { run: &terms.run }),
         StepKind::InstallStage {} => Box::new(install_stage::InstallStage),
         StepKind::ScriptRun { run, undo, .. } => {
             Box::new(script_run::ScriptRun { run, undo: undo.as_ref() })
@@ -91,6 +97,11 @@ pub(crate) fn deed(kind: &StepKind) -> Box<dyn Deed + '_> {
         StepKind::DatabaseMigrate { run } => Box::new(database_migrate::DatabaseMigrate { run }),
         StepKind::MachineReboot { .. } => Box::new(machine_reboot::MachineReboot),
         StepKind::Test { name, probe } => Box::new(test::Test { name, probe }),
+        StepKind::PeopleConfirm(_)
+        | StepKind::PeopleFillIn(_)
+        | StepKind::PeopleUpload(_)
+        | StepKind::EvidenceUpload(_)
+        | StepKind::PeopleDecide(_) => Box::new(people::Asks),
         // Replaced kind by kind: a host that cannot do a step says so before it begins.
         other => Box::new(Unable { kind: other.name() }),
     }

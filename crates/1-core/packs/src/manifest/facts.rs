@@ -149,6 +149,12 @@ impl From<OneOrMany> for Patterns {
     }
 }
 
+impl From<BTreeSet<String>> for Patterns {
+    fn from(texts: BTreeSet<String>) -> Self {
+        Self(texts)
+    }
+}
+
 impl From<Patterns> for BTreeSet<String> {
     fn from(patterns: Patterns) -> Self {
         patterns.0

@@ -1,6 +1,8 @@
 //! The loop of a run: one move of the fold after the other, until there is none.
 
-use super::{Engine, EngineError, RunEnd, heartbeat::Heartbeat, window::NO_TIME_LEFT};
+use super::{
+    Engine, EngineError, RunEnd, asking::Waiting, heartbeat::Heartbeat, window::NO_TIME_LEFT,
+};
 use crate::{
     context::Context,
     error::StepError,
@@ -61,7 +63,11 @@ impl Engine {
         })
     }
 
-    fn push(&self, entries: &mut Vec<Entry>, body: EntryBody) -> Result<(), EngineError> {
+    pub(super) fn push(
+        &self,
+        entries: &mut Vec<Entry>,
+        body: EntryBody,
+    ) -> Result<(), EngineError> {
         entries.push(self.write(body)?);
         Ok(())
     }
@@ -76,6 +82,7 @@ impl Engine {
         match next {
             Move::Begin => {
                 self.remember_service()?;
+                self.remember_product()?;
                 self.push(entries, EntryBody::DeployStarted {})?;
             }
             Move::Run { leg, verb: Verb::Apply, .. }
@@ -100,6 +107,11 @@ impl Engine {
                 }
                 self.show(&chosen, position, entries, heartbeat);
                 thread::sleep(self.pause(&chosen, entries));
+                if verb == Verb::Apply && self.step(&chosen).kind.question().is_some() {
+                    let step = self.step(&chosen).id.clone();
+                    self.push(entries, EntryBody::Intent { leg, step, verb, attempt })?;
+                    return Ok(None);
+                }
                 if let StepKind::MachineReboot { .. } = self.step(&chosen).kind {
                     return self.ask_for_restart(entries, &chosen);
                 }
@@ -114,6 +126,13 @@ impl Engine {
                 let waited = self.input.clock.now().duration_since(since).as_millis();
                 let waited = u64::try_from(waited).unwrap_or(0);
                 return self.await_boot(entries, leg, &id, &boot_id, waited, within_ms);
+            }
+            Move::AwaitAnswer { leg, step, attempt, since, .. } => {
+                let waiting = Waiting { leg, step, attempt, since };
+                self.await_answer(&waiting, position, entries, heartbeat)?;
+            }
+            Move::Conclude { leg, id, result, took_ms } => {
+                self.conclude(entries, leg, &id, result, took_ms)?;
             }
             Move::RollBack { leg, cause } => {
                 tracing::warn!(leg, code = cause.code, cause = cause.text, "taking the leg back");
@@ -172,7 +191,7 @@ impl Engine {
         }
     }
 
-    fn show(
+    pub(super) fn show(
         &self,
         chosen: &Chosen,
         position: &Position,
@@ -195,8 +214,14 @@ impl Engine {
             steps: count(self.steps.iter().map(|leg| leg.steps.len()).sum()),
             elapsed_ms: 0,
             expected_ms: self.legs.iter().map(|leg| leg.record.manifest.estimate.p50_ms).sum(),
+            bytes_done: 0,
+            bytes_total: 0,
+            expected_left_ms: None,
+            question: None,
         };
-        heartbeat.show(progress, begun);
+        // Nobody knows how long a way back takes that is at its first step.
+        let expected = (!position.rolling_back()).then(|| self.expected(chosen));
+        heartbeat.show(progress, begun, expected);
     }
 
     /// Writes the intent, does the deed, writes the outcome. The answer is the note or the root cause.
@@ -251,6 +276,11 @@ impl Engine {
             log: &*self.input.log,
             releases: &*self.input.releases,
             clock: &*self.input.clock,
+            machine: &*self.input.machine,
+            only_measures: false,
+            taken_back: entries.iter().any(|entry| {
+                matches!(&entry.body, EntryBody::RollbackDecided { leg, .. } if *leg == chosen.leg)
+            }),
         };
         let deed = deed(&step.kind);
         Ok(match chosen.verb {
@@ -332,7 +362,13 @@ fn leg_begun(entries: &[Entry], wanted: u32) -> bool {
         .any(|entry| matches!(&entry.body, EntryBody::Intent { leg, .. } if *leg == wanted))
 }
 
-fn outcome(leg: u32, id: &StepId, verb: Verb, result: StepResult, took: Duration) -> EntryBody {
+pub(super) fn outcome(
+    leg: u32,
+    id: &StepId,
+    verb: Verb,
+    result: StepResult,
+    took: Duration,
+) -> EntryBody {
     let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     EntryBody::Outcome { leg, step: id.clone(), verb, result, took_ms }
 }

@@ -2,18 +2,18 @@
 
 use super::measured;
 use crate::{
-    engine::{EngineError, EngineInput, LegInput},
+    engine::{EngineError, EngineInput},
     facts,
-    layout::{Layout, free_bytes},
+    layout::Layout,
     service::systemd::Systemd,
+    volume::Need,
 };
-use refit_names::{ByteSize, chain};
+use refit_names::chain;
 use refit_packs::manifest::{Requirements, capability_number};
 use refit_protocol::agent::Measured;
 use std::{
     collections::BTreeMap,
     fs,
-    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
 };
 
@@ -60,7 +60,7 @@ pub(super) fn measure(
 }
 
 /// Whether this process may do something: be root, or have a capability in effect.
-fn privileged(name: &str) -> bool {
+pub(crate) fn privileged(name: &str) -> bool {
     if name == "root" {
         return rustix::process::geteuid().is_root();
     }
@@ -70,64 +70,20 @@ fn privileged(name: &str) -> bool {
     capability_number(name).is_some_and(|number| bits >> number & 1 == 1)
 }
 
-/// What one volume must have free, and what that is made of.
-struct Volume {
-    folder: PathBuf,
-    /// Each with what it is for.
-    parts: Vec<(String, u64)>,
-}
-
-/// Space per volume: folders on one volume are added up, and so is what Refit itself needs there.
+/// What packs need on volumes beyond what Refit computes itself.
 ///
 /// Of a path of packs, the steady needs of those that came before are used up when the next one is at its peak.
-pub(super) fn volumes(
-    layout: &Layout,
-    legs: &[LegInput],
-    own: &[(&Path, String, ByteSize)],
-    values: &mut Vec<Measured>,
-) -> Result<(), EngineError> {
-    if legs.iter().all(|leg| leg.record.manifest.requirements.volumes.is_empty()) {
-        return Ok(());
-    }
-    let root = layout.root().display().to_string();
+pub(crate) fn pack_volumes(root: &Path, packs: &[&Requirements]) -> Vec<Need> {
+    let top = root.display().to_string();
     let mut needs: BTreeMap<PathBuf, (u64, u64)> = BTreeMap::new();
-    for need in legs.iter().flat_map(|leg| &leg.record.manifest.requirements.volumes) {
-        let (steady, most) = needs.entry(PathBuf::from(need.folder(&root))).or_default();
+    for need in packs.iter().flat_map(|requirements| &requirements.volumes) {
+        let (steady, most) = needs.entry(PathBuf::from(need.folder(&top))).or_default();
         *most = (*most).max(steady.saturating_add(need.peak.0));
         *steady = steady.saturating_add(need.steady.0);
     }
-    let mut volumes: BTreeMap<u64, Volume> = BTreeMap::new();
-    let mut add = |folder: &Path, what: String, bytes: u64| -> Result<(), EngineError> {
-        let near = folder.ancestors().find(|folder| folder.exists()).unwrap_or(folder);
-        let device =
-            fs::metadata(near).map_err(crate::error::StepError::io("look at", near))?.dev();
-        let volume = volumes.entry(device);
-        let volume =
-            volume.or_insert_with(|| Volume { folder: near.to_owned(), parts: Vec::new() });
-        volume.parts.push((what, bytes));
-        Ok(())
+    let tell = |(folder, (_, most)): (PathBuf, (u64, u64))| {
+        let what = folder.display().to_string();
+        Need { folder, what, bytes: most }
     };
-    for (folder, (_, most)) in &needs {
-        add(folder, folder.display().to_string(), *most)?;
-    }
-    for (folder, what, bytes) in own {
-        add(folder, what.clone(), bytes.0)?;
-    }
-    for volume in volumes.into_values() {
-        let needed = ByteSize(volume.parts.iter().map(|(_, bytes)| bytes).sum());
-        let sum: Vec<String> = volume
-            .parts
-            .iter()
-            .filter(|(_, bytes)| *bytes > 0)
-            .map(|(what, bytes)| format!("{} {what}", ByteSize(*bytes)))
-            .collect();
-        let free = free_bytes(&volume.folder)?;
-        let short = ByteSize(needed.0.saturating_sub(free.0));
-        let found =
-            if short.0 == 0 { free.to_string() } else { format!("{free}, {short} too little") };
-        let what = format!("free space of the volume of {}", volume.folder.display());
-        let expected = format!("at least {needed} = {}", sum.join(" + "));
-        values.push(measured(&what, found, expected, short.0 == 0));
-    }
-    Ok(())
+    needs.into_iter().map(tell).collect()
 }

@@ -1,43 +1,42 @@
-//! `check.disk`: enough free space for the release's folder again, its undo and its backup.
+//! `check.disk`: room on every volume for the product's folder again, the pack's peak, the way back and the backup.
 
-use super::{Deed, Precheck, Undo, only_looks};
-use crate::{context::Context, error::StepError, layout::free_bytes};
+use super::measure::Measure;
+use crate::{
+    context::Context,
+    error::StepError,
+    finding::Finding,
+    preflight::pack_volumes,
+    volume::{self, Need},
+};
 use refit_names::ByteSize;
+use refit_packs::runbook::FreeSpace;
 
-pub(super) struct CheckDisk {
+pub(super) struct CheckDisk<'a> {
     pub(super) percent_of_product: u32,
     pub(super) extra: ByteSize,
+    pub(super) volumes: &'a [FreeSpace],
 }
 
-impl Deed for CheckDisk {
-    fn check(&self, _: &Context<'_>) -> Result<Precheck, StepError> {
-        Ok(Precheck::Ready)
-    }
-
-    fn apply(&self, context: &Context<'_>) -> Result<String, StepError> {
-        let size = context.layout.size()?.0;
+impl Measure for CheckDisk<'_> {
+    fn measure(&self, context: &Context<'_>) -> Result<Vec<Finding>, StepError> {
+        let (root, size) = (context.layout.root(), context.layout.size()?.0);
+        let manifest = &context.record.manifest;
         let share = size.saturating_mul(u64::from(self.percent_of_product)) / 100;
-        let own = context.record.manifest.requirements.disk.0;
-        let needed = share.saturating_add(self.extra.0).saturating_add(own);
-        let free = free_bytes(context.layout.root())?.0;
-        if free < needed {
-            let path = context.layout.root().to_owned();
-            return Err(StepError::DiskFull { path, free, needed });
+        let mut needs = vec![
+            Need::new(
+                root,
+                format!("for {} % of the product's {}", self.percent_of_product, ByteSize(size)),
+                share,
+            ),
+            Need::new(root, "that the step asks for", self.extra.0),
+            Need::new(root, "for the pack", manifest.requirements.disk.0),
+            Need::new(context.state, "for the backup", size),
+        ];
+        needs.extend(pack_volumes(root, &[&manifest.requirements]));
+        for one in self.volumes {
+            let folder = root.join(context.text(&one.path)?);
+            needs.push(Need::new(&folder, format!("in {}", folder.display()), one.free.0));
         }
-        // The backup lies on the agent's own volume.
-        let backups = free_bytes(context.state)?.0;
-        if backups < size {
-            let path = context.state.to_owned();
-            return Err(StepError::DiskFull { path, free: backups, needed: size });
-        }
-        Ok(format!("{} free, {} needed", ByteSize(free), ByteSize(needed)))
-    }
-
-    fn verify(&self, _: &Context<'_>) -> Result<(), StepError> {
-        Ok(())
-    }
-
-    fn undo(&self, _: &Context<'_>) -> Result<Undo, StepError> {
-        Ok(only_looks())
+        volume::judge(needs)
     }
 }

@@ -15,7 +15,7 @@ impl Deed for EvidenceCommand<'_> {
     }
 
     fn apply(&self, context: &Context<'_>) -> Result<String, StepError> {
-        let output = context.run(self.run)?.succeed(context.limit())?;
+        let output = context.succeed(self.run)?;
         let file = context.evidence()?.join("output.txt");
         fs::write(&file, &output).map_err(StepError::io("write", &file))?;
         Ok(last_lines(&output))

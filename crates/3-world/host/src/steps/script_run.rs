@@ -21,7 +21,7 @@ impl Deed for ScriptRun<'_> {
     }
 
     fn apply(&self, context: &Context<'_>) -> Result<String, StepError> {
-        Ok(last_lines(&context.run(self.run)?.succeed(context.limit())?))
+        Ok(last_lines(&context.succeed(self.run)?))
     }
 
     fn verify(&self, _: &Context<'_>) -> Result<(), StepError> {
@@ -30,7 +30,7 @@ impl Deed for ScriptRun<'_> {
 
     fn undo(&self, context: &Context<'_>) -> Result<Undo, StepError> {
         match self.undo {
-            Some(undo) => Ok(Undo::Done(last_lines(&context.run(undo)?.succeed(context.limit())?))),
+            Some(undo) => Ok(Undo::Done(last_lines(&context.succeed(undo)?))),
             None if context.step.phase < Phase::Install => Ok(Undo::Nothing {
                 because: "it ran before the backup, inside the new release's folder".to_owned(),
             }),

@@ -15,7 +15,7 @@ impl Deed for TrafficClose<'_> {
     }
 
     fn apply(&self, context: &Context<'_>) -> Result<String, StepError> {
-        Ok(last_lines(&context.run(self.close)?.succeed(context.limit())?))
+        Ok(last_lines(&context.succeed(self.close)?))
     }
 
     fn verify(&self, _: &Context<'_>) -> Result<(), StepError> {
@@ -23,6 +23,6 @@ impl Deed for TrafficClose<'_> {
     }
 
     fn undo(&self, context: &Context<'_>) -> Result<Undo, StepError> {
-        Ok(Undo::Done(last_lines(&context.run(self.open)?.succeed(context.limit())?)))
+        Ok(Undo::Done(last_lines(&context.succeed(self.open)?)))
     }
 }
