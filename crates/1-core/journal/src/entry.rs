@@ -1,5 +1,6 @@
 //! What is written down: one entry before and one after each deed.
 
+use crate::Answer;
 use jiff::Timestamp;
 use refit_names::{BuildId, Coded, Digest, StepId};
 use refit_plan::OrderKey;
@@ -75,6 +76,15 @@ pub enum EntryBody {
         step: StepId,
         /// The boot before.
         boot_id: String,
+    },
+    /// A question was answered, by a person or by its deadline.
+    Answered {
+        /// Which leg, from 0.
+        leg: u32,
+        /// Which step.
+        step: StepId,
+        /// The answer.
+        answer: Answer,
     },
     /// All steps of the leg are done.
     LegDone {

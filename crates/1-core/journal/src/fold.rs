@@ -6,10 +6,10 @@
 //!                                      └ after it: forward only; what fails for good → holds released → needs a person
 //! ```
 
-use crate::{Cause, Entry, EntryBody, OrderOutcome, StepResult, Verb};
+use crate::{Answer, Cause, Entry, EntryBody, OrderOutcome, StepResult, Verb, asked};
 use jiff::Timestamp;
 use refit_names::{BuildId, StepId};
-use refit_packs::runbook::{Phase, Severity, Step, StepKind};
+use refit_packs::runbook::{Phase, Question, Severity, Step, StepKind};
 use refit_plan::OrderKey;
 
 /// The procedure of one leg.
@@ -58,6 +58,8 @@ pub(crate) struct Track {
     pub(crate) done: bool,
     /// The only try found the goal reached: there is nothing to take back. After a cut-off try nobody can say that.
     pub(crate) idle: bool,
+    /// Somebody wants it done once more.
+    pub(crate) again: bool,
     pub(crate) cause: Option<Cause>,
 }
 
@@ -68,6 +70,13 @@ impl Track {
         }
         self.attempts += 1;
         self.open = true;
+        self.again = false;
+    }
+
+    /// Forgets how it ended, not how often it was tried: names of backups and the way back depend on that.
+    fn once_more(&mut self) {
+        let (attempts, interruptions) = (self.attempts, self.interruptions);
+        *self = Self { attempts, interruptions, again: true, ..Self::default() };
     }
 
     pub(crate) fn outcome(&mut self, result: &StepResult) {
@@ -99,6 +108,8 @@ pub(crate) enum Nature {
     Opens,
     /// Restarts the machine within so many milliseconds.
     Reboots(u64),
+    /// Waits for a person.
+    Asks,
 }
 
 /// One deploy step with what happened to it.
@@ -115,6 +126,17 @@ pub(crate) struct StepTrack {
     pub(crate) undo: Track,
     /// The boot before the first request of this attempt, and when that was.
     pub(crate) reboot: Option<(String, Timestamp)>,
+    pub(crate) asked: Option<Asked>,
+}
+
+/// A question with what became of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub(crate) question: Question,
+    /// The first intent of this asking: its deadline counts from there, whatever happens to the agent.
+    pub(crate) since: Option<Timestamp>,
+    pub(crate) answer: Option<Answer>,
+    pub(crate) repeats: u32,
 }
 
 /// One leg with what happened to it.
@@ -140,20 +162,42 @@ pub struct Position {
 fn nature(kind: &StepKind) -> Nature {
     match kind {
         StepKind::TrafficClose { .. }
-        | StepKind::ServiceStop {}
+        | StepKind::ServiceStop { .. }
         | StepKind::ServiceStart { .. }
+        | StepKind::ServiceDisable { .. }
+        | StepKind::ServiceEnable { .. }
+        | StepKind::ClusterResume {}
         | StepKind::InstallSwitch {}
+        | StepKind::InstallInPlace(_)
+        | StepKind::InstallPackages(_)
         | StepKind::DatabaseMigrate { .. }
         | StepKind::ScriptRun { .. } => Nature::Undoable,
-        StepKind::ServiceHold { .. } => Nature::Hold,
+        StepKind::ServiceHold(_) | StepKind::ClusterDrain(_) => Nature::Hold,
         StepKind::TrafficOpen { .. } => Nature::Opens,
-        StepKind::MachineReboot { within_ms } => Nature::Reboots(*within_ms),
+        StepKind::MachineReboot { within_ms, .. } => Nature::Reboots(*within_ms),
+        StepKind::PeopleConfirm(_)
+        | StepKind::PeopleFillIn(_)
+        | StepKind::PeopleUpload(_)
+        | StepKind::EvidenceUpload(_)
+        | StepKind::PeopleDecide(_) => Nature::Asks,
         StepKind::CheckDisk { .. }
         | StepKind::CheckBuild {}
-        | StepKind::CheckProcessesGone { .. }
-        | StepKind::CheckCommand { .. }
+        | StepKind::CheckMemory(_)
+        | StepKind::CheckPrivilege(_)
+        | StepKind::CheckOs(_)
+        | StepKind::CheckClock(_)
+        | StepKind::CheckRebootPending {}
+        | StepKind::CheckBackupAge(_)
+        | StepKind::CheckPorts(_)
+        | StepKind::CheckFilesUnlocked(_)
+        | StepKind::CheckProcessesGone(_)
+        | StepKind::CheckCommand(_)
         | StepKind::InstallStage {}
-        | StepKind::EvidenceLogs { .. }
+        | StepKind::EvidenceLogs(_)
+        | StepKind::EvidenceErrors(_)
+        | StepKind::EvidenceConfig(_)
+        | StepKind::BackupRequire(_)
+        | StepKind::MachineWait(_)
         | StepKind::EvidenceCommand { .. }
         | StepKind::BackupTake {}
         | StepKind::BackupAhead {}
@@ -174,6 +218,7 @@ impl StepTrack {
     fn new(index: usize, step: &Step) -> Self {
         // A migration that failed half-way leaves no database that could be gone on with, whatever the runbook calls it.
         let migrates = matches!(step.kind, StepKind::DatabaseMigrate { .. });
+        let asked = |question| Asked { question, since: None, answer: None, repeats: 0 };
         Self {
             index,
             id: step.id.clone(),
@@ -184,6 +229,7 @@ impl StepTrack {
             apply: Track::default(),
             undo: Track::default(),
             reboot: None,
+            asked: step.kind.question().map(asked),
         }
     }
 }
@@ -249,6 +295,9 @@ pub(crate) fn describe(body: &EntryBody) -> String {
         EntryBody::RebootRequested { leg, step, .. } => {
             format!("step `{step}` of leg {leg} asked for a restart")
         }
+        EntryBody::Answered { leg, step, .. } => {
+            format!("the question of step `{step}` of leg {leg} was answered")
+        }
         EntryBody::LegDone { leg, .. } => format!("leg {leg} is done"),
         EntryBody::Finished { .. } => "the order is finished".to_owned(),
     }
@@ -282,7 +331,10 @@ impl Position {
                 Ok(())
             }
             _ if !self.begun => Err("the order was not begun"),
-            EntryBody::Intent { leg, step, verb, .. } => self.take_intent(*leg, step, *verb),
+            EntryBody::Intent { leg, step, verb, .. } => {
+                self.take_intent(*leg, step, *verb, entry.at)
+            }
+            EntryBody::Answered { leg, step, answer } => self.take_answer(*leg, step, answer),
             EntryBody::Outcome { leg, step, verb, result, .. } => {
                 let track = self.open_track(*leg, step, *verb)?;
                 track.outcome(result);
@@ -319,7 +371,13 @@ impl Position {
         }
     }
 
-    fn take_intent(&mut self, leg: u32, id: &StepId, verb: Verb) -> Result<(), &'static str> {
+    fn take_intent(
+        &mut self,
+        leg: u32,
+        id: &StepId,
+        verb: Verb,
+        at_time: Timestamp,
+    ) -> Result<(), &'static str> {
         let track = self.current(leg)?;
         let at = track.place(id)?;
         let back = track.rollback.is_some();
@@ -345,8 +403,37 @@ impl Position {
             // Another try asks for a restart of its own.
             step.reboot = None;
         }
+        if let (Some(asked), Verb::Apply) = (&mut step.asked, verb) {
+            asked.since.get_or_insert(at_time);
+        }
         step.track(verb).intent();
         track.opened |= verb == Verb::Apply && track.steps[at].nature == Nature::Opens;
+        Ok(())
+    }
+
+    fn take_answer(&mut self, leg: u32, id: &StepId, answer: &Answer) -> Result<(), &'static str> {
+        self.open_track(leg, id, Verb::Apply)?;
+        let track = self.current(leg)?;
+        let at = track.place(id)?;
+        let step = &mut track.steps[at];
+        let asked = step.asked.as_mut().ok_or("it asks nobody")?;
+        if asked.answer.is_some() {
+            return Err("it was answered before");
+        }
+        if at == 0
+            || asked.repeats >= asked::REPEATS_MAX
+            || !asked::repeats(&asked.question, answer)
+        {
+            asked.answer = Some(answer.clone());
+            return Ok(());
+        }
+        asked.repeats += 1;
+        asked.since = None;
+        step.apply.once_more();
+        track.steps[at - 1].apply.once_more();
+        if let Some(before) = &mut track.steps[at - 1].asked {
+            (before.since, before.answer) = (None, None);
+        }
         Ok(())
     }
 

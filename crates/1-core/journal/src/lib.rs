@@ -9,12 +9,14 @@
 //! 2. An intent stands before its deed, an outcome after it.
 //! 3. After the intent of `traffic.open` a leg only goes forward.
 
+mod asked;
 mod chain;
 mod entry;
 mod fold;
 mod next;
 mod staging;
 
+pub use asked::{Answer, AnsweredBy};
 pub use chain::{ChainBroken, verify_chain, verify_continuation};
 pub use entry::{Cause, Entry, EntryBody, HashError, OrderOutcome, StepResult, Verb};
 pub use fold::{JournalBroken, LegSteps, Position, fold};

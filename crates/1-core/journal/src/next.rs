@@ -1,7 +1,7 @@
 //! What a host does next: one total function for live runs and for recovery.
 
 use crate::{
-    Cause, OrderOutcome, Position, Verb,
+    Cause, OrderOutcome, Position, StepResult, Verb, asked,
     fold::{LegTrack, Nature, StepTrack, Track},
 };
 use jiff::Timestamp;
@@ -57,6 +57,32 @@ pub enum Move {
         since: Timestamp,
         /// How long it may take, in milliseconds.
         within_ms: u64,
+    },
+    /// A person was asked. An answer: write it. None until the deadline: write the question's default, or that there is none.
+    AwaitAnswer {
+        /// Which leg, from 0.
+        leg: u32,
+        /// Place of the step among all steps of the leg.
+        step: usize,
+        /// Its name.
+        id: StepId,
+        /// Which asking, from 1.
+        attempt: u32,
+        /// When it was asked first.
+        since: Timestamp,
+        /// How long it may take, in milliseconds.
+        within_ms: u64,
+    },
+    /// A question was answered: write how the step ended.
+    Conclude {
+        /// Which leg, from 0.
+        leg: u32,
+        /// Its name.
+        id: StepId,
+        /// How it ended.
+        result: StepResult,
+        /// How long it took, in milliseconds.
+        took_ms: u64,
     },
     /// Write that the leg is taken back.
     RollBack {
@@ -163,8 +189,11 @@ impl LegTrack {
         if apply.done {
             return None;
         }
-        if apply.attempts == 0 {
+        if apply.attempts == 0 || apply.again {
             return Some(step.run(leg, Verb::Apply));
+        }
+        if let (true, Some(waits)) = (apply.open, step.waits(leg)) {
+            return Some(waits);
         }
         if apply.open {
             return Some(self.after_crash(leg, step));
@@ -172,7 +201,10 @@ impl LegTrack {
         let opens = step.nature == Nature::Opens;
         let cause = apply.cause.as_ref()?;
         let interrupted = cause.code == INTERRUPTED;
-        let again = if opens {
+        let again = if step.nature == Nature::Asks {
+            // A person who said no is not asked until a yes comes.
+            false
+        } else if opens {
             apply.failures < OPENINGS_MAX
         } else {
             apply.failures <= step.retries && step.repeatable && !interrupted
@@ -266,6 +298,28 @@ impl LegTrack {
 }
 
 impl StepTrack {
+    /// What an open question waits for.
+    fn waits(&self, leg: u32) -> Option<Move> {
+        let asked = self.asked.as_ref()?;
+        let (id, since) = (self.id.clone(), asked.since?);
+        Some(match &asked.answer {
+            Some(answer) => {
+                let took = answer.at.duration_since(since).as_millis();
+                let took_ms = u64::try_from(took).unwrap_or(0);
+                let result = asked::concluded(&asked.question, answer);
+                Move::Conclude { leg, id, result, took_ms }
+            }
+            None => Move::AwaitAnswer {
+                leg,
+                step: self.index,
+                id,
+                attempt: self.apply.attempts,
+                since,
+                within_ms: asked.question.within_ms(),
+            },
+        })
+    }
+
     fn run(&self, leg: u32, verb: Verb) -> Move {
         let track = match verb {
             Verb::Apply => &self.apply,

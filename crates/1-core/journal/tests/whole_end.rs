@@ -173,6 +173,7 @@ impl Run {
                 Move::Finish { outcome } => self.write(EntryBody::Finished { outcome }),
                 Move::Rest { outcome } => return outcome,
                 Move::AwaitBoot { .. } => panic!("no step restarts the machine"),
+                Move::AwaitAnswer { .. } | Move::Conclude { .. } => panic!("no step asks anybody"),
             }
         }
         panic!("the run does not end: {:?}", self.entries.last());

@@ -30,6 +30,13 @@ pub fn product_of(name: &TargetName) -> Option<&str> {
     name.as_str().strip_prefix("packs/")?.split_once('/').map(|(product, _)| product)
 }
 
+/// Whether `path` or a folder above it fits `pattern`.
+#[must_use]
+pub fn covers(pattern: &str, path: &str) -> bool {
+    let above = path.match_indices('/').map(|(at, _)| &path[..at]);
+    above.chain([path]).any(|path| path_matches(pattern, path))
+}
+
 pub(crate) fn part_matches(pattern: &str, text: &str) -> bool {
     let (pattern, text): (Vec<char>, Vec<char>) =
         (pattern.chars().collect(), text.chars().collect());

@@ -1,9 +1,11 @@
 //! A runbook: the versioned procedure for hosts of one role.
 
 mod checks;
+mod install;
 mod keeping;
 mod kind;
 mod parameters;
+mod people;
 mod plain;
 mod probe;
 mod rules;
@@ -18,9 +20,14 @@ pub use checks::{
     CheckBackupAge, CheckClock, CheckCommand, CheckFilesUnlocked, CheckMemory, CheckOs, CheckPorts,
     CheckPrivilege, CheckProcessesGone, EndSignal, FreeSpace,
 };
+pub use install::{ConfigFiles, FileOwner, InPlace, Packages};
 pub use keeping::{BackupRequire, EvidenceConfig, EvidenceErrors, EvidenceLogs};
 pub use kind::StepKind;
 pub use parameters::{ParameterProblem, ParametersError, resolve_parameters};
+pub use people::{
+    AnswerMisfit, AskedRole, Choice, Confirm, Decide, Field, FillIn, Given, Misfit, Question, Then,
+    UPLOAD_BYTES_MAX, Upload, WithoutFile, YesOrNo, advice,
+};
 pub use plain::default_for_plain_service;
 pub use probe::{PrintQueueProbe, Probe, ShareProbe, SqlProbe};
 pub(crate) use rules::check;

@@ -2,8 +2,9 @@
 
 use super::{
     BackupRequire, CheckBackupAge, CheckClock, CheckCommand, CheckFilesUnlocked, CheckMemory,
-    CheckOs, CheckPorts, CheckPrivilege, CheckProcessesGone, ClusterDrain, Command, EvidenceConfig,
-    EvidenceErrors, EvidenceLogs, FreeSpace, MachineWait, Probe, RebootPolicy, ServiceHold, Value,
+    CheckOs, CheckPorts, CheckPrivilege, CheckProcessesGone, ClusterDrain, Command, Confirm,
+    Decide, EvidenceConfig, EvidenceErrors, EvidenceLogs, FillIn, FreeSpace, InPlace, MachineWait,
+    Packages, Probe, RebootPolicy, ServiceHold, Upload, Value,
 };
 use refit_names::{ByteSize, StepId};
 use schemars::JsonSchema;
@@ -150,6 +151,12 @@ pub enum StepKind {
     /// Exchanges the `current` link.
     #[serde(rename = "install.switch")]
     InstallSwitch {},
+    /// Exchanges, file by file, what differs in the folder that the product lives in; what it replaces is kept for undo.
+    #[serde(rename = "install.in-place")]
+    InstallInPlace(InPlace),
+    /// Installs the Debian packages that the pack carries, without a network; what it changes is kept for undo.
+    #[serde(rename = "install.packages")]
+    InstallPackages(Packages),
     /// Changes the databases for the new build. Not repeated after a crash: the unit is restored instead.
     #[serde(rename = "database.migrate")]
     DatabaseMigrate {
@@ -183,6 +190,21 @@ pub enum StepKind {
         /// What is tried.
         probe: Probe,
     },
+    /// Asks people for a yes.
+    #[serde(rename = "people.confirm")]
+    PeopleConfirm(Confirm),
+    /// Asks people for values.
+    #[serde(rename = "people.fill-in")]
+    PeopleFillIn(FillIn),
+    /// Asks people for a file.
+    #[serde(rename = "people.upload")]
+    PeopleUpload(Upload),
+    /// Asks people for a file: the same under the name of its group.
+    #[serde(rename = "evidence.upload")]
+    EvidenceUpload(Upload),
+    /// Asks people how to go on.
+    #[serde(rename = "people.decide")]
+    PeopleDecide(Decide),
 }
 
 pub(super) const fn default_disk_percent() -> u32 {
@@ -228,12 +250,19 @@ impl StepKind {
             Self::BackupVerify {} => "backup.verify",
             Self::BackupRequire(_) => "backup.require",
             Self::InstallSwitch {} => "install.switch",
+            Self::InstallInPlace(_) => "install.in-place",
+            Self::InstallPackages(_) => "install.packages",
             Self::DatabaseMigrate { .. } => "database.migrate",
             Self::MachineReboot { .. } => "machine.reboot",
             Self::MachineWait(_) => "machine.wait",
             Self::ClusterDrain(_) => "cluster.drain",
             Self::ClusterResume {} => "cluster.resume",
             Self::Test { .. } => "test",
+            Self::PeopleConfirm(_) => "people.confirm",
+            Self::PeopleFillIn(_) => "people.fill-in",
+            Self::PeopleUpload(_) => "people.upload",
+            Self::EvidenceUpload(_) => "evidence.upload",
+            Self::PeopleDecide(_) => "people.decide",
         }
     }
 }
@@ -261,6 +290,12 @@ impl StepKind {
         }
     }
 
+    /// Whether the step puts the new build in the place of the old one.
+    #[must_use]
+    pub const fn exchanges(&self) -> bool {
+        matches!(self, Self::InstallSwitch {} | Self::InstallInPlace(_) | Self::InstallPackages(_))
+    }
+
     /// Every probe.
     #[must_use]
     pub fn probes(&self) -> Vec<&Probe> {
@@ -283,6 +318,8 @@ impl StepKind {
             Self::CheckClock(terms) => terms.server.iter().collect(),
             Self::CheckPorts(terms) => terms.listening.iter().chain(&terms.free).collect(),
             Self::CheckFilesUnlocked(terms) => terms.paths.iter().collect(),
+            Self::InstallInPlace(terms) => vec![&terms.into],
+            Self::InstallPackages(terms) => terms.also.iter().collect(),
             Self::EvidenceLogs(EvidenceLogs { files, .. })
             | Self::EvidenceErrors(EvidenceErrors { files, .. })
             | Self::EvidenceConfig(EvidenceConfig { files, .. }) => files.iter().collect(),

@@ -109,7 +109,7 @@ impl ParameterType {
         }
     }
 
-    fn allows(self, value: &str) -> bool {
+    pub(super) fn allows(self, value: &str) -> bool {
         if value.chars().count() > VALUE_CHARS_MAX || value.contains(char::is_control) {
             return false;
         }

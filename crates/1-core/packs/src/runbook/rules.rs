@@ -1,6 +1,7 @@
 //! What a well-formed runbook must also hold.
 
 mod order;
+mod people;
 mod steps;
 
 use super::{Phase, RUNBOOK_FORMAT, Runbook};
@@ -130,6 +131,7 @@ fn check_steps(runbook: &Runbook, breaks: &mut Breaks) {
         );
         phase = phase.max(step.phase);
         steps::check_step(runbook, step, &field, breaks);
+        people::check_question(step, &field, breaks);
     }
 }
 

@@ -1,6 +1,9 @@
 //! What must come before what, and what may stand where.
 
-use super::super::{EvidenceLogs, Phase, Runbook, Step, StepKind};
+use super::{
+    super::{EvidenceLogs, Phase, Runbook, Step, StepKind},
+    people,
+};
 use crate::source::Breaks;
 use std::collections::BTreeSet;
 
@@ -23,6 +26,8 @@ pub(super) fn check_order(runbook: &Runbook, breaks: &mut Breaks) {
             "traffic.open"
                 | "install.stage"
                 | "install.switch"
+                | "install.in-place"
+                | "install.packages"
                 | "backup.take"
                 | "cluster.drain"
                 | "cluster.resume"
@@ -44,6 +49,15 @@ pub(super) fn check_order(runbook: &Runbook, breaks: &mut Breaks) {
             || format!("{:?}", step.phase).to_lowercase(),
         );
         check_always(index, step, breaks);
+        people::check_place(runbook, index, done.contains("traffic.open"), breaks);
+        if step.kind.exchanges() && name != "install.switch" {
+            let expected = "one step that puts the new build in its place";
+            breaks.ensure(!done.contains("install.switch"), &field, expected, || {
+                format!("`{name}` beside another")
+            });
+            // The other ways of putting a build in its place stand for the first one.
+            done.insert("install.switch");
+        }
         done.insert(name);
     }
 }
@@ -51,7 +65,9 @@ pub(super) fn check_order(runbook: &Runbook, breaks: &mut Breaks) {
 const fn needs(kind: &StepKind) -> &'static [&'static str] {
     match kind {
         StepKind::TrafficOpen { .. } => &["backup.take", "install.switch"],
-        StepKind::InstallSwitch {} => &["install.stage"],
+        StepKind::InstallSwitch {} | StepKind::InstallInPlace(_) | StepKind::InstallPackages(_) => {
+            &["install.stage"]
+        }
         StepKind::ClusterResume {} => &["cluster.drain"],
         StepKind::DatabaseMigrate { .. } | StepKind::BackupVerify {} => &["backup.take"],
         _ => &[],
@@ -60,6 +76,7 @@ const fn needs(kind: &StepKind) -> &'static [&'static str] {
 
 fn harmless(kind: &StepKind) -> bool {
     match kind {
+        StepKind::EvidenceUpload(_) => false,
         StepKind::InstallStage {} | StepKind::ScriptRun { .. } | StepKind::Test { .. } => true,
         StepKind::EvidenceLogs(EvidenceLogs { clear, .. }) => !clear,
         StepKind::CheckProcessesGone(_) => false,
@@ -83,6 +100,7 @@ fn check_always(index: usize, step: &Step, breaks: &mut Breaks) {
         | StepKind::MachineWait(_)
         | StepKind::ServiceEnable { .. } => true,
         StepKind::ServiceStart { units, .. } => !units.is_empty(),
+        StepKind::EvidenceUpload(_) => false,
         _ => name.starts_with("check.") || name.starts_with("evidence."),
     };
     breaks.ensure(

@@ -1,8 +1,8 @@
 //! Rules of one step by itself.
 
 use super::super::{
-    Command, EXIT_REBOOT_NEEDED, PrintQueueProbe, Probe, Runbook, ShareProbe, SqlProbe, Step,
-    StepKind, Value,
+    Command, EXIT_REBOOT_NEEDED, InPlace, PrintQueueProbe, Probe, Runbook, ShareProbe, SqlProbe,
+    Step, StepKind, Value,
 };
 use crate::{manifest::capability_number, source::Breaks};
 
@@ -15,6 +15,8 @@ const RETRIES_MAX: usize = 20;
 const TIMEOUT_MS_MAX: u64 = 24 * 3_600_000;
 /// What a program of Linux can end with.
 const EXIT_CODE_MAX: u32 = 255;
+/// Patterns of configuration files: each is held against each file.
+const PATTERNS_MAX: usize = 200;
 
 pub(super) fn check_step(runbook: &Runbook, step: &Step, field: &str, breaks: &mut Breaks) {
     breaks.at_most(step.retries as usize, RETRIES_MAX, &format!("{field}.retries"));
@@ -100,11 +102,40 @@ fn check_kind(kind: &StepKind, field: &str, breaks: &mut Breaks) {
             !terms.files.is_empty() || !terms.commands.is_empty(),
             "at least one of `files` or `commands`",
         ),
+        StepKind::InstallInPlace(terms) => check_in_place(terms, field, breaks),
+        StepKind::InstallPackages(terms) => {
+            for path in &terms.also {
+                check_place(path, "an absolute path without `..`", field, breaks);
+            }
+        }
         StepKind::MachineWait(terms) => {
             one(terms.for_ms > 0 || terms.until.is_some(), "`for_ms` or `until`");
         }
         _ => {}
     }
+}
+
+fn check_in_place(terms: &InPlace, field: &str, breaks: &mut Breaks) {
+    if let Value::Text(into) = &terms.into {
+        breaks.ensure(
+            !into.is_empty() && !into.split('/').any(|part| part == ".."),
+            field,
+            "a folder without `..`",
+            || format!("`{into}`"),
+        );
+    }
+    breaks.at_most(terms.config.len(), PATTERNS_MAX, field);
+    for pattern in &terms.config {
+        let sound = pattern.split('/').all(|part| !matches!(part, "" | "." | ".." | "**"));
+        let expected = "a pattern of a path such as `conf/*.ini`, without `**`";
+        breaks.ensure(sound, field, expected, || format!("`{pattern}`"));
+    }
+}
+
+fn check_place(path: &Value, expected: &str, field: &str, breaks: &mut Breaks) {
+    let Value::Text(text) = path else { return };
+    let sound = text.starts_with('/') && !text.split('/').any(|part| part == "..");
+    breaks.ensure(sound, field, expected, || format!("`{text}`"));
 }
 
 fn check_command(command: &Command, field: &str, breaks: &mut Breaks) {
