@@ -2,7 +2,10 @@
 //!
 //! Everything is level-triggered: an answer says what ought to be, a report says what is. Repeating either changes nothing.
 
-use crate::backup::{BackupReport, BackupWish};
+use crate::{
+    backup::{BackupReport, BackupWish},
+    question::{AnswerRecord, GivenAnswer, OpenQuestion},
+};
 use refit_inventory::ObservedFacts;
 use refit_journal::{Cause, Entry, OrderOutcome};
 use refit_names::{BuildId, ByteSize, Digest, HostName, RoleName, SiteName, StepId};
@@ -93,6 +96,9 @@ pub struct SyncResponse {
     /// What is wished for of backups.
     #[serde(default, skip_serializing_if = "BackupWish::is_empty")]
     pub backups: BackupWish,
+    /// What people answered and the host's journal does not have yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<GivenAnswer>,
     /// The next report shall carry facts.
     #[serde(default)]
     pub want_facts: bool,
@@ -261,6 +267,18 @@ pub struct Progress {
     pub elapsed_ms: u64,
     /// What the whole was expected to take, in milliseconds.
     pub expected_ms: u64,
+    /// Bytes that the step has done.
+    #[serde(default)]
+    pub bytes_done: u64,
+    /// Bytes that the step has to do; 0 while that is not known.
+    #[serde(default)]
+    pub bytes_total: u64,
+    /// What is left of the whole, in milliseconds, as earlier runs say, or the pack where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_left_ms: Option<u64>,
+    /// The person's answer that is waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub question: Option<Box<OpenQuestion>>,
 }
 
 /// What a finished order proves.
@@ -282,6 +300,9 @@ pub struct RunEvidence {
     pub tests: Vec<TestPair>,
     /// Steps with outcome and duration.
     pub steps: Vec<StepRecord>,
+    /// What people were asked and what they answered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub answers: Vec<AnswerRecord>,
     /// The backup's manifest digest, per leg.
     pub backups: Vec<Digest>,
     /// SHA-256 of each pack's record.

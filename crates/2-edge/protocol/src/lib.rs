@@ -10,6 +10,7 @@
 pub mod agent;
 pub mod backup;
 pub mod problem;
+pub mod question;
 pub mod v1;
 
 pub use problem::Problem;
