@@ -1,7 +1,9 @@
 //! Carries out one order on this host: asks the fold what is next, does it, writes it down.
 
 mod align;
+mod asking;
 mod drive;
+mod expected;
 mod heartbeat;
 mod leg;
 mod window;
@@ -26,6 +28,7 @@ use std::{
 };
 
 pub use crate::error::EngineError;
+pub use asking::{Nobody, People};
 pub use window::{NoTimeLeft, Start};
 
 /// All that an order needs to be carried out.
@@ -118,6 +121,7 @@ pub struct Engine {
     layout: Layout,
     legs: Vec<LegInput>,
     steps: Vec<LegSteps>,
+    people: Arc<dyn People>,
 }
 
 fn same(what: &'static str, expected: &str, found: &str) -> Result<(), EngineError> {
@@ -158,7 +162,14 @@ impl Engine {
             .collect::<Vec<_>>();
         let steps = legs.iter().map(LegInput::steps).collect();
         let layout = Layout::new(&product.root);
-        Ok(Self { input, layout, legs, steps })
+        Ok(Self { input, layout, legs, steps, people: Arc::new(Nobody) })
+    }
+
+    /// Lets people answer what the runbook asks; without them each question ends with its deadline.
+    #[must_use]
+    pub fn with_people(mut self, people: Arc<dyn People>) -> Self {
+        self.people = people;
+        self
     }
 
     fn entries(&self) -> Result<Vec<Entry>, EngineError> {

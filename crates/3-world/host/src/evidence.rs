@@ -6,7 +6,10 @@ use refit_backup::Sealed;
 use refit_journal::{Entry, EntryBody, LegSteps, OrderOutcome, StepResult, Verb};
 use refit_names::{BuildId, Digest, StepId};
 use refit_packs::runbook::{Phase, Step, StepKind};
-use refit_protocol::agent::{PrepareEvidence, RunEvidence, StepRecord, TestPair, TestResult};
+use refit_protocol::{
+    agent::{PrepareEvidence, RunEvidence, StepRecord, TestPair, TestResult},
+    question::AnswerRecord,
+};
 use std::{collections::BTreeMap, fs};
 
 pub(crate) fn collect(
@@ -28,6 +31,7 @@ pub(crate) fn collect(
         prepare,
         tests: tests(legs, entries),
         steps: entries.iter().filter_map(|entry| record(legs, entry)).collect(),
+        answers: answers(legs, entries),
         backups: backups(input, legs.len()),
         packs: input.order.legs.iter().map(|leg| leg.pack.digest).collect(),
         journal_head: entries.last().map_or(Digest::ZERO, |entry| entry.hash),
@@ -146,6 +150,35 @@ fn tests(legs: &[LegSteps], entries: &[Entry]) -> Vec<TestPair> {
         }
     }
     pairs.into_values().collect()
+}
+
+/// What people were asked and what was answered, in this order.
+fn answers(legs: &[LegSteps], entries: &[Entry]) -> Vec<AnswerRecord> {
+    let mut asked_at: BTreeMap<(u32, &StepId), Timestamp> = BTreeMap::new();
+    let mut answers = Vec::new();
+    for entry in entries {
+        match &entry.body {
+            EntryBody::Intent { leg, step, verb: Verb::Apply, .. } => {
+                asked_at.insert((*leg, step), entry.at);
+            }
+            EntryBody::Answered { leg, step, answer } => {
+                let Some(known) = find(legs, *leg, step) else { continue };
+                let Some(question) = known.kind.question() else { continue };
+                answers.push(AnswerRecord {
+                    leg: *leg,
+                    step: step.clone(),
+                    phase: known.phase,
+                    kind: known.kind.name().to_owned(),
+                    asked: question.ask(),
+                    question: question.text().to_owned(),
+                    asked_at: asked_at.get(&(*leg, step)).copied().unwrap_or(entry.at),
+                    answer: answer.clone(),
+                });
+            }
+            _ => {}
+        }
+    }
+    answers
 }
 
 /// The newest backup of each leg that has one.

@@ -1,7 +1,7 @@
 //! The journal on disk: one per host, appended by one agent. SQLite in WAL mode with full synchronisation.
 
 use refit_journal::{Entry, EntryBody, verify_chain};
-use refit_names::{BuildId, Digest, ProductName};
+use refit_names::{BuildId, Digest, ProductName, StepId};
 use refit_plan::OrderKey;
 use rusqlite::{Connection, OptionalExtension, params};
 use rustix::fs::{FlockOperation, flock};
@@ -60,6 +60,14 @@ pub trait StepLog: Send + Sync {
     /// [`JournalError`] when they cannot be read.
     fn quarantined(&self, product: &ProductName)
     -> Result<BTreeMap<BuildId, String>, JournalError>;
+    /// How long a step took whenever it was done in finished or running orders of a product, in milliseconds.
+    ///
+    /// # Errors
+    /// [`JournalError`] when they cannot be read.
+    fn step_times(&self, product: &str, step: &StepId) -> Result<Vec<u64>, JournalError> {
+        let _ = (product, step);
+        Ok(Vec::new())
+    }
 }
 
 const TABLES: &str = "
@@ -286,5 +294,22 @@ impl StepLog for Journal {
         };
         let rows = rows().map_err(self.failed("read"))?;
         Ok(rows.into_iter().filter_map(|(b, why)| Some((BuildId::parse(b).ok()?, why))).collect())
+    }
+
+    fn step_times(&self, product: &str, step: &StepId) -> Result<Vec<u64>, JournalError> {
+        let query = "SELECT json_extract(entry.body, '$.body.took_ms') FROM entry
+            JOIN kept ON kept.rollout = entry.rollout AND kept.generation = entry.generation
+              AND kept.key = 'product' AND kept.value = ?1
+            WHERE json_extract(entry.body, '$.body.type') = 'outcome'
+              AND json_extract(entry.body, '$.body.step') = ?2
+              AND json_extract(entry.body, '$.body.verb') = 'apply'
+              AND json_extract(entry.body, '$.body.result.type') = 'done'
+            ORDER BY entry.seq DESC LIMIT 50";
+        let times = || -> rusqlite::Result<Vec<u64>> {
+            let database = self.database();
+            let mut query = database.prepare_cached(query)?;
+            query.query_map([product, step.as_str()], number)?.collect()
+        };
+        times().map_err(self.failed("read"))
     }
 }

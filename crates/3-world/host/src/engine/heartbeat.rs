@@ -5,7 +5,7 @@ use refit_protocol::agent::Progress;
 use std::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// Half of what people are promised.
@@ -23,6 +23,8 @@ pub(super) struct Heartbeat<'a> {
 struct State {
     progress: Option<Progress>,
     begun: Option<jiff::Timestamp>,
+    /// Since when the step runs, what it was expected to take, and all after it.
+    step: Option<(Instant, u64, u64)>,
     over: bool,
 }
 
@@ -46,10 +48,17 @@ impl<'a> Heartbeat<'a> {
     }
 
     /// Tells `progress` now, and again every second until another is told.
-    pub(super) fn show(&self, progress: Progress, begun: jiff::Timestamp) {
+    /// `expected`: of this step and of all after it, in milliseconds; none where nobody knows.
+    pub(super) fn show(
+        &self,
+        progress: Progress,
+        begun: jiff::Timestamp,
+        expected: Option<(u64, u64)>,
+    ) {
         let mut state = self.state();
         state.progress = Some(progress);
         state.begun = Some(begun);
+        state.step = expected.map(|(this, later)| (Instant::now(), this, later));
         let progress = self.aged(&state);
         drop(state);
         if let Some(progress) = progress {
@@ -57,10 +66,34 @@ impl<'a> Heartbeat<'a> {
         }
     }
 
+    /// Changes what is told, and tells it now.
+    pub(super) fn alter(&self, change: impl FnOnce(&mut Progress)) {
+        let mut state = self.state();
+        if let Some(progress) = &mut state.progress {
+            change(progress);
+        }
+        let progress = self.aged(&state);
+        drop(state);
+        if let Some(progress) = progress {
+            (self.tell)(progress);
+        }
+    }
+
+    /// Notes how far the step is; told with the next beat.
+    pub(super) fn bytes(&self, done: u64, total: u64) {
+        if let Some(progress) = &mut self.state().progress {
+            (progress.bytes_done, progress.bytes_total) = (done, total.max(done));
+        }
+    }
+
     fn aged(&self, state: &State) -> Option<Progress> {
         let mut progress = state.progress.clone()?;
         let age = self.clock.now().duration_since(state.begun?).as_millis();
         progress.elapsed_ms = u64::try_from(age).unwrap_or(0);
+        progress.expected_left_ms = state.step.map(|(since, this, later)| {
+            let spent = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+            this.saturating_sub(spent).saturating_add(later)
+        });
         Some(progress)
     }
 

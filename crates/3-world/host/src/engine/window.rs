@@ -81,6 +81,9 @@ impl Engine {
         let (_, undo) = self.times(chosen.leg as usize);
         let now = self.input.clock.now();
         let needs = self.still_to_come(chosen, entries, now).min(millis(step.timeout_ms));
+        // Waiting for a person counts as work.
+        let asked = step.kind.question().map_or(0, |question| question.within_ms());
+        let needs = needs.max(millis(asked));
         fits(opening, now, (needs, undo), (chosen.leg, &step.id)).map_err(|late| {
             let late = Cause::of(&late);
             match last_failure(entries, chosen.leg, &step.id) {
