@@ -45,14 +45,20 @@ fn copy(from: &Path, to: &Path) -> Result<(File, (ByteSize, Digest)), BackupErro
 }
 
 /// Makes everything durable that lies on the file system of `folder`: one call instead of one for each of many files.
-pub(crate) fn sync_volume(folder: &Path) -> Result<(), BackupError> {
+///
+/// # Errors
+/// [`BackupError::Io`] when the folder cannot be opened or its volume refuses.
+pub fn sync_volume(folder: &Path) -> Result<(), BackupError> {
     let handle = File::open(folder).map_err(BackupError::io("open folder", folder))?;
     rustix::fs::syncfs(&handle)
         .map_err(|error| BackupError::io("write to disk what lies beside", folder)(error.into()))
 }
 
 /// Length and digest of a file as it is read back.
-pub(crate) fn measure(path: &Path) -> Result<(ByteSize, Digest), BackupError> {
+///
+/// # Errors
+/// [`BackupError::Io`] when it cannot be read.
+pub fn measure(path: &Path) -> Result<(ByteSize, Digest), BackupError> {
     pour(File::open(path).map_err(BackupError::io("open", path))?, ("read", path), None)
 }
 
