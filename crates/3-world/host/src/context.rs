@@ -209,6 +209,11 @@ impl Context<'_> {
         Ok(self.log.recall(self.order, &self.key(what))?)
     }
 
+    /// What another step of the leg kept.
+    pub(crate) fn recall_of(&self, step: &StepId, what: &str) -> Result<Option<String>, StepError> {
+        Ok(self.log.recall(self.order, &format!("leg{}/{step}/{what}", self.leg))?)
+    }
+
     /// Where evidence of this leg is kept.
     pub(crate) fn evidence(&self) -> Result<PathBuf, StepError> {
         let order = format!("{}.{}", self.order.rollout, self.order.generation);

@@ -1,6 +1,7 @@
 //! The kinds of steps, one file each with four verbs.
 
 mod backup_ahead;
+mod backup_require;
 mod backup_take;
 mod backup_verify;
 mod check_backup_age;
@@ -15,12 +16,15 @@ mod check_ports;
 mod check_privilege;
 mod check_processes_gone;
 mod check_reboot_pending;
+mod cluster_drain;
+mod cluster_resume;
 mod database_migrate;
 mod evidence_command;
 mod evidence_logs;
 mod install_stage;
 mod install_switch;
 mod machine_reboot;
+mod machine_wait;
 mod measure;
 mod people;
 mod script_run;
@@ -30,10 +34,14 @@ mod service_stop;
 mod test;
 mod traffic_close;
 mod traffic_open;
+mod units;
+mod waiting;
 
 use crate::{context::Context, error::StepError};
+pub(crate) use machine_reboot::is_due as restart_is_due;
 pub(crate) use measure::measurement;
 use refit_packs::runbook::StepKind;
+use units::Change;
 
 /// What a look before the deed says.
 pub(crate) enum Precheck {
@@ -81,11 +89,23 @@ pub(crate) fn deed(kind: &StepKind) -> Box<dyn Deed + '_> {
             Box::new(traffic_close::TrafficClose { close, open })
         }
         StepKind::TrafficOpen { open } => Box::new(traffic_open::TrafficOpen { open }),
-        StepKind::ServiceStop { .. } => Box::new(service_stop::ServiceStop),
-        StepKind::ServiceStart { ready, .. } => {
-            Box::new(service_start::ServiceStart { ready: ready.as_ref() })
+        StepKind::ServiceStop { units } if units.is_empty() => Box::new(service_stop::ServiceStop),
+        StepKind::ServiceStart { units, ready } => {
+            Box::new(service_start::ServiceStart { units, ready: ready.as_ref() })
         }
-        StepKind::ServiceHold(terms) => Box::new(service_hold::ServiceHold { units: &terms.units }),
+        StepKind::ServiceStop { units } => {
+            Box::new(units::ChangeUnits { units, change: Change::Stop })
+        }
+        StepKind::ServiceDisable { units } => {
+            Box::new(units::ChangeUnits { units, change: Change::Disable })
+        }
+        StepKind::ServiceEnable { units } => {
+            Box::new(units::ChangeUnits { units, change: Change::Enable })
+        }
+        StepKind::ServiceHold(terms) => Box::new(service_hold::ServiceHoldOf(terms)),
+        StepKind::ClusterDrain(terms) => Box::new(cluster_drain::ClusterDrainOf(terms)),
+        StepKind::ClusterResume {} => Box::new(cluster_resume::ClusterResume),
+        StepKind::MachineWait(terms) => Box::new(machine_wait::MachineWaitOf(terms)),
         StepKind::EvidenceLogs(terms) => {
             Box::new(evidence_logs::EvidenceLogs { paths: &terms.paths })
         }
@@ -95,7 +115,7 @@ pub(crate) fn deed(kind: &StepKind) -> Box<dyn Deed + '_> {
         StepKind::BackupVerify {} => Box::new(backup_verify::BackupVerify),
         StepKind::InstallSwitch {} => Box::new(install_switch::InstallSwitch),
         StepKind::DatabaseMigrate { run } => Box::new(database_migrate::DatabaseMigrate { run }),
-        StepKind::MachineReboot { .. } => Box::new(machine_reboot::MachineReboot),
+        StepKind::MachineReboot { policy, .. } => Box::new(machine_reboot::MachineReboot(*policy)),
         StepKind::Test { name, probe } => Box::new(test::Test { name, probe }),
         StepKind::PeopleConfirm(_)
         | StepKind::PeopleFillIn(_)

@@ -7,13 +7,13 @@ use crate::{
     context::Context,
     error::StepError,
     process::{self, ORDER_MARK},
-    steps::{Precheck, Undo, deed},
+    steps::{Precheck, Undo, deed, restart_is_due},
 };
 use refit_journal::{
     Cause, Entry, EntryBody, Move, OrderOutcome, Position, StepResult, Verb, fold,
 };
 use refit_names::StepId;
-use refit_packs::runbook::StepKind;
+use refit_packs::runbook::{Step, StepKind};
 use refit_protocol::agent::Progress;
 use std::{
     collections::BTreeSet,
@@ -112,7 +112,10 @@ impl Engine {
                     self.push(entries, EntryBody::Intent { leg, step, verb, attempt })?;
                     return Ok(None);
                 }
-                if let StepKind::MachineReboot { .. } = self.step(&chosen).kind {
+                if let StepKind::MachineReboot { policy, .. } = self.step(&chosen).kind
+                    && self
+                        .in_context(entries, &chosen, |context| restart_is_due(context, policy))?
+                {
                     return self.ask_for_restart(entries, &chosen);
                 }
                 // The cause is in the journal; the fold decides what it means.
@@ -164,6 +167,13 @@ impl Engine {
             .filter_map(|entry| entry.file_name().into_string().ok())
             .filter(|name| name.starts_with(&prefix))
             .collect();
+        // What a kill cut off in the middle of a backup has no use: each try has a name of its own.
+        let half = needed.iter().filter(|name| name.ends_with(".partial"));
+        for path in half.map(|name| store.join(product.as_str()).join(name)) {
+            if let Err(error) = std::fs::remove_dir_all(&path) {
+                tracing::warn!(%error, "failed to remove {}", path.display());
+            }
+        }
         if let Err(error) = refit_backup::prune(&store, product, BACKUPS_KEPT, &needed) {
             // Space is not worth an order's outcome.
             tracing::warn!(error = refit_names::chain(&error), "failed to remove old backups");
@@ -171,7 +181,7 @@ impl Engine {
         self.push(entries, EntryBody::Finished { outcome })
     }
 
-    pub(super) fn step(&self, chosen: &Chosen) -> &refit_packs::runbook::Step {
+    pub(super) fn step(&self, chosen: &Chosen) -> &Step {
         &self.steps[chosen.leg as usize].steps[chosen.step]
     }
 
@@ -238,7 +248,9 @@ impl Engine {
             Ok(result) => result,
             // Whoever cannot write down has no outcome to tell: the next run decides.
             Err(StepError::Journal(error)) => return Err(error.into()),
-            Err(error) => StepResult::Failed { cause: error.cause() },
+            Err(error) => {
+                StepResult::Failed { cause: with_remedy(self.step(chosen), error.cause()) }
+            }
         };
         let told = match &result {
             StepResult::Done { note } | StepResult::NotNeeded { note } => Ok(note.clone()),
@@ -248,7 +260,13 @@ impl Engine {
         Ok(told)
     }
 
-    fn do_deed(&self, entries: &[Entry], chosen: &Chosen) -> Result<StepResult, StepError> {
+    /// Calls `look` with all that a deed of the step gets.
+    fn in_context<T>(
+        &self,
+        entries: &[Entry],
+        chosen: &Chosen,
+        look: impl FnOnce(&Context<'_>) -> T,
+    ) -> T {
         let (step, leg) = (self.step(chosen), &self.legs[chosen.leg as usize]);
         let begun = entries.iter().filter_map(|entry| match &entry.body {
             EntryBody::Intent { leg, step, verb: Verb::Apply, .. } if *leg == chosen.leg => {
@@ -282,21 +300,11 @@ impl Engine {
                 matches!(&entry.body, EntryBody::RollbackDecided { leg, .. } if *leg == chosen.leg)
             }),
         };
-        let deed = deed(&step.kind);
-        Ok(match chosen.verb {
-            Verb::Apply => match deed.check(&context)? {
-                Precheck::AlreadyDone(note) => StepResult::NotNeeded { note },
-                Precheck::Ready => {
-                    let note = deed.apply(&context)?;
-                    deed.verify(&context)?;
-                    StepResult::Done { note }
-                }
-            },
-            Verb::Undo => match deed.undo(&context)? {
-                Undo::Done(note) => StepResult::Done { note },
-                Undo::Nothing { because } => StepResult::NotNeeded { note: because },
-            },
-        })
+        look(&context)
+    }
+
+    fn do_deed(&self, entries: &[Entry], chosen: &Chosen) -> Result<StepResult, StepError> {
+        self.in_context(entries, chosen, |context| do_verb(context, chosen.verb))
     }
 
     fn ask_for_restart(
@@ -351,6 +359,38 @@ impl Engine {
         let took = Duration::from_millis(waited_ms);
         self.push(entries, outcome(leg, id, Verb::Apply, result, took))?;
         Ok(None)
+    }
+}
+
+fn do_verb(context: &Context<'_>, verb: Verb) -> Result<StepResult, StepError> {
+    let deed = deed(&context.step.kind);
+    Ok(match verb {
+        Verb::Apply => match deed.check(context)? {
+            Precheck::AlreadyDone(note) => StepResult::NotNeeded { note },
+            Precheck::Ready => {
+                let note = deed.apply(context)?;
+                if let Some(expected) = &context.step.expects
+                    && !note.contains(expected)
+                {
+                    let (expected, found) = (expected.clone(), note);
+                    return Err(StepError::Unexpected { expected, found });
+                }
+                deed.verify(context)?;
+                StepResult::Done { note }
+            }
+        },
+        Verb::Undo => match deed.undo(context)? {
+            Undo::Done(note) => StepResult::Done { note },
+            Undo::Nothing { because } => StepResult::NotNeeded { note: because },
+        },
+    })
+}
+
+/// What the runbook's author says to people stands behind the cause.
+fn with_remedy(step: &Step, cause: Cause) -> Cause {
+    match &step.remedy {
+        Some(remedy) => Cause { text: format!("{}; to do: {remedy}", cause.text), ..cause },
+        None => cause,
     }
 }
 

@@ -89,6 +89,31 @@ impl Systemd {
         }
     }
 
+    /// Whether the host has such a unit.
+    pub(crate) fn exists(&self, unit: &str) -> Result<bool, StepError> {
+        let state = match self {
+            Self::Bus { runtime, connection } => {
+                let ask = async {
+                    let manager = ManagerProxy::new(connection).await?;
+                    let path = manager.load_unit(unit.to_owned()).await?;
+                    UnitProxy::builder(connection)
+                        .path(path)
+                        .cache_properties(zbus_systemd::zbus::proxy::CacheProperties::No)
+                        .build()
+                        .await?
+                        .load_state()
+                        .await
+                };
+                Self::bus(&format!("look for {unit}"), runtime.block_on(ask))?
+            }
+            Self::Command => {
+                let show = ["show", "--property=LoadState", "--value", unit];
+                Self::systemctl(&show).succeed(TALK_LIMIT)?.trim().to_owned()
+            }
+        };
+        Ok(state != "not-found")
+    }
+
     /// Whether a boot starts it: `enabled`, `disabled`, `static`, …; empty for a unit without a file.
     pub(crate) fn at_boot(&self, unit: &str) -> Result<String, StepError> {
         match self {

@@ -13,7 +13,8 @@ impl Deed for CheckBuild {
     fn apply(&self, context: &Context<'_>) -> Result<String, StepError> {
         let found = context.layout.installed()?;
         // Behind the exchange of the link it is the new build that ought to be there.
-        let expected = if context.after_switch() { context.to } else { context.from };
+        let new = context.after_switch() && !context.taken_back;
+        let expected = if new { context.to } else { context.from };
         if found.as_ref() != Some(expected) {
             let found = found.map_or_else(|| "none".to_owned(), |build| build.to_string());
             return Err(StepError::WrongBuild { expected: expected.clone(), found });

@@ -1,8 +1,8 @@
 //! Checks that measure: what was found, what is allowed, what to do. The same measurement serves the step and the preflight.
 
 use super::{
-    Look, check_backup_age::CheckBackupAgeOf, check_clock::CheckClockOf,
-    check_command::CheckCommandOf, check_disk::CheckDisk,
+    Look, backup_require::BackupRequireOf, check_backup_age::CheckBackupAgeOf,
+    check_clock::CheckClockOf, check_command::CheckCommandOf, check_disk::CheckDisk,
     check_files_unlocked::CheckFilesUnlockedOf, check_memory::CheckMemoryOf, check_os::CheckOsOf,
     check_ports::CheckPortsOf, check_privilege::CheckPrivilegeOf,
     check_processes_gone::CheckProcessesGoneOf, check_reboot_pending::CheckRebootPending,
@@ -35,6 +35,7 @@ pub(crate) fn measurement(kind: &StepKind) -> Option<Box<dyn Measure + '_>> {
         StepKind::CheckPorts(terms) => Box::new(CheckPortsOf(terms)),
         StepKind::CheckFilesUnlocked(terms) => Box::new(CheckFilesUnlockedOf(terms)),
         StepKind::CheckProcessesGone(terms) => Box::new(CheckProcessesGoneOf(terms)),
+        StepKind::BackupRequire(terms) => Box::new(BackupRequireOf(terms)),
         StepKind::CheckCommand(terms) => Box::new(CheckCommandOf(terms)),
         _ => return None,
     })

@@ -1,86 +1,141 @@
 //! `service.hold`: stops and disables other services, and brings back exactly what was.
 
-use super::{Deed, Precheck, Undo};
-use crate::{context::Context, error::StepError, service::systemd::Systemd};
-use serde::{Deserialize, Serialize};
+use super::{
+    Deed, Precheck, Undo,
+    units::{Former, former, remember, restore},
+};
+use crate::{command::last_lines, context::Context, error::StepError, service::systemd::Systemd};
+use refit_names::StepId;
+use refit_packs::runbook::{Command, HeldByCommands, ServiceHold};
 use std::collections::BTreeMap;
 
-pub(super) struct ServiceHold<'a> {
-    pub(super) units: &'a [String],
-}
+pub(super) struct ServiceHoldOf<'a>(pub(super) &'a ServiceHold);
 
-/// Where the former states are kept.
-const FORMER: &str = "former";
+/// Where it is kept which services of commands ran.
+const RAN: &str = "ran";
+/// What a status command ends with when its service is stopped, as with LSB scripts.
+const STATUS_STOPPED: i32 = 3;
 
-/// What a unit was.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Former {
-    runs: bool,
-    at_boot: String,
-}
-
-impl Former {
-    fn see(systemd: &Systemd, unit: &str) -> Result<Self, StepError> {
-        let runs = matches!(systemd.active(unit)?.as_str(), "active" | "activating" | "reloading");
-        Ok(Self { runs, at_boot: systemd.at_boot(unit)? })
-    }
-}
-
-impl Deed for ServiceHold<'_> {
+impl Deed for ServiceHoldOf<'_> {
     fn check(&self, context: &Context<'_>) -> Result<Precheck, StepError> {
-        let systemd = Systemd::connect();
-        let seen = self.units.iter().map(|unit| Ok((unit.clone(), Former::see(&systemd, unit)?)));
-        let seen = seen.collect::<Result<BTreeMap<String, Former>, StepError>>()?;
-        context.remember(FORMER, &serde_json::to_string(&seen)?)?;
+        if !self.0.units.is_empty() {
+            remember(context, &Systemd::connect(), &self.0.units, self.0.if_present)?;
+        }
+        let runs = |held: &HeldByCommands| runs(context, &held.status);
+        let all = self.0.commands.iter().map(|(name, held)| Ok((name, runs(held)?)));
+        let all = all.collect::<Result<BTreeMap<&StepId, bool>, StepError>>()?;
+        context.remember(RAN, &serde_json::to_string(&all)?)?;
         Ok(Precheck::Ready)
     }
 
     fn apply(&self, context: &Context<'_>) -> Result<String, StepError> {
-        let systemd = Systemd::connect();
-        for unit in self.units {
-            if systemd.at_boot(unit)? == "enabled" {
-                systemd.set_at_boot(unit, "disabled")?;
+        let former = former(context)?;
+        let mut held: Vec<&str> = vec![];
+        if !former.is_empty() {
+            let systemd = Systemd::connect();
+            for unit in self.0.units.iter().filter(|unit| former.contains_key(*unit)) {
+                if systemd.at_boot(unit)? == "enabled" {
+                    systemd.set_at_boot(unit, "disabled")?;
+                }
+                systemd.stop(unit, context.limit())?;
+                held.push(unit);
             }
-            systemd.stop(unit, context.limit())?;
         }
-        Ok(format!("held {}", self.units.join(", ")))
+        for (name, commands) in &self.0.commands {
+            if runs(context, &commands.status)? {
+                context.succeed(&commands.stop)?;
+            }
+            held.push(name.as_str());
+        }
+        Ok(format!("held {}", held.join(", ")))
     }
 
-    fn verify(&self, _: &Context<'_>) -> Result<(), StepError> {
-        let systemd = Systemd::connect();
-        for unit in self.units {
-            let seen = Former::see(&systemd, unit)?;
-            if seen.runs || seen.at_boot == "enabled" {
-                let (service, found) = (unit.clone(), format!("{seen:?}"));
-                return Err(StepError::Service {
-                    service,
-                    expected: "stopped and disabled",
-                    found,
-                });
+    fn verify(&self, context: &Context<'_>) -> Result<(), StepError> {
+        let expected = "stopped and disabled";
+        let former = former(context)?;
+        if !former.is_empty() {
+            let systemd = Systemd::connect();
+            for unit in former.keys() {
+                let seen = Former::see(&systemd, unit)?;
+                if seen.runs || seen.at_boot == "enabled" {
+                    let (service, found) = (unit.clone(), format!("{seen:?}"));
+                    return Err(StepError::Service { service, expected, found });
+                }
+            }
+        }
+        for (name, commands) in &self.0.commands {
+            if runs(context, &commands.status)? {
+                let (service, found) = (name.to_string(), "running".to_owned());
+                return Err(StepError::Service { service, expected: "stopped", found });
             }
         }
         Ok(())
     }
 
+    /// Every service is tried, whatever another one does; the first failure is told.
     fn undo(&self, context: &Context<'_>) -> Result<Undo, StepError> {
-        let Some(text) = context.recall(FORMER)? else {
-            return Ok(Undo::Nothing { because: "nothing was held".to_owned() });
+        let former = former(context)?;
+        let units = if former.is_empty() {
+            Ok(())
+        } else {
+            let reversed: Vec<String> = self.0.units.iter().rev().cloned().collect();
+            restore(&Systemd::connect(), &former, &reversed, context.limit())
         };
-        let former: BTreeMap<String, Former> = serde_json::from_str(&text)?;
-        let systemd = Systemd::connect();
-        for (unit, was) in &former {
-            if was.at_boot == "enabled" && systemd.at_boot(unit)? != "enabled" {
-                systemd.set_at_boot(unit, "enabled")?;
-            }
-            if was.runs {
-                systemd.start(unit, context.limit())?;
-            }
-            let now = Former::see(&systemd, unit)?;
-            if now != *was {
-                let (service, found) = (unit.clone(), format!("{now:?}, was {was:?}"));
-                return Err(StepError::Service { service, expected: "as it was before", found });
+        let ran: BTreeMap<StepId, bool> = context
+            .recall(RAN)?
+            .map(|text| serde_json::from_str(&text))
+            .transpose()?
+            .unwrap_or_default();
+        let mut failure = units.err();
+        for (name, commands) in self.0.commands.iter().rev() {
+            if let Some(was) = ran.get(name)
+                && let Err(error) = bring_back(context, name, commands, *was)
+            {
+                tracing::warn!(%name, error = refit_names::chain(&error), "a service is not as it was");
+                failure = failure.or(Some(error));
             }
         }
-        Ok(Undo::Done(format!("{} as before", self.units.join(", "))))
+        match failure {
+            Some(error) => Err(error),
+            None if former.is_empty() && ran.is_empty() => {
+                Ok(Undo::Nothing { because: "nothing was held".to_owned() })
+            }
+            None => {
+                let names = former.keys().map(String::as_str).chain(ran.keys().map(StepId::as_str));
+                Ok(Undo::Done(format!("{} as before", names.collect::<Vec<_>>().join(", "))))
+            }
+        }
+    }
+}
+
+fn bring_back(
+    context: &Context<'_>,
+    name: &StepId,
+    commands: &HeldByCommands,
+    was: bool,
+) -> Result<(), StepError> {
+    if runs(context, &commands.status)? != was {
+        context.succeed(if was { &commands.start } else { &commands.stop })?;
+    }
+    if runs(context, &commands.status)? == was {
+        return Ok(());
+    }
+    let expected = if was { "running as before" } else { "stopped as before" };
+    let found = if was { "stopped" } else { "running" }.to_owned();
+    Err(StepError::Service { service: name.to_string(), expected, found })
+}
+
+fn runs(context: &Context<'_>, status: &Command) -> Result<bool, StepError> {
+    let run = context.run(status)?;
+    let ended = run.end(context.limit())?;
+    match ended.code {
+        Some(0) => Ok(true),
+        Some(STATUS_STOPPED) => Ok(false),
+        _ => Err(StepError::ExitCode {
+            command: run.text(),
+            status: ended.status,
+            expected: "exit code 0 for running or 3 for stopped".to_owned(),
+            said: last_lines(&ended.output),
+        }),
     }
 }

@@ -1,6 +1,10 @@
 //! `service.start`: starts the product and waits until it is ready.
 
-use super::{Deed, Precheck, Undo};
+use super::{
+    Deed, Precheck, Undo,
+    units::{Change, ChangeUnits},
+    waiting::until,
+};
 use crate::{context::Context, error::StepError, service::state_name};
 use refit_inventory::ServiceState;
 use refit_packs::runbook::Probe;
@@ -15,6 +19,8 @@ const LOOK_FIRST: Duration = Duration::from_millis(10);
 const LOOK_LAST: Duration = Duration::from_millis(500);
 
 pub(super) struct ServiceStart<'a> {
+    /// Empty means the product's own services.
+    pub(super) units: &'a [String],
     pub(super) ready: Option<&'a Probe>,
 }
 
@@ -41,20 +47,41 @@ pub(super) fn wait_ready(context: &Context<'_>, probe: &Probe) -> Result<String,
     }
 }
 
+impl ServiceStart<'_> {
+    fn named(&self) -> ChangeUnits<'_> {
+        ChangeUnits { units: self.units, change: Change::Start }
+    }
+}
+
 impl Deed for ServiceStart<'_> {
-    fn check(&self, _: &Context<'_>) -> Result<Precheck, StepError> {
-        Ok(Precheck::Ready)
+    fn check(&self, context: &Context<'_>) -> Result<Precheck, StepError> {
+        if self.units.is_empty() {
+            return Ok(Precheck::Ready);
+        }
+        match (self.named().check(context)?, self.ready) {
+            // It runs; whether it is ready is still to be seen.
+            (Precheck::AlreadyDone(_), Some(_)) => Ok(Precheck::Ready),
+            (check, _) => Ok(check),
+        }
     }
 
     fn apply(&self, context: &Context<'_>) -> Result<String, StepError> {
         let begun = Instant::now();
-        context.service.start(context.limit())?;
-        let seen = self.ready.map(|probe| wait_ready(context, probe)).transpose()?;
+        let seen = if self.units.is_empty() {
+            context.service.start(context.limit())?;
+            self.ready.map(|probe| wait_ready(context, probe)).transpose()?
+        } else {
+            self.named().apply(context)?;
+            self.ready.map(|probe| until(context, probe)).transpose()?
+        };
         let note = format!("ready after {} ms", begun.elapsed().as_millis());
         Ok(seen.map_or(note.clone(), |seen| format!("{note}: {seen}")))
     }
 
     fn verify(&self, context: &Context<'_>) -> Result<(), StepError> {
+        if !self.units.is_empty() {
+            return self.named().verify(context);
+        }
         let found = context.service.state()?;
         if found == ServiceState::Running {
             return Ok(());
@@ -64,6 +91,9 @@ impl Deed for ServiceStart<'_> {
     }
 
     fn undo(&self, context: &Context<'_>) -> Result<Undo, StepError> {
+        if !self.units.is_empty() {
+            return self.named().undo(context);
+        }
         context.service.stop(context.limit())?;
         Ok(Undo::Done(format!("build {} stopped", context.to)))
     }
