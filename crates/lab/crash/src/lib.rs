@@ -1,0 +1,136 @@
+//! Kills the agent's engine at every file operation of an install, and judges the host afterwards.
+//!
+//! Here: the walk over all points (`strace` kills the process as it enters the n-th call), the second kill while the first is made
+//! good, the power cut on volumes that lose what was not made durable, the judge that compares with the old or the new build.
+//! Deliberately not here: kills at journal writes inside one process (`host`'s own tests), faults of the network and the server.
+//! Called by: `./dev crash`, its own test in CI.
+//!
+//! Invariants:
+//! 1. The product's code has no seam for this: what dies is the real engine with the real journal, content store, forge and product.
+//! 2. Every change is made by the thread that is followed; a recording in which another thread changes a file is refused.
+//! 3. The judge shares no code with the engine: it reads folders, databases and answers over HTTP.
+
+mod agent;
+mod host;
+mod kinds;
+mod power;
+mod report;
+mod trace;
+mod tree;
+mod walk;
+mod writer;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand, ValueEnum};
+use std::{path::PathBuf, process::ExitCode};
+
+pub use kinds::{KINDS, Kind};
+pub use power::{Disk, possible};
+pub use walk::{Fault, Tally, Walk};
+
+/// Kills the engine at every point and judges the host.
+#[derive(Debug, Parser)]
+#[command(name = "refit-crash", version)]
+pub struct Arguments {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    /// Only these kinds of install; all when none is named.
+    #[arg(long)]
+    kind: Vec<String>,
+    /// What dies.
+    #[arg(long, value_enum, default_value = "kill")]
+    fault: FaultName,
+    /// Only every n-th point.
+    #[arg(long, default_value_t = 1)]
+    every: usize,
+    /// Chooses among points where not all are walked.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Hosts at once.
+    #[arg(long, default_value_t = 2)]
+    jobs: usize,
+    /// For programs.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// The agent that is killed.
+    #[command(hide = true)]
+    Agent {
+        /// Its host.
+        folder: PathBuf,
+    },
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum FaultName {
+    /// The agent.
+    Kill,
+    /// The agent, and again while it makes good.
+    KillTwice,
+    /// The power, on ext4.
+    PowerExt4,
+    /// The power, on XFS.
+    PowerXfs,
+}
+
+impl FaultName {
+    const fn fault(self) -> Fault {
+        match self {
+            Self::Kill => Fault::Kill,
+            Self::KillTwice => Fault::KillTwice,
+            Self::PowerExt4 => Fault::Power(Disk::Ext4),
+            Self::PowerXfs => Fault::Power(Disk::Xfs),
+        }
+    }
+}
+
+/// Runs the program.
+#[must_use]
+pub fn execute(arguments: Arguments) -> ExitCode {
+    let done = match &arguments.verb {
+        Some(Verb::Agent { folder }) => agent::run(folder),
+        None => walk_all(&arguments),
+    };
+    done.unwrap_or_else(|error| {
+        report::say(&format!("refit-crash: {error:#}"));
+        ExitCode::FAILURE
+    })
+}
+
+fn walk_all(arguments: &Arguments) -> Result<ExitCode> {
+    let program = std::env::current_exe()?;
+    let walk = Walk {
+        fault: arguments.fault.fault(),
+        every: arguments.every,
+        seed: arguments.seed,
+        jobs: arguments.jobs,
+        ledger: program.with_file_name("refit-crash-ledger"),
+        agent: vec![program.display().to_string(), "agent".to_owned()],
+    };
+    let mut tallies = vec![];
+    for kind in KINDS {
+        if !arguments.kind.is_empty() && !arguments.kind.iter().any(|name| name == kind.name) {
+            continue;
+        }
+        report::say(&format!("walking {}", kind.name));
+        tallies.push(walk.kind(kind)?);
+    }
+    anyhow::ensure!(
+        !tallies.is_empty(),
+        "there is no such kind; known are {:?}",
+        KINDS.iter().map(|kind| kind.name).collect::<Vec<_>>()
+    );
+    if arguments.json {
+        report::json(&tallies)?;
+    } else {
+        report::table(&tallies);
+    }
+    Ok(if tallies.iter().all(|tally| tally.wrong.is_empty()) {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
