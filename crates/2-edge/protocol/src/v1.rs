@@ -54,6 +54,9 @@
 //! | POST `/rollouts/{name}/advance` | – | [`RolloutView`] | deployer |
 //! | POST `/rollouts/{name}/hosts/{host}/ignore` | [`Reason`] | [`RolloutView`] | deployer |
 //! | GET `/rollouts/{name}/hosts/{host}/why` | – | [`WhyView`] | any |
+//! | GET `/questions?rollout=&all=` | [`QuestionsQuery`] as query | [`QuestionView`] list | any |
+//! | POST `/rollouts/{name}/hosts/{host}/steps/{step}/answer` | [`NewAnswer`] | [`QuestionView`] | the role that is asked |
+//! | GET `/uploads/{digest}` | – | the file that was handed in | any |
 //! | GET `/rollouts/{name}/events` | – | server-sent events, each a [`RolloutView`] | any |
 //! | POST `/rollouts/{name}/hosts/{host}/sign` | [`SignOff`] | [`CertificateView`] | application-owner, deployer |
 //! | GET `/rollouts/{name}/certificates` | – | [`CertificateView`] list | any |
@@ -88,6 +91,7 @@ mod notify;
 mod packs;
 mod paper;
 mod plan;
+mod question;
 mod risk;
 mod updates;
 mod window;
@@ -98,6 +102,7 @@ pub use notify::*;
 pub use packs::*;
 pub use paper::*;
 pub use plan::{PlanDemands, PlanLine, PlanRequest};
+pub use question::*;
 pub use risk::*;
 pub use updates::*;
 pub use window::*;

@@ -24,6 +24,7 @@ pub mod journal;
 mod migration;
 pub mod notify;
 pub mod plans;
+pub mod questions;
 pub mod reports;
 pub mod risk;
 pub mod rollouts;

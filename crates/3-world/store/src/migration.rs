@@ -8,6 +8,7 @@ mod m0003_fleet;
 mod m0004_notifications;
 mod m0005_run_times;
 mod m0006_backups;
+mod m0007_questions;
 mod table;
 
 /// Brings tables to this version.
@@ -23,6 +24,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0004_notifications::Migration),
             Box::new(m0005_run_times::Migration),
             Box::new(m0006_backups::Migration),
+            Box::new(m0007_questions::Migration),
         ]
     }
 }

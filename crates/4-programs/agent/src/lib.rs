@@ -30,6 +30,7 @@ mod error;
 mod files;
 mod notify;
 mod orders;
+mod people;
 mod prepare;
 mod releases;
 mod run;

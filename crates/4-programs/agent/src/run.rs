@@ -10,6 +10,7 @@ use crate::{
     error::AgentError,
     files, notify,
     orders::OrderStore,
+    people::{AnswerDesk, Heard},
     releases::ContentReleases,
     stop::StopLog,
     sync,
@@ -61,6 +62,7 @@ pub(crate) struct Agent {
     pub(crate) ambient: Ambient,
     pub(crate) board: Arc<Board>,
     pub(crate) backups: Desk,
+    pub(crate) answers: Arc<AnswerDesk>,
     pub(crate) journal: Arc<Journal>,
     pub(crate) log: Arc<StopLog>,
     pub(crate) orders: OrderStore,
@@ -92,6 +94,7 @@ pub async fn run(
         machine: Arc::new(refit_host::machine::ThisMachine),
         engine_runs: watch::Sender::new(false),
         backups: Desk::default(),
+        answers: Arc::default(),
         looks: watch::Sender::new(Publish::IfChanged),
         state: options.state,
         identity: identity.note,
@@ -160,7 +163,7 @@ impl Agent {
         };
         let others = self.config.products.iter().filter(|other| other.name != order.product);
         let others = others.map(|other| (other.name.clone(), other.root.clone())).collect();
-        Engine::open(EngineInput {
+        let engine = Engine::open(EngineInput {
             others,
             order: order.clone(),
             records,
@@ -176,7 +179,9 @@ impl Agent {
             gate: Arc::new(Gate::of(self)),
             machine: Arc::clone(&self.machine),
             clock: Arc::clone(&self.ambient.clock),
-        })
+        })?;
+        let (desk, log) = (Arc::clone(&self.answers), Arc::clone(&self.log));
+        Ok(engine.with_people(Arc::new(Heard { desk, log })))
     }
 
     /// What prepare fetched; removed when it is done.

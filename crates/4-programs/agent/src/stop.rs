@@ -3,7 +3,7 @@
 use crate::board::Board;
 use refit_host::journal::{Journal, JournalError, StepLog};
 use refit_journal::{Entry, EntryBody};
-use refit_names::{BuildId, ProductName};
+use refit_names::{BuildId, ProductName, StepId};
 use refit_plan::OrderKey;
 use std::{
     collections::BTreeMap,
@@ -32,6 +32,14 @@ impl StopLog {
         self.stopping.store(true, Ordering::SeqCst);
     }
 
+    /// Holds the calling thread until the process ends, when the agent stops.
+    pub(crate) fn hold_if_stopping(&self) {
+        while self.stopping.load(Ordering::SeqCst) {
+            self.held.send_replace(true);
+            std::thread::park();
+        }
+    }
+
     /// Waits until a thread is held: its last step is journaled and the next one was not begun.
     pub(crate) async fn held(&self) {
         // The sender lives as long as `self`.
@@ -47,9 +55,8 @@ impl StepLog for StopLog {
         at: jiff::Timestamp,
     ) -> Result<Entry, JournalError> {
         let begins = matches!(body, EntryBody::Intent { .. } | EntryBody::DeployStarted {});
-        while begins && self.stopping.load(Ordering::SeqCst) {
-            self.held.send_replace(true);
-            std::thread::park();
+        if begins {
+            self.hold_if_stopping();
         }
         let entry = self.journal.append(order, body, at)?;
         self.board.news();
@@ -77,5 +84,8 @@ impl StepLog for StopLog {
         product: &ProductName,
     ) -> Result<BTreeMap<BuildId, String>, JournalError> {
         self.journal.quarantined(product)
+    }
+    fn step_times(&self, product: &str, step: &StepId) -> Result<Vec<u64>, JournalError> {
+        self.journal.step_times(product, step)
     }
 }

@@ -168,6 +168,7 @@ fn take(agent: &Agent, told: &mut Told, report: &Report, answer: SyncResponse) {
     told.facts = report.facts;
     told.backups = report.backups;
     agent.backups.wish(answer.backups.clone());
+    agent.answers.hear(answer.answers.clone());
     if answer.want_facts {
         agent.look(Publish::Always);
     }

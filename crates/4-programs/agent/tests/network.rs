@@ -17,6 +17,7 @@ impl Control for Ear {
         let heard = request.journal.last().map_or(0, |entry| entry.seq);
         let answer = SyncResponse {
             backups: Default::default(),
+            answers: Vec::new(),
             journal_acknowledged: heard,
             seen: 1,
             assignment: None,

@@ -12,6 +12,7 @@ mod hosts;
 mod notifications;
 mod packs;
 mod papers;
+mod questions;
 mod repository;
 mod risk;
 mod rollouts;
@@ -164,6 +165,13 @@ fn routes() -> Vec<Route> {
         read("/rollouts/{name}/export.xlsx", get(papers::xlsx)),
         read("/rollouts/{name}/export.csv", get(papers::csv)),
         read("/rollouts/{name}/export.ics", get(papers::ics)),
+        read("/questions", get(questions::list)),
+        act(
+            "/rollouts/{name}/hosts/{host}/steps/{step}/answer",
+            &[ApplicationOwner, Deployer, Planner, Approver, Authoriser, Configurer],
+            post(questions::answer),
+        ),
+        read("/uploads/{digest}", get(questions::uploaded)),
         read("/backups", get(backups::all)),
         read("/hosts/{host}/backups", get(backups::one)),
         act("/hosts/{host}/backups", &[Deployer], post(backups::ask)),

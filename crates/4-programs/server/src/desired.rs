@@ -13,11 +13,13 @@ use std::collections::BTreeMap;
 pub(crate) async fn derive(app: &App) -> Answer<()> {
     let mut all = BTreeMap::new();
     let wishes = Wishes::load(app).await?;
+    let mut answers = crate::questions::on_their_way(app).await?;
     for host in app.store.hosts().await? {
         let desired = Desired {
             retired: host.lifecycle == Lifecycle::Retired,
             want_facts: host.facts.is_none(),
             backups: wishes.of(&host),
+            answers: answers.remove(&host.name).unwrap_or_default(),
             ..Desired::default()
         };
         all.insert(host.name, desired);

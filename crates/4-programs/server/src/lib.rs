@@ -35,6 +35,7 @@ mod notify;
 mod papers;
 mod parts;
 mod planning;
+mod questions;
 mod refusal;
 mod rehearsal;
 mod risk;

@@ -5,6 +5,7 @@ pub(crate) mod certificates;
 pub(crate) mod housekeeping;
 pub(crate) mod last_seen;
 pub(crate) mod notify;
+pub(crate) mod questions;
 pub(crate) mod refresh;
 pub(crate) mod ticker;
 
@@ -23,6 +24,7 @@ pub(crate) fn spawn(app: &App, tasks: &mut JoinSet<()>) {
     start(Box::pin(last_seen::run(app.clone())));
     start(Box::pin(housekeeping::run(app.clone())));
     start(Box::pin(notify::run(app.clone())));
+    start(Box::pin(questions::run(app.clone())));
     start(Box::pin(refresh::run(app.clone())));
 }
 

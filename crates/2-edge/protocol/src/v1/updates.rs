@@ -1,8 +1,13 @@
 //! Updates: what can follow what, what a check found, and when the next one is.
 
 use jiff::Timestamp;
-use refit_names::{BuildId, ByteSize, Digest, ProductName, RolloutName, TargetName};
-use refit_packs::manifest::{KnownIssue, PackKind};
+use refit_names::{
+    BuildId, ByteSize, Digest, HostName, ProductName, RolloutName, StepId, TargetName,
+};
+use refit_packs::{
+    manifest::{KnownIssue, PackKind},
+    runbook::AskedRole,
+};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -131,6 +136,27 @@ pub enum Finding {
         /// The last problem.
         problem: String,
     },
+    /// A host waits for a person.
+    Question {
+        /// Of which rollout.
+        rollout: RolloutName,
+        /// The host.
+        host: HostName,
+        /// The step.
+        step: StepId,
+        /// Who is asked.
+        ask: AskedRole,
+        /// What is asked.
+        question: String,
+        /// Which answers there are.
+        answers: String,
+        /// What silence means; empty: the step fails.
+        default: String,
+        /// When silence becomes the answer.
+        until: Timestamp,
+        /// Which reminder this is; 0: the first word.
+        reminder: u32,
+    },
     /// Somebody tries a channel.
     Test {
         /// Who and when.
@@ -150,14 +176,49 @@ pub enum EventKind {
     MetadataExpires,
     /// Checks fail.
     CheckFailed,
+    /// A host asks the owner of its application.
+    AsksApplicationOwner,
+    /// A host asks whoever deploys.
+    AsksOperator,
+    /// A host asks whoever makes plans.
+    AsksPlanner,
+    /// A host asks whoever agrees.
+    AsksApprover,
+    /// A host asks whoever authorises.
+    AsksAuthoriser,
+    /// A host asks whoever configures.
+    AsksConfigurer,
     /// A try.
     Test,
 }
 
 impl EventKind {
     /// All that a channel can be asked for.
-    pub const ALL: [Self; 4] =
-        [Self::UpdatesAvailable, Self::PackWithdrawn, Self::MetadataExpires, Self::CheckFailed];
+    pub const ALL: [Self; 10] = [
+        Self::UpdatesAvailable,
+        Self::PackWithdrawn,
+        Self::MetadataExpires,
+        Self::CheckFailed,
+        Self::AsksApplicationOwner,
+        Self::AsksOperator,
+        Self::AsksPlanner,
+        Self::AsksApprover,
+        Self::AsksAuthoriser,
+        Self::AsksConfigurer,
+    ];
+
+    /// The event of a question to a role.
+    #[must_use]
+    pub const fn asks(role: AskedRole) -> Self {
+        match role {
+            AskedRole::ApplicationOwner => Self::AsksApplicationOwner,
+            AskedRole::Operator => Self::AsksOperator,
+            AskedRole::Planner => Self::AsksPlanner,
+            AskedRole::Approver => Self::AsksApprover,
+            AskedRole::Authoriser => Self::AsksAuthoriser,
+            AskedRole::Configurer => Self::AsksConfigurer,
+        }
+    }
 
     /// Its name on the wire.
     #[must_use]
@@ -167,6 +228,12 @@ impl EventKind {
             Self::PackWithdrawn => "pack-withdrawn",
             Self::MetadataExpires => "metadata-expires",
             Self::CheckFailed => "check-failed",
+            Self::AsksApplicationOwner => "asks-application-owner",
+            Self::AsksOperator => "asks-operator",
+            Self::AsksPlanner => "asks-planner",
+            Self::AsksApprover => "asks-approver",
+            Self::AsksAuthoriser => "asks-authoriser",
+            Self::AsksConfigurer => "asks-configurer",
             Self::Test => "test",
         }
     }
@@ -181,6 +248,7 @@ impl Finding {
             Self::Withdrawn { .. } => EventKind::PackWithdrawn,
             Self::Expires { .. } => EventKind::MetadataExpires,
             Self::CheckFailed { .. } => EventKind::CheckFailed,
+            Self::Question { ask, .. } => EventKind::asks(*ask),
             Self::Test { .. } => EventKind::Test,
         }
     }
@@ -210,6 +278,29 @@ impl fmt::Display for Finding {
             Self::Expires { at } => write!(f, "metadata of the repository expire at {at}"),
             Self::CheckFailed { since, problem } => {
                 write!(f, "repository could not be checked since {since}: {problem}")
+            }
+            Self::Question {
+                rollout,
+                host,
+                step,
+                ask,
+                question,
+                answers,
+                default,
+                until,
+                reminder,
+            } => {
+                let again = if *reminder > 0 { "still waits" } else { "waits" };
+                let silence = if default.is_empty() {
+                    "then the step fails".to_owned()
+                } else {
+                    format!("then the answer is {default}")
+                };
+                write!(
+                    f,
+                    "{host} {again} for {ask} until {until}, {silence}: {question} ({answers}) \
+                     — refit rollout answer {rollout} {host} {step}"
+                )
             }
             Self::Test { text } => f.write_str(text),
         }

@@ -64,13 +64,14 @@ impl Engine {
             until: since.saturating_add(signed(within)).unwrap_or(Timestamp::MAX),
             question,
         };
-        self.show(&chosen, position, entries, heartbeat);
+        self.show(&chosen, position, entries, heartbeat, Some(open.clone()));
         tracing::info!(step = %open.step, of = %open.question.ask(), until = %open.until, "waits for a person");
-        heartbeat.alter(|progress| progress.question = Some(Box::new(open.clone())));
         let answer = self.answer(&open, within);
-        heartbeat.alter(|progress| progress.question = None);
         tracing::info!(step = %open.step, %answer, "answered");
-        self.push(entries, EntryBody::Answered { leg, step: open.step, answer })
+        self.push(entries, EntryBody::Answered { leg, step: open.step, answer })?;
+        // After the entry: a server that hears of no question any more finds there what counted.
+        heartbeat.alter(|progress| progress.question = None);
+        Ok(())
     }
 
     /// Across a restart the wall clock says what is left; while this process waits, steps of that clock change nothing.

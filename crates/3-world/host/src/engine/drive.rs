@@ -14,7 +14,7 @@ use refit_journal::{
 };
 use refit_names::StepId;
 use refit_packs::runbook::{Step, StepKind};
-use refit_protocol::agent::Progress;
+use refit_protocol::{agent::Progress, question::OpenQuestion};
 use std::{
     collections::BTreeSet,
     thread,
@@ -105,7 +105,7 @@ impl Engine {
                     self.push(entries, EntryBody::RollbackDecided { leg, cause })?;
                     return Ok(None);
                 }
-                self.show(&chosen, position, entries, heartbeat);
+                self.show(&chosen, position, entries, heartbeat, None);
                 thread::sleep(self.pause(&chosen, entries));
                 if verb == Verb::Apply && self.step(&chosen).kind.question().is_some() {
                     let step = self.step(&chosen).id.clone();
@@ -207,6 +207,7 @@ impl Engine {
         position: &Position,
         entries: &[Entry],
         heartbeat: &Heartbeat<'_>,
+        question: Option<OpenQuestion>,
     ) {
         let count = |steps: usize| u32::try_from(steps).unwrap_or(u32::MAX);
         let before: usize =
@@ -227,7 +228,7 @@ impl Engine {
             bytes_done: 0,
             bytes_total: 0,
             expected_left_ms: None,
-            question: None,
+            question: question.map(Box::new),
         };
         // Nobody knows how long a way back takes that is at its first step.
         let expected = (!position.rolling_back()).then(|| self.expected(chosen));

@@ -10,6 +10,7 @@ pub(super) type TableSpec = (&'static str, usize, &'static [(&'static str, Kind)
 pub(super) enum Kind {
     Text,
     Number,
+    Bytes,
 }
 
 /// Makes them.
@@ -23,6 +24,7 @@ pub(super) async fn create(manager: &SchemaManager<'_>, tables: &[TableSpec]) ->
             match kind {
                 Kind::Text => definition.text().not_null(),
                 Kind::Number => definition.big_integer().not_null(),
+                Kind::Bytes => definition.binary().not_null(),
             };
             table.col(definition);
             if at < *keys {

@@ -104,6 +104,18 @@ enum Kind {
     MetadataExpires,
     /// The repository could not be checked several times in a row
     CheckFailed,
+    /// A host asks the owner of its application, and reminders
+    AsksApplicationOwner,
+    /// A host asks whoever deploys, and reminders
+    AsksOperator,
+    /// A host asks whoever makes plans, and reminders
+    AsksPlanner,
+    /// A host asks whoever agrees to plans, and reminders
+    AsksApprover,
+    /// A host asks whoever authorises, and reminders
+    AsksAuthoriser,
+    /// A host asks whoever configures, and reminders
+    AsksConfigurer,
 }
 
 impl Kind {
@@ -113,6 +125,12 @@ impl Kind {
             Self::PackWithdrawn => EventKind::PackWithdrawn,
             Self::MetadataExpires => EventKind::MetadataExpires,
             Self::CheckFailed => EventKind::CheckFailed,
+            Self::AsksApplicationOwner => EventKind::AsksApplicationOwner,
+            Self::AsksOperator => EventKind::AsksOperator,
+            Self::AsksPlanner => EventKind::AsksPlanner,
+            Self::AsksApprover => EventKind::AsksApprover,
+            Self::AsksAuthoriser => EventKind::AsksAuthoriser,
+            Self::AsksConfigurer => EventKind::AsksConfigurer,
         }
     }
 }

@@ -49,6 +49,8 @@ pub(super) async fn sync(
     if let Some(report) = &request.order {
         Box::pin(keep_report(&app, &host, report, &told)).await?;
     }
+    // After the report, which may have told of a question for the first time.
+    Box::pin(crate::questions::counted(&app, &host, &request.journal)).await?;
     let (seen, wait_ms) = (request.seen, request.wait_ms);
     drop(request);
     if !said_something {
@@ -61,6 +63,7 @@ pub(super) async fn sync(
     }
     Ok(axum::Json(SyncResponse {
         backups: now.desired.backups.clone(),
+        answers: now.desired.answers.clone(),
         journal_acknowledged,
         seen: now.seen,
         assignment: now.desired.assignment.clone(),
@@ -115,6 +118,7 @@ async fn keep_report(
     if app.hub.is_news(host, news) {
         app.store.put_report(host, report, app.now()).await?;
         app.hub.keep_report(host, news);
+        crate::questions::heard(app, host, report).await?;
         crate::history::learn(app, host, report).await?;
         app.hub.reported.notify_one();
     }

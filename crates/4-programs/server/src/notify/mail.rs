@@ -134,7 +134,30 @@ fn subject(event: &EventRow) -> String {
         EventKind::PackWithdrawn => format!("Refit: {count} packs in use were withdrawn"),
         EventKind::MetadataExpires => "Refit: repository metadata expire soon".to_owned(),
         EventKind::CheckFailed => "Refit: the repository cannot be checked".to_owned(),
+        EventKind::AsksApplicationOwner
+        | EventKind::AsksOperator
+        | EventKind::AsksPlanner
+        | EventKind::AsksApprover
+        | EventKind::AsksAuthoriser
+        | EventKind::AsksConfigurer => {
+            let hosts: Vec<&str> = event.findings.iter().filter_map(asking).collect();
+            format!("Refit: {} for your answer", waiting(&hosts))
+        }
         EventKind::Test => "Refit: test".to_owned(),
+    }
+}
+
+fn asking(finding: &Finding) -> Option<&str> {
+    match finding {
+        Finding::Question { host, .. } => Some(host.as_str()),
+        _ => None,
+    }
+}
+
+fn waiting(hosts: &[&str]) -> String {
+    match hosts {
+        [one] => format!("{one} waits"),
+        many => format!("{} hosts wait", many.len()),
     }
 }
 
