@@ -17,6 +17,7 @@
 //! 4. A file that did not change since an earlier backup is linked from it, never copied; sealed files are never written again.
 //! 5. What a restore replaces is sealed beside the backup first.
 
+mod client;
 mod error;
 mod files;
 mod manifest;
@@ -31,6 +32,7 @@ mod take;
 mod tool;
 mod verify;
 
+pub use client::{ClientCall, client_call};
 pub use error::BackupError;
 pub use files::{clone_or_copy, measure, sync_folder, sync_volume, tree_digest};
 pub use manifest::{Identity, MANIFEST_FORMAT, Manifest, SavedDatabase, SavedNode, SavedPath};

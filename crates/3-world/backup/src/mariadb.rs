@@ -25,14 +25,14 @@ const LAST_LINE: &[u8] = b"-- Dump completed";
 const TAIL_BYTES: u64 = 200;
 
 /// Where a database is.
-struct Login {
-    database: String,
-    options: Vec<String>,
-    password: Option<String>,
+pub(crate) struct Login {
+    pub(crate) database: String,
+    pub(crate) options: Vec<String>,
+    pub(crate) password: Option<String>,
 }
 
 /// Reads `mysql://USER:PASSWORD@HOST:PORT/DATABASE`, with `?socket=PATH` for a socket.
-fn login(name: &str, text: &str) -> Result<Login, BackupError> {
+pub(crate) fn login(name: &str, text: &str) -> Result<Login, BackupError> {
     let wrong = |found: &str| BackupError::Login {
         database: name.to_owned(),
         expected: "mysql://USER[:PASSWORD]@HOST[:PORT]/DATABASE[?socket=PATH]",

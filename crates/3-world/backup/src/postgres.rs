@@ -63,7 +63,7 @@ $refit$;
 ";
 
 /// A connection string with its password taken out: arguments of a process are for everyone to see.
-fn split_password(url: &str) -> (String, Option<String>) {
+pub(crate) fn split_password(url: &str) -> (String, Option<String>) {
     let split = || {
         let (scheme, rest) = url.split_once("://")?;
         let end = rest.find(['/', '?']).unwrap_or(rest.len());

@@ -1,6 +1,10 @@
 //! Runs one command: clean environment, process group of its own, limit in time and in output.
 
-use crate::{error::StepError, user::User};
+use crate::{
+    error::StepError,
+    process::{self, ORDER_MARK},
+    user::User,
+};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -21,6 +25,8 @@ const SAID_BYTES_MAX: usize = 2 << 10;
 const TERM_GRACE: Duration = Duration::from_secs(2);
 /// What a command left running may hold its output open; what it says later is nobody's.
 const OUTPUT_GRACE: Duration = Duration::from_millis(300);
+/// How often what a command left running is looked for; most leave nothing.
+const LEFT_EVERY: Duration = Duration::from_millis(20);
 /// A busy program passes within milliseconds; one that somebody really writes is an error.
 const BUSY_WAIT: Duration = Duration::from_secs(2);
 /// Where programs are looked up when the agent itself has no `PATH`.
@@ -110,15 +116,14 @@ impl Run {
     }
 
     fn redacted(&self, text: &str) -> String {
-        let secrets = self.secrets.iter().filter(|secret| !secret.is_empty());
-        secrets.fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "***"))
+        redacted(text, &self.secrets)
     }
 
     /// Runs it to its end; a command that ends badly is no error here.
     pub(crate) fn end(&self, limit: Duration) -> Result<Ended, StepError> {
         let mut command = self.command()?;
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = self.spawn(&mut command)?;
+        let (mut child, begun) = (self.spawn(&mut command)?, Instant::now());
         let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let tail = Tail::default();
         let (closed, all_closed) = mpsc::channel::<()>();
@@ -144,9 +149,14 @@ impl Run {
             Ok(status) => status.map_err(StepError::io("wait for", Path::new(&self.text())))?,
             Err(_) => return Err(StepError::io("wait for", Path::new(&self.text()))(lost())),
         };
+        let left = self.left_running(if late { Instant::now() } else { begun + limit })?;
         if late {
             let (command, said) = (self.text(), last_lines(&output));
             return Err(StepError::TimedOut { command, limit_ms: limit.as_millis(), said });
+        }
+        if let Some(list) = left {
+            let (command, limit_ms) = (self.text(), limit.as_millis());
+            return Err(StepError::LeftRunning { command, limit_ms, list });
         }
         let text = match (status.code(), status.signal()) {
             (Some(code), _) => format!("exit code {code}"),
@@ -154,6 +164,23 @@ impl Run {
             (None, None) => status.to_string(),
         };
         Ok(Ended { code: status.code(), status: text, output })
+    }
+
+    /// A command whose work goes on in a process that left it has not ended: what carries the order's mark is waited for
+    /// until `deadline`, then ended, wherever it went. The answer names what had to be ended.
+    fn left_running(&self, deadline: Instant) -> Result<Option<String>, StepError> {
+        let Some(mark) = self.environment.get(ORDER_MARK) else { return Ok(None) };
+        let mut left = process::marked_by(ORDER_MARK, mark)?;
+        while !left.is_empty() && Instant::now() < deadline {
+            thread::sleep(LEFT_EVERY);
+            left = process::marked_by(ORDER_MARK, mark)?;
+        }
+        if left.is_empty() {
+            return Ok(None);
+        }
+        let list = self.redacted(&process::list(&left));
+        process::end_marked(ORDER_MARK, mark)?;
+        Ok(Some(list))
     }
 
     /// Runs it; only exit code 0 is well.
@@ -165,6 +192,12 @@ impl Run {
         let (command, said) = (self.text(), last_lines(&ended.output));
         Err(StepError::Command { command, status: ended.status, said })
     }
+}
+
+/// A text with each secret as `***`.
+pub(crate) fn redacted(text: &str, secrets: &[String]) -> String {
+    let secrets = secrets.iter().filter(|secret| !secret.is_empty());
+    secrets.fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "***"))
 }
 
 /// The end of an output in one line, for people.
@@ -183,7 +216,7 @@ impl Tail {
     fn follow(&self, stream: Option<impl Read + Send + 'static>, closed: mpsc::Sender<()>) {
         let kept = self.0.clone();
         thread::spawn(move || {
-            let (mut buffer, mut stream) = ([0; 8192], stream);
+            let (mut buffer, mut stream) = (vec![0; OUTPUT_BYTES_MAX], stream);
             while let Some(Ok(count @ 1..)) = stream.as_mut().map(|s| s.read(&mut buffer)) {
                 let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
                 kept.extend(&buffer[..count]);
@@ -244,6 +277,53 @@ mod tests {
         let begun = Instant::now();
         run("sleep 30 & echo done").succeed(Duration::from_secs(20)).unwrap();
         assert!(begun.elapsed() < Duration::from_secs(10));
+    }
+
+    /// As a step's command: marked, so that it is found wherever it goes.
+    fn marked(script: &str, mark: &str) -> Run {
+        let mut run = run(script);
+        run.environment.insert(ORDER_MARK.to_owned(), mark.to_owned());
+        run
+    }
+
+    #[test]
+    fn command_that_forks_away_is_waited_for_and_then_ended_wherever_it_went() {
+        let error = marked("setsid -f setsid -f sleep 600; echo gone", "test-forks#1")
+            .succeed(Duration::from_millis(300))
+            .unwrap_err();
+        assert!(
+            matches!(&error, StepError::LeftRunning { list, .. } if list.contains("sleep 600")),
+            "{error}"
+        );
+        assert!(process::marked(ORDER_MARK, "test-forks#1").unwrap().is_empty());
+        let begun = Instant::now();
+        marked("setsid -f sleep 0.2; echo gone", "test-forks#2")
+            .succeed(Duration::from_secs(20))
+            .unwrap();
+        assert!(begun.elapsed() >= Duration::from_millis(150), "its work was not waited for");
+    }
+
+    #[test]
+    fn late_command_is_ended_also_where_it_left_its_group() {
+        let error = marked("setsid sleep 600 & setsid -f sleep 600; sleep 600", "test-late#1")
+            .succeed(Duration::from_millis(300));
+        assert!(matches!(error, Err(StepError::TimedOut { .. })), "{error:?}");
+        assert!(process::marked(ORDER_MARK, "test-late#1").unwrap().is_empty());
+    }
+
+    #[test]
+    fn gigabyte_of_output_is_read_and_its_end_kept_in_little_memory() {
+        let peak = || {
+            let text = std::fs::read_to_string("/proc/self/status").unwrap();
+            let line = text.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+            line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
+        };
+        let before = peak();
+        let output = run("head -c 1073741824 /dev/zero | tr '\\0' x; echo; echo the end")
+            .succeed(Duration::from_secs(300))
+            .unwrap();
+        assert!(output.len() <= OUTPUT_BYTES_MAX && output.ends_with("the end\n"));
+        assert!(peak() - before < 64 << 10, "{} KiB more", peak() - before);
     }
 
     #[test]

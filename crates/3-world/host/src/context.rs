@@ -4,6 +4,7 @@ use crate::{
     command::{Run, last_lines},
     engine::StageRelease,
     error::StepError,
+    in_place,
     journal::StepLog,
     layout::Layout,
     machine::Machine,
@@ -26,6 +27,7 @@ use refit_plan::OrderKey;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -84,6 +86,10 @@ impl Context<'_> {
             ("REFIT_TO".to_owned(), self.to.to_string()),
             (ORDER_MARK.to_owned(), self.mark.to_owned()),
         ]);
+        if let Some(terms) = in_place::terms(&self.record.runbook) {
+            let into = self.layout.root().join(self.text(&terms.into)?);
+            environment.insert("REFIT_INTO".to_owned(), text(&into));
+        }
         Ok(Run {
             argv: command.0.clone(),
             folder: release.clone(),
@@ -96,7 +102,17 @@ impl Context<'_> {
 
     /// Runs a command of the step to its end; what it said when it ended with a code that the step accepts.
     pub(crate) fn succeed(&self, command: &Command) -> Result<String, StepError> {
-        let run = self.run(command)?;
+        self.succeed_as(&self.run(command)?)
+    }
+
+    /// As [`Context::succeed`], for commands that start something which is to stay: it does not belong to the order.
+    pub(crate) fn succeed_apart(&self, command: &Command) -> Result<String, StepError> {
+        let mut run = self.run(command)?;
+        run.environment.remove(ORDER_MARK);
+        self.succeed_as(&run)
+    }
+
+    fn succeed_as(&self, run: &Run) -> Result<String, StepError> {
         let ended = run.end(self.limit())?;
         let code = ended.code.and_then(|code| u32::try_from(code).ok());
         let accept = &self.step.accept;
@@ -184,16 +200,26 @@ impl Context<'_> {
                 let output = self.run(run)?.succeed(self.limit())?;
                 Ok(last_lines(&output))
             }
-            Probe::Sql(_) | Probe::Share(_) | Probe::PrintQueue(_) => {
-                Err(StepError::Unable { kind: "test" })
-            }
+            Probe::Sql(terms) => probe::sql::look(self, terms, self.limit()),
+            Probe::Share(terms) => probe::share::look(self, terms, self.limit()),
+            Probe::PrintQueue(terms) => probe::print_queue::look(self, terms, self.limit()),
         }
     }
 
     /// Whether the runbook exchanges the link before this step.
     pub(crate) fn after_switch(&self) -> bool {
         let before = self.record.runbook.steps.iter().take_while(|step| step.id != self.step.id);
-        before.into_iter().any(|step| matches!(step.kind, StepKind::InstallSwitch {}))
+        before.into_iter().any(|step| step.kind.exchanges())
+    }
+
+    /// Names the order in what steps keep beside the product.
+    pub(crate) fn key_of_order(&self) -> String {
+        format!("{}.{}.", self.order.rollout, self.order.generation)
+    }
+
+    /// Names the leg in what steps keep beside the product.
+    pub(crate) fn key_of_leg(&self) -> String {
+        format!("{}leg{}", self.key_of_order(), self.leg)
     }
 
     fn key(&self, what: &str) -> String {
@@ -214,13 +240,31 @@ impl Context<'_> {
         Ok(self.log.recall(self.order, &format!("leg{}/{step}/{what}", self.leg))?)
     }
 
-    /// Where evidence of this leg is kept.
+    /// Where evidence of this leg is kept; what configuration and logs hold is for the agent's own user only.
     pub(crate) fn evidence(&self) -> Result<PathBuf, StepError> {
+        let folder = self.evidence_of(&self.step.id);
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700);
+        builder.create(&folder).map_err(StepError::io("make folder", &folder))?;
+        Ok(folder)
+    }
+
+    /// Where evidence of a step of this leg is kept, if it kept any.
+    pub(crate) fn evidence_of(&self, step: &StepId) -> PathBuf {
         let order = format!("{}.{}", self.order.rollout, self.order.generation);
         let folder = self.state.join("evidence").join(order).join(format!("leg{}", self.leg));
-        let folder = folder.join(self.step.id.as_str());
-        fs::create_dir_all(&folder).map_err(StepError::io("make folder", &folder))?;
-        Ok(folder)
+        folder.join(step.as_str())
+    }
+
+    /// The first step of the runbook whose kind is wanted.
+    pub(crate) fn first_of(&self, wanted: impl Fn(&StepKind) -> bool) -> Option<&StepId> {
+        let steps = &self.record.runbook.steps;
+        steps.iter().find(|step| wanted(&step.kind)).map(|step| &step.id)
+    }
+
+    /// A text without the values that are never shown.
+    pub(crate) fn redacted(&self, text: &str) -> String {
+        crate::command::redacted(text, self.secrets)
     }
 
     pub(crate) fn backups(&self) -> PathBuf {

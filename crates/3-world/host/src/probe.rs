@@ -1,5 +1,10 @@
 //! One look at a service from outside, on a connection of its own.
 
+mod ipp;
+pub(crate) mod print_queue;
+pub(crate) mod share;
+pub(crate) mod sql;
+
 use crate::error::StepError;
 use std::{
     io::{Read, Write},

@@ -20,7 +20,10 @@ mod cluster_drain;
 mod cluster_resume;
 mod database_migrate;
 mod evidence_command;
+mod evidence_config;
+mod evidence_errors;
 mod evidence_logs;
+mod install_in_place;
 mod install_stage;
 mod install_switch;
 mod machine_reboot;
@@ -106,14 +109,15 @@ pub(crate) fn deed(kind: &StepKind) -> Box<dyn Deed + '_> {
         StepKind::ClusterDrain(terms) => Box::new(cluster_drain::ClusterDrainOf(terms)),
         StepKind::ClusterResume {} => Box::new(cluster_resume::ClusterResume),
         StepKind::MachineWait(terms) => Box::new(machine_wait::MachineWaitOf(terms)),
-        StepKind::EvidenceLogs(terms) => {
-            Box::new(evidence_logs::EvidenceLogs { paths: &terms.paths })
-        }
+        StepKind::EvidenceLogs(terms) => Box::new(evidence_logs::EvidenceLogsOf(terms)),
+        StepKind::EvidenceErrors(terms) => Box::new(evidence_errors::EvidenceErrorsOf(terms)),
+        StepKind::EvidenceConfig(terms) => Box::new(evidence_config::EvidenceConfigOf(terms)),
         StepKind::EvidenceCommand { run } => Box::new(evidence_command::EvidenceCommand { run }),
         StepKind::BackupAhead {} => Box::new(backup_ahead::BackupAhead),
         StepKind::BackupTake {} => Box::new(backup_take::BackupTake),
         StepKind::BackupVerify {} => Box::new(backup_verify::BackupVerify),
         StepKind::InstallSwitch {} => Box::new(install_switch::InstallSwitch),
+        StepKind::InstallInPlace(terms) => Box::new(install_in_place::InstallInPlace { terms }),
         StepKind::DatabaseMigrate { run } => Box::new(database_migrate::DatabaseMigrate { run }),
         StepKind::MachineReboot { policy, .. } => Box::new(machine_reboot::MachineReboot(*policy)),
         StepKind::Test { name, probe } => Box::new(test::Test { name, probe }),

@@ -4,6 +4,7 @@ use super::{
     Engine, EngineError, RunEnd, asking::Waiting, heartbeat::Heartbeat, window::NO_TIME_LEFT,
 };
 use crate::{
+    command::redacted,
     context::Context,
     error::StepError,
     process::{self, ORDER_MARK},
@@ -246,11 +247,12 @@ impl Engine {
         self.push(entries, EntryBody::Intent { leg, step: id.clone(), verb, attempt })?;
         let begun = Instant::now();
         let result = match self.do_deed(entries, chosen) {
-            Ok(result) => result,
+            Ok(result) => self.without_secrets(leg, result),
             // Whoever cannot write down has no outcome to tell: the next run decides.
             Err(StepError::Journal(error)) => return Err(error.into()),
             Err(error) => {
-                StepResult::Failed { cause: with_remedy(self.step(chosen), error.cause()) }
+                let cause = with_remedy(self.step(chosen), error.cause());
+                self.without_secrets(leg, StepResult::Failed { cause })
             }
         };
         let told = match &result {
@@ -259,6 +261,18 @@ impl Engine {
         };
         self.push(entries, outcome(leg, &id, verb, result, begun.elapsed()))?;
         Ok(told)
+    }
+
+    /// What goes into journal, evidence and reports never holds the value of a secret, whoever said it.
+    fn without_secrets(&self, leg: u32, result: StepResult) -> StepResult {
+        let clean = |text: &str| redacted(text, &self.legs[leg as usize].secrets);
+        match result {
+            StepResult::Done { note } => StepResult::Done { note: clean(&note) },
+            StepResult::NotNeeded { note } => StepResult::NotNeeded { note: clean(&note) },
+            StepResult::Failed { cause } => {
+                StepResult::Failed { cause: Cause { text: clean(&cause.text), ..cause } }
+            }
+        }
     }
 
     /// Calls `look` with all that a deed of the step gets.

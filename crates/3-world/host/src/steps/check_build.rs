@@ -1,7 +1,7 @@
 //! `check.build`: the installed build is the one that the leg starts from; after `install.switch`, the one that it leads to.
 
 use super::{Deed, Precheck, Undo, only_looks};
-use crate::{context::Context, error::StepError};
+use crate::{context::Context, error::StepError, in_place};
 
 pub(super) struct CheckBuild;
 
@@ -19,7 +19,8 @@ impl Deed for CheckBuild {
             let found = found.map_or_else(|| "none".to_owned(), |build| build.to_string());
             return Err(StepError::WrongBuild { expected: expected.clone(), found });
         }
-        Ok(format!("build {} is installed", expected))
+        let own = in_place::look(context, expected)?;
+        Ok(format!("build {expected} is installed{own}"))
     }
 
     fn verify(&self, _: &Context<'_>) -> Result<(), StepError> {
