@@ -5,6 +5,7 @@ mod fleet;
 mod packs;
 mod papers;
 mod plans;
+mod questions;
 mod risk;
 mod updates;
 mod windows;

@@ -5,6 +5,7 @@ mod decide;
 mod papers;
 mod plan;
 mod plan_file;
+mod questions;
 mod show;
 mod simulate;
 mod watch;
@@ -109,6 +110,19 @@ enum Verb {
         #[arg(long, value_parser = span::parse)]
         timeout: Option<Duration>,
     },
+    /// Lists what servers ask people, with who, until when and what silence means
+    #[command(
+        after_help = "Examples:\n  refit rollout questions\n  refit rollout questions spring --all --json"
+    )]
+    Questions(questions::QuestionsArgs),
+    /// Answers what a server asks; it goes on with its next word to the control server
+    #[command(
+        after_help = "Examples:\n  refit rollout answer spring web-1 may-go-down --yes --reason 'agreed by phone'\n  refit rollout answer spring web-1 ticket --set number=4711 --set by=night-shift\n  refit rollout answer spring web-1 photo --upload rack.png\n  refit rollout answer spring web-1 go-on --choose again"
+    )]
+    Answer(questions::AnswerArgs),
+    /// Fetches a file that was handed in with an answer
+    #[command(after_help = "Example:\n  refit rollout uploaded sha256:… -o rack.png")]
+    Uploaded(questions::UploadedArgs),
     /// Says why a server is where it is, what unblocks it, and when at the latest
     #[command(after_help = "Example:\n  refit rollout why spring web-1")]
     Why {
@@ -216,6 +230,9 @@ pub(crate) async fn run(args: RolloutArgs, context: &Context) -> Result<Exit, Cl
         Verb::Watch { name, timeout } => {
             return watch::until(context, &api, &name, timeout, watch::Goal::Over).await;
         }
+        Verb::Questions(args) => return questions::list(context, &api, args).await,
+        Verb::Answer(args) => return questions::answer(context, &api, args).await,
+        Verb::Uploaded(args) => return questions::uploaded(context, &api, args).await,
         Verb::Why { name, host } => return show::why(context, &api.why(&name, &host).await?),
         Verb::Pause(args) => api.pause(&args.name, &args.reason()).await?,
         Verb::Resume(args) => api.resume(&args.name, &args.reason()).await?,

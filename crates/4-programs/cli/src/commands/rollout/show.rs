@@ -1,8 +1,8 @@
 //! Rollouts and plans as text.
 
 use crate::{CliError, Exit, context::Context, output::table, span};
-use refit_names::BuildId;
-use refit_protocol::agent::Standing;
+use refit_names::{BuildId, ByteSize};
+use refit_protocol::agent::{Progress, Standing};
 use refit_protocol::v1::{PlanView, RolloutHostView, RolloutView, WhyView};
 use refit_rollout::{HostState, RolloutState};
 
@@ -105,14 +105,9 @@ pub(super) fn state(state: &RolloutState) -> String {
 pub(super) fn host_text(host: &RolloutHostView) -> String {
     let report = host.report.as_ref().map(|report| &report.standing);
     let text = match (&host.state, report) {
-        (HostState::Running { phase, step }, Some(Standing::Running { progress })) => format!(
-            "{}{phase} {step}, step {} of {}, {} of about {}",
-            if progress.rolling_back { "rolling back: " } else { "" },
-            progress.step_index + 1,
-            progress.steps,
-            span::text(progress.elapsed_ms),
-            span::text(progress.expected_ms),
-        ),
+        (HostState::Running { phase, step }, Some(Standing::Running { progress })) => {
+            running(phase, step, progress)
+        }
         (HostState::Preparing { .. }, Some(Standing::Preparing { stage, done, total, pace })) => {
             let pace = pace.map_or_else(String::new, |pace| {
                 format!(", {}/s, {} left", pace.per_second, span::text(pace.left_ms))
@@ -135,6 +130,32 @@ pub(super) fn host_text(host: &RolloutHostView) -> String {
         (HostState::Ignored { because }, _) => format!("ignored: {because}"),
     };
     if host.reachable { text } else { format!("{text} (agent unreachable)") }
+}
+
+fn running(phase: &str, step: &str, progress: &Progress) -> String {
+    let back = if progress.rolling_back { "rolling back: " } else { "" };
+    let (at, of) = (progress.step_index + 1, progress.steps);
+    let spent = span::text(progress.elapsed_ms);
+    let left = match progress.expected_left_ms {
+        Some(left) => format!("{spent}, about {} left", span::text(left)),
+        None => format!("{spent} of about {}", span::text(progress.expected_ms)),
+    };
+    let mut text = format!("{back}{phase} {step}, step {at} of {of}");
+    if progress.bytes_total > 0 {
+        let (done, total) = (ByteSize(progress.bytes_done), ByteSize(progress.bytes_total));
+        let share = u128::from(done.0) * 100 / u128::from(total.0);
+        text.push_str(&format!(", {done} of {total} ({share} %)"));
+    }
+    if let Some(asked) = &progress.question {
+        let (question, until) = (&asked.question, asked.until);
+        text.push_str(&format!(
+            ", waits for {} until {until}, asks: {} [{}]",
+            question.ask(),
+            question.text(),
+            question.answers()
+        ));
+    }
+    format!("{text}, {left}")
 }
 
 fn kebab<T: serde::Serialize>(value: &T) -> String {

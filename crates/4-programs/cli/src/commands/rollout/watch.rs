@@ -4,7 +4,10 @@ use super::show;
 use crate::{CliError, Exit, context::Context};
 use refit_client::ApiClient;
 use refit_names::{HostName, RolloutName};
-use refit_protocol::v1::RolloutView;
+use refit_protocol::{
+    agent::Standing,
+    v1::{RolloutHostView, RolloutView},
+};
 use refit_rollout::{HostState, RolloutState};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -105,7 +108,7 @@ impl Told {
             self.state = state;
         }
         for host in view.waves.iter().flat_map(|wave| &wave.hosts) {
-            let text = brief(&host.state);
+            let text = brief(host);
             let known = self.hosts.get(&host.host).is_some_and(|told| *told == text);
             if !known {
                 context.output.text(&format!("{}: {}", host.host, show::host_text(host)))?;
@@ -116,9 +119,15 @@ impl Told {
     }
 }
 
-/// What counts as a change: not each elapsed second.
-fn brief(state: &HostState) -> String {
-    serde_json::to_string(state).unwrap_or_default()
+/// What counts as a change: the state, a question, each tenth of a long step's bytes; not each elapsed second.
+fn brief(host: &RolloutHostView) -> String {
+    let state = serde_json::to_string(&host.state).unwrap_or_default();
+    let Some(Standing::Running { progress }) = host.report.as_ref().map(|r| &r.standing) else {
+        return state;
+    };
+    let tenth = progress.bytes_done.saturating_mul(10).checked_div(progress.bytes_total);
+    let asked = progress.question.as_ref().map(|asked| (&asked.step, asked.attempt));
+    format!("{state} {tenth:?} {asked:?}")
 }
 
 /// How it ended, if it did.
