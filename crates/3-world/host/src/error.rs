@@ -163,6 +163,16 @@ pub enum StepError {
         /// The end of its output.
         said: String,
     },
+    /// A command ended and what it had started did not.
+    #[error("`{command}` ended, but what it started was still running after {limit_ms} ms and was ended: {list}")]
+    LeftRunning {
+        /// The command.
+        command: String,
+        /// Its limit.
+        limit_ms: u128,
+        /// Process id, command and user of each.
+        list: String,
+    },
     /// A step of a kind that is newer than this agent.
     #[error("this agent cannot carry out steps of kind `{kind}`")]
     Unable {
@@ -413,6 +423,7 @@ impl Coded for StepError {
             Self::ExitCode { .. } | Self::Unexpected { .. } => "host.command-failed",
             Self::Check { code, .. } => code,
             Self::TimedOut { .. } => "host.command-timed-out",
+            Self::LeftRunning { .. } => "host.left-running",
             Self::UnknownUser { .. } => "host.unknown-user",
             Self::NoValue { .. } | Self::BadValue { .. } => "host.bad-parameter",
             Self::DiskFull { .. } => "host.disk-full",
@@ -437,6 +448,7 @@ impl Coded for StepError {
     fn class(&self) -> ErrorClass {
         match self {
             Self::TimedOut { .. }
+            | Self::LeftRunning { .. }
             | Self::Probe { .. }
             | Self::Release { .. }
             | Self::ProductBusy { .. } => ErrorClass::Retry,

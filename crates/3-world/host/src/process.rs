@@ -57,12 +57,25 @@ pub fn running_from(root: &Path) -> Result<Vec<Found>, StepError> {
             && (below(process.exe()) || below(process.cwd()))
             && alive(process)
     });
-    let tell = |process: Process| {
-        let command = process.cmdline().map(|words| words.join(" ")).unwrap_or_default();
-        let user = process.uid().map(name_of).unwrap_or_default();
-        Found { pid: process.pid, command, user }
-    };
-    Ok(found.map(tell).collect())
+    Ok(found.map(|process| tell(&process)).collect())
+}
+
+fn tell(process: &Process) -> Found {
+    let command = process.cmdline().map(|words| words.join(" ")).unwrap_or_default();
+    let user = process.uid().map(name_of).unwrap_or_default();
+    Found { pid: process.pid, command, user }
+}
+
+/// The first ten, for people: they are enough to see what it is.
+pub(crate) fn list(found: &[Found]) -> String {
+    let tell = |p: &Found| format!("pid {} `{}` of {}", p.pid, p.command, p.user);
+    found.iter().take(10).map(tell).collect::<Vec<_>>().join(", ")
+}
+
+/// Processes whose environment has `name` with `value`.
+pub(crate) fn marked_by(name: &str, value: &str) -> Result<Vec<Found>, StepError> {
+    let ids = marked(name, value)?;
+    Ok(ids.into_iter().filter_map(|pid| Some(tell(&Process::new(pid).ok()?))).collect())
 }
 
 /// Process ids whose environment has `name` with `value`, group leaders first.

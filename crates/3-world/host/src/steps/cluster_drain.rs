@@ -59,7 +59,7 @@ pub(super) fn drain(context: &Context<'_>, terms: &ClusterDrain) -> Result<Strin
 }
 
 pub(super) fn resume(context: &Context<'_>, terms: &ClusterDrain) -> Result<String, StepError> {
-    let said = context.succeed(&terms.resume)?;
+    let said = context.succeed_apart(&terms.resume)?;
     let seen = match &terms.resumed {
         Some(resumed) => until(context, resumed)?,
         None => until_not(context, &terms.drained)?,

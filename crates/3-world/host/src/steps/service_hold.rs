@@ -115,7 +115,7 @@ fn bring_back(
     was: bool,
 ) -> Result<(), StepError> {
     if runs(context, &commands.status)? != was {
-        context.succeed(if was { &commands.start } else { &commands.stop })?;
+        context.succeed_apart(if was { &commands.start } else { &commands.stop })?;
     }
     if runs(context, &commands.status)? == was {
         return Ok(());
