@@ -4,6 +4,7 @@
 //! begin → leg 0: step → step → … → [traffic.open] → … → holds released → leg done → leg 1 → … → succeeded
 //!                  └ mandatory failure before the intent of traffic.open: undo in reverse → rolled back
 //!                                      └ after it: forward only; what fails for good → holds released → needs a person
+//!   steps that always run and did not yet: behind the undo, and before a person is called
 //! ```
 
 use crate::{Answer, Cause, Entry, EntryBody, OrderOutcome, StepResult, Verb, asked};
@@ -121,6 +122,8 @@ pub(crate) struct StepTrack {
     pub(crate) nature: Nature,
     pub(crate) repeatable: bool,
     pub(crate) advisory: bool,
+    /// Runs whatever happened, and is never taken back.
+    pub(crate) always: bool,
     pub(crate) retries: u32,
     pub(crate) apply: Track,
     pub(crate) undo: Track,
@@ -225,6 +228,7 @@ impl StepTrack {
             nature: nature(&step.kind),
             repeatable: repeatable(&step.kind),
             advisory: step.severity == Severity::Advisory && !migrates,
+            always: step.always,
             retries: step.retries,
             apply: Track::default(),
             undo: Track::default(),
@@ -382,6 +386,7 @@ impl Position {
         let at = track.place(id)?;
         let back = track.rollback.is_some();
         match verb {
+            Verb::Apply if track.steps[at].always => {}
             Verb::Apply if back => return Err("the leg is taken back"),
             Verb::Apply if track.steps[..at].iter().any(|before| !before.settled()) => {
                 return Err("a step before it is not done");

@@ -164,7 +164,9 @@ pub enum StepError {
         said: String,
     },
     /// A command ended and what it had started did not.
-    #[error("`{command}` ended, but what it started was still running after {limit_ms} ms and was ended: {list}")]
+    #[error(
+        "`{command}` ended, but what it started was still running after {limit_ms} ms and was ended: {list}"
+    )]
     LeftRunning {
         /// The command.
         command: String,
@@ -247,6 +249,30 @@ pub enum StepError {
         root: PathBuf,
         /// Process id, command and user of each.
         list: String,
+    },
+    /// Files of the product are not as its build brought them.
+    #[error("{count} paths were changed on this host or stand in the way: {list}")]
+    LocalChanges {
+        /// How many.
+        count: usize,
+        /// Path, expected and found of each.
+        list: String,
+    },
+    /// Nobody said what the installed build owns.
+    #[error("nothing says which files build `{build}` of product `{product}` owns, expected {}: adopt it with `refit-agent adopt`", path.display())]
+    NotAdopted {
+        /// Which product.
+        product: ProductName,
+        /// Which build.
+        build: BuildId,
+        /// Where it would be said.
+        path: PathBuf,
+    },
+    /// A path is not what the exchange left there.
+    #[error("{} is not as the exchange left it", path.display())]
+    NotExchanged {
+        /// Which.
+        path: PathBuf,
     },
     /// Files are in use that are about to be exchanged.
     #[error("files are in use {count} times, expected nobody: {list}")]
@@ -430,6 +456,8 @@ impl Coded for StepError {
             Self::WrongBuild { .. } => "host.wrong-build",
             Self::NoLink { .. } | Self::NotStaged { .. } => "host.layout",
             Self::ProcessesLeft { .. } => "host.processes-left",
+            Self::LocalChanges { .. } | Self::NotExchanged { .. } => "host.local-changes",
+            Self::NotAdopted { .. } => "host.not-adopted",
             Self::FilesHeld { .. } => "host.files-held",
             Self::Service { .. } | Self::Bus { .. } => "host.service",
             Self::Probe { .. } => "host.probe-failed",

@@ -77,6 +77,7 @@ pub struct Held {
     paths: BTreeSet<PathBuf>,
     /// Device and inode: a file is held under whichever of its names.
     ids: BTreeSet<(u64, u64)>,
+    but_readers: bool,
 }
 
 impl Held {
@@ -105,6 +106,13 @@ impl Held {
             });
         }
         held
+    }
+
+    /// Whoever only reads is not asked about: a reader keeps what it has, whatever takes the name.
+    #[must_use]
+    pub fn without_readers(mut self) -> Self {
+        self.but_readers = true;
+        self
     }
 
     fn has(&self, path: &Path, id: Option<(u64, u64)>) -> bool {
@@ -173,7 +181,7 @@ fn of_process(process: &Process, held: &Held) -> BTreeSet<Seen> {
     let mut look = |hold, link: PathBuf, path: PathBuf| {
         let id = fs::metadata(link).ok().map(|seen| (seen.dev(), seen.ino()));
         let (path, gone) = named(path);
-        if held.has(&path, id) {
+        if held.has(&path, id) && !(held.but_readers && hold == Hold::Reads) {
             seen.insert((hold, path, gone));
         }
     };

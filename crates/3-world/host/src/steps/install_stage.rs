@@ -1,7 +1,7 @@
 //! `install.stage`: lays the new release's tree beside the running one.
 
 use super::{Deed, Precheck, Undo};
-use crate::{context::Context, error::StepError};
+use crate::{context::Context, error::StepError, in_place};
 use refit_backup::sync_folder;
 use std::{fs, path::PathBuf};
 
@@ -36,9 +36,12 @@ impl Deed for InstallStage {
         seeds.retain(|seed: &PathBuf| seed.is_dir());
         seeds.dedup();
         let note = context.releases.stage(context.leg, context.record, &seeds, &into);
-        let note = note.map_err(|cause| StepError::Release { cause })?;
+        let mut note = note.map_err(|cause| StepError::Release { cause })?;
         remove(&old)?;
         sync_folder(&releases)?;
+        if let Some(terms) = in_place::terms(&context.record.runbook) {
+            note.push_str(&in_place::prepare(context, terms)?);
+        }
         Ok(note)
     }
 

@@ -6,7 +6,7 @@ use refit_names::BuildId;
 
 pub(super) struct InstallSwitch;
 
-fn expect(context: &Context<'_>, build: &BuildId) -> Result<(), StepError> {
+pub(super) fn expect(context: &Context<'_>, build: &BuildId) -> Result<(), StepError> {
     let found = context.layout.installed()?;
     if found.as_ref() == Some(build) {
         return Ok(());
