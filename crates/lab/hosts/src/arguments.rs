@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use std::{path::PathBuf, process::ExitCode};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Boots real Debian hosts and upgrades buildbot masters on them with Refit.
+/// Boots real Debian hosts and changes them with Refit, one scenario per shipped runbook.
 #[derive(Debug, Parser)]
 #[command(name = "refit-lab")]
 pub struct Arguments {
@@ -19,10 +19,15 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Boots the hosts with buildbot 3.11.9 and leaves them running
-    Up,
+    /// Boots the hosts with the builds from before and leaves them running
+    Up {
+        /// Only these: web-postgresql, file-print, postgresql-pair, operating-system
+        scenarios: Vec<String>,
+    },
     /// Boots the hosts, does the whole job, checks it, takes everything away
     Run {
+        /// Only these: web-postgresql, file-print, postgresql-pair, operating-system
+        scenarios: Vec<String>,
         /// Folder with `refit` and `refit-agent` [default: that of this program]
         #[arg(long)]
         programs: Option<PathBuf>,
@@ -63,9 +68,13 @@ fn work(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let beside = program.parent().context("this program lies in no folder")?;
     let target = beside.parent().context("the programs lie in no folder")?;
     let dir = arguments.dir.clone().unwrap_or_else(|| target.join("lab"));
-    let lab = Lab::open(&dir)?;
+    let names = match &arguments.verb {
+        Verb::Up { scenarios } | Verb::Run { scenarios, .. } => scenarios.as_slice(),
+        Verb::Down => &[],
+    };
+    let lab = Lab::open(&dir, names)?;
     match &arguments.verb {
-        Verb::Up => {
+        Verb::Up { .. } => {
             if let Err(error) = lab.up() {
                 process::forget_interrupt();
                 lab.down()?;
@@ -75,7 +84,7 @@ fn work(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Verb::Down => lab.down().map(|()| ExitCode::SUCCESS),
-        Verb::Run { programs, keep } => {
+        Verb::Run { programs, keep, .. } => {
             walk::whole(&lab, programs.as_deref().unwrap_or(beside), *keep)
         }
     }

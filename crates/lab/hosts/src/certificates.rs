@@ -3,9 +3,10 @@
 use crate::{
     control::Control,
     lab::Lab,
+    machine::Machine,
     process::{done, run},
+    scenario::Scenario,
     tally::Tally,
-    walk::ROLLOUT,
 };
 use anyhow::{Context as _, Result, ensure};
 use std::{
@@ -20,22 +21,22 @@ const LIMIT: Duration = Duration::from_secs(60);
 const PARTIES: [&str; 2] = ["deployer", "application-owner"];
 
 /// Signs for every host, exports, ends the server and verifies what was exported with the public key alone.
-pub(crate) fn check(
-    lab: &Lab,
-    control: &mut Control,
-    tally: &mut Tally,
-    refit: &Path,
-) -> Result<()> {
+pub(crate) fn check(lab: &Lab, control: &mut Control, tally: &Tally, refit: &Path) -> Result<()> {
     let out = lab.work.join("certificates");
-    for host in &lab.masters {
-        for party in PARTIES {
-            let signed =
-                control.json(party, &["signoff", "sign", ROLLOUT, host.name, "--as", party]);
-            tally.check(&format!("{}: signed by the {party}", host.name), signed.map(drop));
+    let mut count = 0;
+    for scenario in lab.scenarios() {
+        let rollout = scenario.campaign().rollout;
+        for host in members(lab, scenario) {
+            count += 1;
+            for party in PARTIES {
+                let signed =
+                    control.json(party, &["signoff", "sign", rollout, host, "--as", party]);
+                tally.check(&format!("{host}: signed by the {party}"), signed.map(drop));
+            }
         }
+        let folder = out.display().to_string();
+        control.json("planner", &["signoff", "export", rollout, "--out", &folder])?;
     }
-    control
-        .json("planner", &["signoff", "export", ROLLOUT, "--out", &out.display().to_string()])?;
     let key = lab.work.join("signoff.pub.pem");
     fs::copy(control.state().join("signoff.pub.pem"), &key)
         .context("failed to copy the public key")?;
@@ -44,7 +45,7 @@ pub(crate) fn check(
     let pages = files(&out, "pdf")?.len();
     tally.same(
         "each host has a certificate of both kinds",
-        &(lab.masters.len(), lab.masters.len()),
+        &(count, count),
         Ok((statements.len(), pages)),
     );
     for statement in &statements {
@@ -64,6 +65,11 @@ pub(crate) fn check(
         );
     }
     Ok(())
+}
+
+fn members(lab: &Lab, scenario: &dyn Scenario) -> Vec<&'static str> {
+    let with_agent = |host: &&Machine| scenario.agent(lab, host).is_some();
+    scenario.hosts().into_iter().filter(with_agent).map(|host| host.name).collect()
 }
 
 fn forgery_is_refused(statement: &Path, key: &Path, refit: &Path) -> Result<()> {

@@ -1,13 +1,13 @@
 //! What the lab sees with its own eyes after the walk: files, databases, web pages, units, reboots.
 
 use crate::{
-    control::pack_folder,
     lab::Lab,
     machine::Machine,
     masters::{PORT, ROOT, ROW, psql, wait_answers},
     network,
     tally::Tally,
     walk,
+    web::{self, Web},
 };
 use anyhow::{Context as _, Result, ensure};
 use refit_names::Digest;
@@ -38,17 +38,17 @@ const UPGRADED: Expected =
 const TAKEN_BACK: Expected =
     Expected { build: "4.0.4", schema: "066", reboots: 3, state: "rolled-back" };
 
-fn expected(lab: &Lab) -> impl Iterator<Item = (&Machine, &'static Expected)> {
-    let last = lab.masters.len().saturating_sub(1);
-    lab.masters
+fn expected(web: &Web) -> impl Iterator<Item = (&Machine, &'static Expected)> {
+    let last = web.masters.len().saturating_sub(1);
+    web.masters
         .iter()
         .enumerate()
         .map(move |(place, host)| (host, if place == last { &TAKEN_BACK } else { &UPGRADED }))
 }
 
 /// Holds what the server says against what must have happened.
-pub(crate) fn report(lab: &Lab, view: &Value, tally: &mut Tally) {
-    for (host, expected) in expected(lab) {
+pub(crate) fn report(web: &Web, view: &Value, tally: &Tally) {
+    for (host, expected) in expected(web) {
         let found = walk::hosts(view).find(|found| found["host"] == host.name);
         let state = |found: &Value| found["state"]["state"].as_str().unwrap_or_default().to_owned();
         let told =
@@ -70,8 +70,8 @@ pub(crate) fn report(lab: &Lab, view: &Value, tally: &mut Tally) {
 }
 
 /// Looks at every host.
-pub(crate) fn hosts(lab: &Lab, tally: &mut Tally) {
-    for (host, expected) in expected(lab) {
+pub(crate) fn hosts(lab: &Lab, web: &Web, tally: &Tally) {
+    for (host, expected) in expected(web) {
         let name = host.name;
         let build = expected.build;
         tally.check(&format!("{name}: answers over HTTP from outside"), wait_answers(host));
@@ -81,14 +81,17 @@ pub(crate) fn hosts(lab: &Lab, tally: &mut Tally) {
             files_are_whole(lab, host, build),
         );
         tally.check(&format!("{name}: its web page says {build}"), page_says(host, build));
-        let schema = psql(lab, name, "select version_num from alembic_version");
+        let schema = psql(&web.database, name, "select version_num from alembic_version");
         tally.same(
             &format!("{name}: schema {}", expected.schema),
             &expected.schema.to_owned(),
             schema,
         );
-        let rows =
-            psql(lab, name, &format!("select count(*) from buildsets where reason like '%{ROW}%'"));
+        let rows = psql(
+            &web.database,
+            name,
+            &format!("select count(*) from buildsets where reason like '%{ROW}%'"),
+        );
         tally.same(
             &format!("{name}: the row from before is in the database"),
             &"1".to_owned(),
@@ -112,15 +115,15 @@ pub(crate) fn hosts(lab: &Lab, tally: &mut Tally) {
         });
         tally.check(&format!("{name}: was restarted before and after the change"), reboots);
     }
-    if let Some(host) = lab.masters.last() {
-        let kept = psql(lab, host.name, "select kept from codebases");
+    if let Some(host) = web.masters.last() {
+        let kept = psql(&web.database, host.name, "select kept from codebases");
         tally.same(
             &format!("{}: the table of somebody else is untouched", host.name),
             &"of somebody else".to_owned(),
             kept,
         );
         let left = psql(
-            lab,
+            &web.database,
             host.name,
             "select count(*) from information_schema.tables where starts_with(table_name, 'codebase_')",
         );
@@ -146,7 +149,7 @@ fn current_is(host: &Machine, build: &str) -> Result<()> {
 
 /// Compares digests of the pack's payload, as its author had it, with those of the release on the host.
 fn files_are_whole(lab: &Lab, host: &Machine, build: &str) -> Result<()> {
-    let expected = digests(&pack_folder(lab, build).join("payload"))?;
+    let expected = digests(&web::pack_folder(lab, build).join("payload"))?;
     let release = host.root().join(ROOT.trim_start_matches('/')).join("releases").join(build);
     ensure!(!expected.is_empty(), "the pack has no file");
     for (path, digest) in expected {

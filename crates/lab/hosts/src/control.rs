@@ -1,12 +1,10 @@
 //! The real programs outside the hosts: a signed repository, the control server, and the commands that people type.
 
 use crate::{
-    lab::{Lab, packs},
-    masters::copy,
+    lab::{Lab, at_once},
     network::OUTSIDE,
     process::{Said, done, run, tail, until},
     talk::say,
-    wheels,
 };
 use anyhow::{Context as _, Result, bail};
 use serde_json::Value;
@@ -18,8 +16,6 @@ use std::{
     time::Duration,
 };
 
-/// Builds with packs, in the order of the path.
-pub(crate) const PACKED: [&str; 2] = ["4.0.4", "4.3.0"];
 /// People, by role; each has one right, so that duties are apart.
 pub(crate) const PEOPLE: [&str; 7] = [
     "planner",
@@ -45,33 +41,22 @@ pub(crate) struct Control {
     server: Child,
 }
 
-/// The folder in which the pack of `build` was put together.
-pub(crate) fn pack_folder(lab: &Lab, build: &str) -> PathBuf {
-    lab.work.join("packs").join(build)
-}
-
-/// Builds the packs and a signed repository from them, with the commands that authors type.
+/// Builds the packs of the chosen scenarios and a signed repository from them, with the commands that authors type.
 pub(crate) fn publish(lab: &Lab, refit: &Path) -> Result<()> {
     let built = lab.work.join("built");
-    for build in PACKED {
-        let folder = pack_folder(lab, build);
-        fs::create_dir_all(&folder)
-            .with_context(|| format!("failed to make {}", folder.display()))?;
-        let ours = packs().join(build);
-        for file in ["pack.yaml", "README.md"] {
-            copy(&ours.join(file), &folder.join(file))?;
-        }
-        copy(&packs().join("shared/runbook.yaml"), &folder.join("runbook.yaml"))?;
-        copy(&packs().join("shared/payload"), &folder.join("payload"))?;
-        let requirements = ours.join("requirements.txt");
-        copy(&requirements, &folder.join("payload/requirements.txt"))?;
-        copy(&wheels::provide(&lab.cache, build, &requirements)?, &folder.join("payload/wheels"))?;
-        let digest = done(
-            Command::new(refit).args(["pack", "build"]).arg(&folder).arg("--out").arg(&built),
-            BUILD_LIMIT,
-        )?;
-        say(&format!("pack built: {}", digest.trim()));
-    }
+    at_once(
+        lab.scenarios(),
+        |scenario| scenario.name(),
+        |scenario| {
+            for folder in scenario.packs(lab)? {
+                let mut build = Command::new(refit);
+                build.args(["pack", "build"]).arg(&folder).arg("--out").arg(&built);
+                let digest = done(&mut build, BUILD_LIMIT)?;
+                say(&format!("pack built: {}", digest.trim()));
+            }
+            Ok(())
+        },
+    )?;
     let (repository, keys) = (lab.work.join("repository"), lab.work.join("keys"));
     done(
         Command::new(refit).args(["repo", "init"]).arg(&repository).arg("--keys").arg(&keys),

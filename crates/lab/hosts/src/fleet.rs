@@ -2,10 +2,10 @@
 
 use crate::{
     control::Control,
-    lab::{Lab, packs, together},
-    machine::Machine,
-    masters::{self, FIRST_BUILD, copy},
+    lab::{Lab, at_once, packs},
+    machine::{Machine, copy},
     process::until,
+    scenario::Scenario,
     talk::say,
 };
 use anyhow::{Context as _, Result, ensure};
@@ -16,40 +16,57 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// An agent says what it sees with its first sync.
 const SEEN_LIMIT: Duration = Duration::from_secs(120);
 
-/// What people say of the hosts: the one that will fail has the most hanging on it, so it comes last.
-const FLEET: &str = "\
-name,site,role,owner,criticality,tags
-ci1,lab,ci,application-owner,low,canary
-ci2,lab,ci,application-owner,medium,
-ci3,lab,ci,application-owner,high,
-";
+const COLUMNS: &str = "name,site,role,owner,criticality,tags,cluster";
 
-/// Puts an agent on every master's host and waits until the server knows the installed builds.
+/// Puts an agent on every host that gets one and waits until the server knows the installed builds.
 pub(crate) fn enrol(lab: &Lab, control: &Control, agent: &Path) -> Result<()> {
-    together(&lab.masters, |host| enrol_one(lab, control, agent, host))?;
+    let mut members = Vec::new();
+    for scenario in lab.scenarios() {
+        for host in scenario.hosts() {
+            let configuration = scenario.agent(lab, host);
+            members.extend(configuration.map(|text| (scenario, host, text)));
+        }
+    }
+    at_once(
+        members.iter().collect(),
+        |(_, host, _)| host.name,
+        |(scenario, host, text)| enrol_one(control, agent, *scenario, host, text),
+    )?;
+    let rows: String = lab.scenarios().iter().map(|scenario| scenario.fleet()).collect();
     let file = lab.work.join("fleet.csv");
-    fs::write(&file, FLEET).context("failed to write the fleet's list")?;
+    fs::write(&file, format!("{COLUMNS}\n{rows}")).context("failed to write the fleet's list")?;
     control.json("planner", &["fleet", "import", &file.display().to_string()])?;
     until("all agents have reported", SEEN_LIMIT, || {
         let hosts = control.json("planner", &["fleet", "list"])?;
-        let missing = lab
-            .masters
-            .iter()
-            .find(|host| build_of(&hosts, host.name).as_deref() != Some(FIRST_BUILD));
-        let missing = missing.map(|host| host.name);
-        ensure!(missing.is_none(), "{missing:?} does not report build {FIRST_BUILD}: {hosts}");
+        for (scenario, host, _) in &members {
+            let first = scenario.campaign().first;
+            let name = host.name;
+            let found = build_of(&hosts, name);
+            ensure!(
+                found.as_deref() == Some(first),
+                "{name} does not report build {first}: {hosts}"
+            );
+        }
         Ok(Some(()))
     })
 }
 
-fn enrol_one(lab: &Lab, control: &Control, agent: &Path, host: &Machine) -> Result<()> {
+fn enrol_one(
+    control: &Control,
+    agent: &Path,
+    scenario: &dyn Scenario,
+    host: &Machine,
+    configuration: &str,
+) -> Result<()> {
     copy(agent, &host.root().join("usr/local/bin/refit-agent"))?;
     let unit = fs::read_to_string(packs().join("host/refit-agent.service"))
         .context("failed to read refit-agent.service")?;
     host.write("etc/systemd/system/refit-agent.service", &unit)?;
-    host.write("etc/refit/agent.toml", &configuration(&masters::database_url(lab, host)))?;
-    let made = control
-        .json("admin", &["fleet", "token", "--site", "lab", "--role", "ci", "--host", host.name])?;
+    host.write("etc/refit/agent.toml", configuration)?;
+    let made = control.json(
+        "admin",
+        &["fleet", "token", "--site", "lab", "--role", scenario.role(), "--host", host.name],
+    )?;
     let token = made["token"].as_str().with_context(|| format!("no token in {made}"))?;
     let state = "/var/lib/refit-agent";
     let words = [
@@ -69,15 +86,6 @@ fn enrol_one(lab: &Lab, control: &Control, agent: &Path, host: &Machine) -> Resu
     host.done(&["systemctl", "enable", "--now", "refit-agent.service"], LIMIT)?;
     say(&format!("{}: agent enrolled and started", host.name));
     Ok(())
-}
-
-fn configuration(database: &str) -> String {
-    format!(
-        "[[product]]\nname = \"buildbot\"\nroot = \"{}\"\n\n[product.service]\nkind = \"systemd\"\nunits = [\"buildbot.service\"]\n\n\
-         [product.parameters]\nport = \"{}\"\n\n[product.secrets]\ndatabase-url = \"{database}\"\n",
-        masters::ROOT,
-        masters::PORT
-    )
 }
 
 /// The build that the server believes to be installed on a host.

@@ -1,9 +1,10 @@
 //! The lab as a whole: where it keeps things, what is up, and taking it all away again.
 
 use crate::{
-    image,
+    image::Recipe,
     machine::{self, Machine},
-    masters, network,
+    network,
+    scenario::{self, Scenario},
     talk::say,
 };
 use anyhow::{Context as _, Result, bail};
@@ -19,50 +20,52 @@ pub(crate) fn packs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("packs")
 }
 
+/// The folder of the runbook `name`, as it is shipped.
+pub(crate) fn runbook(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../runbooks").join(name)
+}
+
 /// The lab.
-#[derive(Debug)]
 pub(crate) struct Lab {
     /// What is kept from run to run.
     pub(crate) cache: PathBuf,
     /// What belongs to one run; taken away by the next.
     pub(crate) work: PathBuf,
-    /// The host with PostgreSQL.
-    pub(crate) database: Machine,
-    /// Hosts with a master each; the last is the one that is made to fail.
-    pub(crate) masters: Vec<Machine>,
+    all: Vec<Box<dyn Scenario>>,
+    chosen: Vec<usize>,
     /// Held while this process uses the lab.
     _lock: File,
 }
 
 impl Lab {
-    /// The lab below `folder`; only one process at a time has it.
-    pub(crate) fn open(folder: &Path) -> Result<Self> {
+    /// The lab below `folder` with the named scenarios, all when none is named; only one process at a time has it.
+    pub(crate) fn open(folder: &Path, names: &[String]) -> Result<Self> {
         machine::check_tools()?;
         fs::create_dir_all(folder)
             .with_context(|| format!("failed to make {}", folder.display()))?;
         let folder = folder.canonicalize()?;
+        let all = scenario::all(&folder);
+        let chosen = scenario::choose(&all, names)?;
         let lock = File::create(folder.join("lock")).context("failed to open the lab's lock")?;
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
             bail!("another lab uses {}", folder.display());
         }
-        let master = |name, last_byte| Machine::new(&folder, name, last_byte);
-        Ok(Self {
-            database: master("db1", 11),
-            masters: vec![master("ci1", 12), master("ci2", 13), master("ci3", 14)],
-            work: folder.join("work"),
-            cache: folder,
-            _lock: lock,
-        })
+        Ok(Self { work: folder.join("work"), cache: folder, all, chosen, _lock: lock })
     }
 
-    fn machines(&self) -> impl Iterator<Item = &Machine> {
-        std::iter::once(&self.database).chain(&self.masters)
+    /// The chosen scenarios.
+    pub(crate) fn scenarios(&self) -> Vec<&dyn Scenario> {
+        self.chosen.iter().map(|place| self.all[*place].as_ref()).collect()
     }
 
-    /// Boots all hosts and installs the masters of the first build on them.
+    fn machines(&self) -> Vec<&Machine> {
+        self.scenarios().into_iter().flat_map(Scenario::hosts).collect()
+    }
+
+    /// Boots all hosts and installs the products of the first builds on them.
     pub(crate) fn up(&self) -> Result<()> {
         self.down().context("failed to take an earlier lab away")?;
-        let image = image::provide(&self.cache)?;
+        self.provide_images()?;
         if self.work.exists() {
             fs::remove_dir_all(&self.work)
                 .with_context(|| format!("failed to remove {}", self.work.display()))?;
@@ -75,11 +78,10 @@ impl Lab {
         }
         network::up()?;
         for host in self.machines() {
-            host.make(&image)?;
+            host.make(&host.recipe.folder(&self.cache))?;
         }
-        masters::configure_database(&self.database)?;
-        for master in &self.masters {
-            masters::lay_out(self, master)?;
+        for scenario in self.scenarios() {
+            scenario.lay_out(self)?;
         }
         for host in self.machines() {
             say(&format!(
@@ -93,17 +95,36 @@ impl Lab {
         for host in self.machines() {
             host.wait_up()?;
         }
-        masters::make_role(self)?;
-        together(&self.masters, |master| masters::install(self, master))
+        at_once(self.scenarios(), |scenario| scenario.name(), |scenario| scenario.install(self))
+    }
+
+    /// The images of all chosen hosts; each is made once, several at a time.
+    fn provide_images(&self) -> Result<()> {
+        let mut recipes: Vec<&Recipe> = Vec::new();
+        for host in self.machines() {
+            if !recipes.contains(&host.recipe) {
+                recipes.push(host.recipe);
+            }
+        }
+        at_once(recipes, |recipe| recipe.name, |recipe| recipe.provide(&self.cache).map(drop))
     }
 
     /// Takes everything away that a lab has made, whichever process made it; what is kept under keys stays.
     pub(crate) fn down(&self) -> Result<()> {
         let mut problems = Vec::new();
         let mut note = |outcome: Result<()>| problems.extend(outcome.err());
-        // A master that stops writes so to its database: that one goes last.
-        note(together(&self.masters, Machine::remove));
-        note(self.database.remove());
+        // Scenarios at once, but the hosts of one in their order: what stops may still write to its database.
+        note(at_once(
+            self.all.iter().collect(),
+            |scenario| scenario.name(),
+            |scenario| {
+                let outcomes = scenario.hosts().into_iter().map(Machine::remove);
+                let problems: Vec<String> =
+                    outcomes.filter_map(Result::err).map(|error| format!("{error:#}")).collect();
+                anyhow::ensure!(problems.is_empty(), "{}", problems.join("\n"));
+                Ok(())
+            },
+        ));
         note(network::down());
         if self.marker().exists() {
             note(machine::restore_run().and_then(|()| Ok(fs::remove_file(self.marker())?)));
@@ -130,15 +151,24 @@ impl Lab {
 }
 
 /// Does the same on several hosts at once; all problems are told.
-pub(crate) fn together(
-    hosts: &[Machine],
+pub(crate) fn together<'a>(
+    hosts: impl IntoIterator<Item = &'a Machine>,
     deed: impl Fn(&Machine) -> Result<()> + Sync,
 ) -> Result<()> {
-    let mut problems = Vec::new();
+    at_once(hosts.into_iter().collect(), |host| host.name, |host| deed(host))
+}
+
+/// Does the same with several things at once; all problems are told, each with the thing's name.
+pub(crate) fn at_once<T: Send + Copy>(
+    things: Vec<T>,
+    name: impl Fn(T) -> &'static str,
+    deed: impl Fn(T) -> Result<()> + Sync,
+) -> Result<()> {
+    let (mut problems, deed) = (Vec::new(), &deed);
     thread::scope(|scope| {
-        let threads: Vec<_> =
-            hosts.iter().map(|host| (host.name, scope.spawn(|| deed(host)))).collect();
-        for (name, thread) in threads {
+        let started =
+            things.into_iter().map(|thing| (name(thing), scope.spawn(move || deed(thing))));
+        for (name, thread) in started.collect::<Vec<_>>() {
             match thread.join() {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => problems.push(format!("{name}: {error:#}")),

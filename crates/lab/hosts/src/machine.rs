@@ -1,6 +1,7 @@
 //! One host: an overlay over the image, booted by systemd-nspawn, booted again whenever it asks for it.
 
 use crate::{
+    image::Recipe,
     network::{BRIDGE, OUTSIDE, PREFIX},
     process::{done, run, until},
 };
@@ -35,16 +36,24 @@ done"#;
 pub(crate) struct Machine {
     pub(crate) name: &'static str,
     pub(crate) address: Ipv4Addr,
+    /// What its image is made of.
+    pub(crate) recipe: &'static Recipe,
     dir: PathBuf,
     logs: PathBuf,
 }
 
 impl Machine {
     /// The host `name`, whose disk is kept below `folder/machines` and whose console below `folder/logs`.
-    pub(crate) fn new(folder: &Path, name: &'static str, last_byte: u8) -> Self {
+    pub(crate) fn new(
+        folder: &Path,
+        recipe: &'static Recipe,
+        name: &'static str,
+        last_byte: u8,
+    ) -> Self {
         let [a, b, c, _] = OUTSIDE.octets();
         let address = Ipv4Addr::new(a, b, c, last_byte);
-        Self { name, address, dir: folder.join("machines").join(name), logs: folder.join("logs") }
+        let dir = folder.join("machines").join(name);
+        Self { name, address, recipe, dir, logs: folder.join("logs") }
     }
 
     /// Its file system as this machine sees it.
@@ -268,6 +277,12 @@ pub(crate) fn prepare_run() -> Result<bool> {
 /// Takes back [`prepare_run`].
 pub(crate) fn restore_run() -> Result<()> {
     done(Command::new("umount").arg("/run/systemd/nspawn"), SHORT).map(drop)
+}
+
+/// Copies a file or a folder with its permissions.
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
+    done(Command::new("cp").arg("--archive").arg("--no-target-directory").arg(from).arg(to), SHORT)
+        .map(drop)
 }
 
 fn is_mount_point(path: &Path) -> Result<bool> {

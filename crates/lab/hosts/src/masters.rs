@@ -2,7 +2,7 @@
 
 use crate::{
     lab::{Lab, packs},
-    machine::Machine,
+    machine::{Machine, copy},
     network::{self, OUTSIDE, PREFIX},
     process::{done, until},
     talk::say,
@@ -10,7 +10,7 @@ use crate::{
 };
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
-use std::{fs, path::Path, process::Command, time::Duration};
+use std::{fs, process::Command, time::Duration};
 
 /// The product's folder on its hosts.
 pub(crate) const ROOT: &str = "/srv/buildbot";
@@ -29,8 +29,8 @@ const START_LIMIT: Duration = Duration::from_secs(180);
 const SHORT: Duration = Duration::from_secs(60);
 
 /// The address of a master's database, as SQLAlchemy and libpq both read it.
-pub(crate) fn database_url(lab: &Lab, master: &Machine) -> String {
-    format!("postgresql://buildbot:{PASSWORD}@{}/{}", lab.database.address, master.name)
+pub(crate) fn database_url(database: &Machine, master: &Machine) -> String {
+    format!("postgresql://buildbot:{PASSWORD}@{}/{}", database.address, master.name)
 }
 
 /// Lets the other hosts reach PostgreSQL on the first; before it boots.
@@ -47,7 +47,7 @@ pub(crate) fn configure_database(host: &Machine) -> Result<()> {
 }
 
 /// Puts the files of the first build on a host; before it boots.
-pub(crate) fn lay_out(lab: &Lab, master: &Machine) -> Result<()> {
+pub(crate) fn lay_out(lab: &Lab, database: &Machine, master: &Machine) -> Result<()> {
     master.mask("postgresql.service")?;
     let release = format!("srv/buildbot/releases/{FIRST_BUILD}");
     let into = master.root().join(&release);
@@ -62,24 +62,24 @@ pub(crate) fn lay_out(lab: &Lab, master: &Machine) -> Result<()> {
             .with_context(|| format!("failed to read {file}"))
     };
     master.write("srv/buildbot/master/master.cfg", &host("master.cfg")?)?;
-    master.write("srv/buildbot/master/database.url", &database_url(lab, master))?;
+    master.write("srv/buildbot/master/database.url", &database_url(database, master))?;
     master.write("lib/systemd/system/buildbot.service", &host("buildbot.service")?)
 }
 
 /// Makes database and master and starts it, as its handbook says.
-pub(crate) fn install(lab: &Lab, master: &Machine) -> Result<()> {
-    psql(lab, "postgres", &format!("create database {} owner buildbot", master.name))?;
+pub(crate) fn install(database: &Machine, master: &Machine) -> Result<()> {
+    psql(database, "postgres", &format!("create database {} owner buildbot", master.name))?;
     let release = format!("{ROOT}/releases/{FIRST_BUILD}");
     master.done(
-        &["env", &format!("REFIT_RELEASE={release}"), &format!("{release}/bin/make-environment")],
+        &["env", &format!("REFIT_RELEASE={release}"), &format!("{release}/bin/prepare")],
         INSTALL_LIMIT,
     )?;
-    let database = format!("--db={}", database_url(lab, master));
+    let address = format!("--db={}", database_url(database, master));
     master.done(
         &[
             &format!("{release}/env/bin/buildbot"),
             "create-master",
-            &database,
+            &address,
             &format!("{ROOT}/master"),
         ],
         INSTALL_LIMIT,
@@ -95,15 +95,16 @@ pub(crate) fn install(lab: &Lab, master: &Machine) -> Result<()> {
 }
 
 /// Makes the role that owns all databases.
-pub(crate) fn make_role(lab: &Lab) -> Result<()> {
-    until("PostgreSQL answers", START_LIMIT, || Ok(psql(lab, "postgres", "select 1").ok()))
+pub(crate) fn make_role(database: &Machine) -> Result<()> {
+    until("PostgreSQL answers", START_LIMIT, || Ok(psql(database, "postgres", "select 1").ok()))
         .map(drop)?;
-    psql(lab, "postgres", &format!("create role buildbot login password '{PASSWORD}'")).map(drop)
+    psql(database, "postgres", &format!("create role buildbot login password '{PASSWORD}'"))
+        .map(drop)
 }
 
 /// Puts a table in the way of the migration to 4.3.0, which makes one of the same name.
-pub(crate) fn obstruct(lab: &Lab, master: &Machine) -> Result<()> {
-    psql(lab, master.name, "set role buildbot; create table codebases (kept text); insert into codebases values ('of somebody else')").map(drop)
+pub(crate) fn obstruct(database: &Machine, master: &Machine) -> Result<()> {
+    psql(database, master.name, "set role buildbot; create table codebases (kept text); insert into codebases values ('of somebody else')").map(drop)
 }
 
 /// Waits until the web pages are served to this machine.
@@ -137,7 +138,7 @@ fn force(master: &Machine, reason: &str) -> Result<String> {
 }
 
 /// Asks PostgreSQL itself; rows as lines, columns with `|` between them.
-pub(crate) fn psql(lab: &Lab, database: &str, query: &str) -> Result<String> {
+pub(crate) fn psql(host: &Machine, database: &str, query: &str) -> Result<String> {
     let words = [
         "su",
         "postgres",
@@ -148,11 +149,5 @@ pub(crate) fn psql(lab: &Lab, database: &str, query: &str) -> Result<String> {
         database,
         query,
     ];
-    lab.database.done(&words, SHORT).map(|text| text.trim().to_owned())
-}
-
-/// Copies a file or a folder with its permissions.
-pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
-    done(Command::new("cp").arg("--archive").arg("--no-target-directory").arg(from).arg(to), SHORT)
-        .map(drop)
+    host.done(&words, SHORT).map(|text| text.trim().to_owned())
 }

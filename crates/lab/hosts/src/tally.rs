@@ -2,32 +2,39 @@
 
 use crate::talk::say;
 use anyhow::Result;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Checks that passed and failed so far.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
+    // Several scenarios count at once.
+    counted: Mutex<Counted>,
+}
+
+#[derive(Debug, Default)]
+struct Counted {
     passed: u32,
     failed: Vec<String>,
 }
 
 impl Tally {
     /// Notes how `what` ended; a failure does not stop the others.
-    pub(crate) fn check(&mut self, what: &str, outcome: Result<()>) {
+    pub(crate) fn check(&self, what: &str, outcome: Result<()>) {
         match outcome {
             Ok(()) => {
-                self.passed += 1;
+                self.counted().passed += 1;
                 say(&format!("ok      {what}"));
             }
             Err(error) => {
                 say(&format!("FAILED  {what}: {error:#}"));
-                self.failed.push(format!("{what}: {error:#}"));
+                self.counted().failed.push(format!("{what}: {error:#}"));
             }
         }
     }
 
     /// As [`Tally::check`], for two values that must be the same.
     pub(crate) fn same<T: PartialEq + std::fmt::Debug>(
-        &mut self,
+        &self,
         what: &str,
         expected: &T,
         found: Result<T>,
@@ -41,17 +48,24 @@ impl Tally {
 
     /// Whether all passed, and at least one did.
     pub(crate) fn is_good(&self) -> bool {
-        self.failed.is_empty() && self.passed > 0
+        let counted = self.counted();
+        counted.failed.is_empty() && counted.passed > 0
     }
 
     /// `N passed, N failed`.
     pub(crate) fn line(&self) -> String {
-        format!("{} passed, {} failed", self.passed, self.failed.len())
+        let counted = self.counted();
+        format!("{} passed, {} failed", counted.passed, counted.failed.len())
     }
 
     /// The failures, a line each.
-    pub(crate) fn failures(&self) -> &[String] {
-        &self.failed
+    pub(crate) fn failures(&self) -> Vec<String> {
+        self.counted().failed.clone()
+    }
+
+    fn counted(&self) -> MutexGuard<'_, Counted> {
+        // A thread that broke down while it counted has left whole numbers.
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -66,7 +80,7 @@ mod tests {
 
     #[test]
     fn failure_is_counted_and_told() {
-        let mut tally = Tally::default();
+        let tally = Tally::default();
         tally.check("a", Ok(()));
         tally.same("schema", &"066", Ok("067"));
         assert_eq!(tally.line(), "1 passed, 1 failed");

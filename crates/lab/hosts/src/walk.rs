@@ -1,21 +1,18 @@
 //! The whole job: hosts up, packs published, fleet upgraded, everything checked, everything taken away.
 
 use crate::{
-    certificates, checks,
+    certificates,
     control::{self, Control},
     fleet,
-    lab::Lab,
-    masters,
+    lab::{Lab, at_once},
     process::{self, until},
+    scenario::{Campaign, Scenario},
     talk::{result, say},
     tally::Tally,
 };
 use anyhow::{Context as _, Result, ensure};
 use serde_json::Value;
 use std::{collections::BTreeMap, path::Path, process::ExitCode, time::Duration};
-
-/// The campaign's name.
-pub(crate) const ROLLOUT: &str = "buildbot-4-3";
 
 /// Two virtual environments per host, made from wheels.
 const PREPARE_LIMIT: Duration = Duration::from_secs(1200);
@@ -24,8 +21,8 @@ const DEPLOY_LIMIT: Duration = Duration::from_secs(1800);
 
 /// Does the whole job and prints `N passed, N failed` at the end.
 pub(crate) fn whole(lab: &Lab, programs: &Path, keep: bool) -> Result<ExitCode> {
-    let mut tally = Tally::default();
-    if let Err(error) = job(lab, programs, &mut tally, keep) {
+    let tally = Tally::default();
+    if let Err(error) = job(lab, programs, &tally, keep) {
         tally.check("the job came to its end", Err(error));
     }
     process::forget_interrupt();
@@ -42,22 +39,27 @@ pub(crate) fn whole(lab: &Lab, programs: &Path, keep: bool) -> Result<ExitCode> 
     Ok(if tally.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn job(lab: &Lab, programs: &Path, tally: &mut Tally, keep: bool) -> Result<()> {
+fn job(lab: &Lab, programs: &Path, tally: &Tally, keep: bool) -> Result<()> {
     let (refit, agent) = (programs.join("refit"), programs.join("refit-agent"));
     for program in [&refit, &agent] {
         ensure!(program.is_file(), "there is no {}: `./dev build` makes it", program.display());
     }
     lab.up()?;
-    tally.check("hosts are booted with systemd and masters answer", Ok(()));
+    tally.check("hosts are booted with systemd and their products answer", Ok(()));
     control::publish(lab, &refit)?;
     let mut control = Control::start(lab, &refit)?;
     fleet::enrol(lab, &control, &agent)?;
-    tally.check("agents are enrolled and report build 3.11.9", Ok(()));
-    let failing = lab.masters.last().context("the lab has no master")?;
-    masters::obstruct(lab, failing)?;
-    let last = upgrade(&control)?;
-    checks::report(lab, &last, tally);
-    checks::hosts(lab, tally);
+    tally.check("agents are enrolled and report the builds from before", Ok(()));
+    at_once(
+        lab.scenarios(),
+        |scenario| scenario.name(),
+        |scenario| {
+            scenario.arrange(lab, &control)?;
+            let last = upgrade(&control, scenario)?;
+            scenario.check(lab, &last, tally);
+            Ok(())
+        },
+    )?;
     certificates::check(lab, &mut control, tally, &refit)?;
     if keep {
         say("the control server has ended; its folder is kept");
@@ -66,58 +68,40 @@ fn job(lab: &Lab, programs: &Path, tally: &mut Tally, keep: bool) -> Result<()> 
 }
 
 /// The walk as people type it; answers with the rollout as it stood at the end.
-fn upgrade(control: &Control) -> Result<Value> {
-    let shape = [
-        "--share",
-        "33",
-        "--share",
-        "67",
-        "--goal",
-        "50",
-        "--soak",
-        "1s",
-        "--parallel",
-        "2",
-        "--failure-budget",
-        "1",
-    ];
-    let mut create =
-        vec!["rollout", "create", ROLLOUT, "--product", "buildbot", "--target", "4.3.0"];
+fn upgrade(control: &Control, scenario: &dyn Scenario) -> Result<Value> {
+    let Campaign { rollout, product, target, shape, .. } = scenario.campaign();
+    let mut create = vec!["rollout", "create", rollout, "--product", product, "--target", target];
     create.extend(shape);
     control.json("planner", &create)?;
-    let plan = control.json("planner", &["rollout", "plan", ROLLOUT])?;
+    let plan = control.json("planner", &["rollout", "plan", rollout])?;
     let hash = plan["hash"].as_str().with_context(|| format!("no hash in {plan}"))?;
-    say(&format!("plan {hash}"));
+    say(&format!("{rollout}: plan {hash}"));
     control.json(
         "approver",
-        &["rollout", "agree", ROLLOUT, "--plan", hash, "--remark", "seen", "--yes"],
+        &["rollout", "agree", rollout, "--plan", hash, "--remark", "seen", "--yes"],
     )?;
-    control.json("preparer", &["rollout", "prepare", ROLLOUT])?;
-    follow(control, "every host is prepared", PREPARE_LIMIT, "prepared")?;
-    control.json("authoriser", &["rollout", "authorise", ROLLOUT, "--plan", hash, "--yes"])?;
-    control.json(
-        "configurer",
-        &[
-            "rollout",
-            "configure",
-            ROLLOUT,
-            "--parallel",
-            "2",
-            "--party",
-            "deployer",
-            "--party",
-            "application-owner",
-        ],
-    )?;
-    control.json("deployer", &["rollout", "deploy", ROLLOUT])?;
-    follow(control, "the rollout is over", DEPLOY_LIMIT, "completed")
+    control.json("preparer", &["rollout", "prepare", rollout])?;
+    follow(control, rollout, "every host is prepared", PREPARE_LIMIT, "prepared")?;
+    control.json("authoriser", &["rollout", "authorise", rollout, "--plan", hash, "--yes"])?;
+    let parties = ["--party", "deployer", "--party", "application-owner"];
+    let mut configure = vec!["rollout", "configure", rollout];
+    configure.extend(parties);
+    control.json("configurer", &configure)?;
+    control.json("deployer", &["rollout", "deploy", rollout])?;
+    follow(control, rollout, "the rollout is over", DEPLOY_LIMIT, "completed")
 }
 
 /// Says what changes until the rollout is in `goal`.
-fn follow(control: &Control, what: &str, limit: Duration, goal: &str) -> Result<Value> {
+fn follow(
+    control: &Control,
+    rollout: &str,
+    what: &str,
+    limit: Duration,
+    goal: &str,
+) -> Result<Value> {
     let mut told = BTreeMap::new();
-    until(what, limit, || {
-        let view = control.json("planner", &["rollout", "status", ROLLOUT])?;
+    until(&format!("{rollout}: {what}"), limit, || {
+        let view = control.json("planner", &["rollout", "status", rollout])?;
         for host in hosts(&view) {
             let name = host["host"].as_str().unwrap_or_default().to_owned();
             let line = host["state"].to_string();
@@ -128,7 +112,7 @@ fn follow(control: &Control, what: &str, limit: Duration, goal: &str) -> Result<
         }
         let state = view["state"]["state"].as_str().unwrap_or_default();
         if ["halted", "cancelled"].contains(&state) {
-            return Ok(Some(Err(anyhow::anyhow!("the rollout is {}", view["state"]))));
+            return Ok(Some(Err(anyhow::anyhow!("{rollout} is {}", view["state"]))));
         }
         // A server may look often; a debug build on a busy machine should not be asked twenty times a second.
         std::thread::sleep(Duration::from_secs(1));
@@ -140,4 +124,12 @@ fn follow(control: &Control, what: &str, limit: Duration, goal: &str) -> Result<
 pub(crate) fn hosts(view: &Value) -> impl Iterator<Item = &Value> {
     let waves = view["waves"].as_array().into_iter().flatten();
     waves.flat_map(|wave| wave["hosts"].as_array().into_iter().flatten())
+}
+
+/// What the server says of a host: its state, and the cause where it has one.
+pub(crate) fn told(view: &Value, host: &str) -> Result<(String, String)> {
+    let found = hosts(view).find(|found| found["host"] == host);
+    let found = found.with_context(|| format!("the rollout has no host {host}"))?;
+    let state = found["state"]["state"].as_str().unwrap_or_default().to_owned();
+    Ok((state, found["state"]["cause"].to_string()))
 }
