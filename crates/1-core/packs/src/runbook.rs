@@ -1,6 +1,7 @@
 //! A runbook: the versioned procedure for hosts of one role.
 
 mod checks;
+mod describe;
 mod install;
 mod keeping;
 mod kind;

@@ -11,6 +11,7 @@ pub mod agent;
 pub mod backup;
 pub mod problem;
 pub mod question;
+pub mod runbook_test;
 pub mod v1;
 
 pub use problem::Problem;

@@ -6,6 +6,7 @@ mod drive;
 mod expected;
 mod heartbeat;
 mod leg;
+mod rehearse;
 mod window;
 
 use crate::{
@@ -29,6 +30,7 @@ use std::{
 
 pub use crate::error::EngineError;
 pub use asking::{Nobody, People};
+pub use rehearse::{RehearsalInput, rehearse};
 pub use window::{NoTimeLeft, Start};
 
 /// All that an order needs to be carried out.

@@ -101,7 +101,10 @@ impl Engine {
             }
             Move::Run { leg, step, verb, attempt, .. } => {
                 let chosen = Chosen { leg, step, verb, attempt };
-                if let Err(cause) = self.in_time(&chosen, entries) {
+                // What always runs belongs to the way back: it is not asked whether it fits.
+                if !position.rolling_back()
+                    && let Err(cause) = self.in_time(&chosen, entries)
+                {
                     tracing::warn!(leg, code = cause.code, cause = cause.text, "no time is left");
                     self.push(entries, EntryBody::RollbackDecided { leg, cause })?;
                     return Ok(None);
@@ -276,7 +279,7 @@ impl Engine {
     }
 
     /// Calls `look` with all that a deed of the step gets.
-    fn in_context<T>(
+    pub(super) fn in_context<T>(
         &self,
         entries: &[Entry],
         chosen: &Chosen,
