@@ -220,7 +220,31 @@ impl LegTrack {
         if !self.opened {
             return Some(Move::RollBack { leg, cause: cause.clone() });
         }
-        Some(self.release_holds(leg).unwrap_or_else(|| needs_person(cause.clone())))
+        Some(self.before_the_end(leg).unwrap_or_else(|| needs_person(cause.clone())))
+    }
+
+    /// What must still be done when a leg ends otherwise than well: holds are released, then what always runs.
+    fn before_the_end(&self, leg: u32) -> Option<Move> {
+        self.release_holds(leg).or_else(|| self.what_always_runs(leg))
+    }
+
+    /// Of a leg that was never begun nothing runs. A failure is written down and hides nothing.
+    fn what_always_runs(&self, leg: u32) -> Option<Move> {
+        if self.steps.iter().all(|step| step.apply.attempts == 0) {
+            return None;
+        }
+        self.steps.iter().filter(|step| step.always).find_map(|step| {
+            let apply = &step.apply;
+            if apply.done {
+                return None;
+            }
+            if apply.open {
+                return Some(self.after_crash(leg, step));
+            }
+            let interrupted = apply.cause.as_ref().is_some_and(|cause| cause.code == INTERRUPTED);
+            let again = apply.failures <= step.retries && step.repeatable && !interrupted;
+            (apply.attempts == 0 || again).then(|| step.run(leg, Verb::Apply))
+        })
     }
 
     /// The intent stands and nobody wrote how it ended.
@@ -250,6 +274,7 @@ impl LegTrack {
 
     fn next_back(&self, leg: u32, cause: &Cause) -> Move {
         let undoable = |step: &&StepTrack| match step.nature {
+            _ if step.always => false,
             Nature::Undoable => step.apply.attempts > 0 && !step.apply.idle,
             Nature::Hold => step.apply.attempts > 0,
             _ => false,
@@ -267,8 +292,11 @@ impl LegTrack {
             }
             // Undoing what lies before would start the old release on what the new one left: stop here.
             return self
-                .release_holds(leg)
+                .before_the_end(leg)
                 .unwrap_or_else(|| stuck(cause, step.undo.cause.as_ref()));
+        }
+        if let Some(next) = self.what_always_runs(leg) {
+            return next;
         }
         match self.failed_hold() {
             Some(hold) => stuck(cause, Some(hold)),

@@ -51,9 +51,10 @@ fn done(step: &str) -> EntryBody {
 
 fn answered(step: &str, given: Option<Given>) -> EntryBody {
     let by = match &given {
-        Some(_) => {
-            AnsweredBy::Person { name: PersonName::parse("owner").unwrap(), role: AskedRole::Operator }
-        }
+        Some(_) => AnsweredBy::Person {
+            name: PersonName::parse("owner").unwrap(),
+            role: AskedRole::Operator,
+        },
         None => AnsweredBy::Deadline {},
     };
     let answer = Answer { given, by, at: at(30), reason: "because".into() };
@@ -136,10 +137,7 @@ fn no_takes_the_leg_back_without_asking_again() {
     let Move::RollBack { cause, .. } = next(&bodies) else { panic!("{:?}", next(&bodies)) };
     assert_eq!(cause.code, "people.declined");
     bodies.push(EntryBody::RollbackDecided { leg: 0, cause });
-    assert!(matches!(
-        next(&bodies),
-        Move::Finish { outcome: OrderOutcome::RolledBack { .. } }
-    ));
+    assert!(matches!(next(&bodies), Move::Finish { outcome: OrderOutcome::RolledBack { .. } }));
 }
 
 #[test]
@@ -153,7 +151,10 @@ fn repeat_does_the_step_before_once_more_and_asks_anew() {
     );
     bodies.extend([intent("look", 2), done("look")]);
     let again = next(&bodies);
-    assert!(matches!(&again, Move::Run { id, attempt: 2, .. } if id.as_str() == "way"), "{again:?}");
+    assert!(
+        matches!(&again, Move::Run { id, attempt: 2, .. } if id.as_str() == "way"),
+        "{again:?}"
+    );
     bodies.push(intent("way", 2));
     // The new asking has a deadline of its own.
     assert!(matches!(next(&bodies), Move::AwaitAnswer { since, attempt: 2, .. } if since == at(7)));
@@ -185,8 +186,7 @@ fn answer_that_cannot_stand_there_is_refused() {
     let early = vec![EntryBody::DeployStarted {}, answered("way", yes())];
     let mut twice = asking();
     twice.extend([answered("way", choice("on")), answered("way", choice("on"))]);
-    let unasked =
-        vec![EntryBody::DeployStarted {}, intent("look", 1), answered("look", yes())];
+    let unasked = vec![EntryBody::DeployStarted {}, intent("look", 1), answered("look", yes())];
     for bodies in [early, twice, unasked] {
         let folded = fold(&legs(), &chain(&bodies));
         assert!(matches!(folded, Err(JournalBroken::IllegalMove { .. })), "{folded:?}");
