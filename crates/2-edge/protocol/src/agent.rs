@@ -5,6 +5,7 @@
 use crate::{
     backup::{BackupReport, BackupWish},
     question::{AnswerRecord, GivenAnswer, OpenQuestion},
+    runbook_test::{RunbookTestDone, RunbookTestRequest},
 };
 use refit_inventory::ObservedFacts;
 use refit_journal::{Cause, Entry, OrderOutcome};
@@ -76,6 +77,9 @@ pub struct SyncRequest {
     /// What it has of backups, when that changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backups: Option<BackupReport>,
+    /// Dry runs of runbooks that ended and are still asked about.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tests: Vec<RunbookTestDone>,
     /// A number that the server gave with its last answer: an unchanged one lets the server hold the call.
     #[serde(default)]
     pub seen: u64,
@@ -99,6 +103,9 @@ pub struct SyncResponse {
     /// What people answered and the host's journal does not have yet.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<GivenAnswer>,
+    /// Runbooks to be tried, changing nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tests: Vec<RunbookTestRequest>,
     /// The next report shall carry facts.
     #[serde(default)]
     pub want_facts: bool,

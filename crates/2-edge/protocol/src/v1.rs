@@ -67,6 +67,8 @@
 //! | GET `/rollouts/{name}/export.{xlsx,csv,ics}` | [`ExportQuery`] as query | spreadsheet, CSV, iCalendar | any |
 //! | GET `/backups`, `/hosts/{host}/backups` | – | [`HostBackups`] | any |
 //! | POST `/hosts/{host}/backups` | [`NewBackupRequest`] | [`BackupRequestView`] | deployer |
+//! | POST `/hosts/{host}/runbook-tests` | [`NewRunbookTest`] | [`RunbookTestView`] | planner, deployer |
+//! | GET `/runbook-tests/{id}` | – | [`RunbookTestView`] | any |
 //! | GET, POST `/backup-schedules` | [`BackupScheduleView`] | [`BackupScheduleView`] list | any; planner to set |
 //! | POST `/backup-schedules/{name}/remove` | – | [`BackupScheduleView`] | planner |
 //! | GET `/signing-key` | – | PEM of the key that signs certificates | any |
@@ -93,6 +95,7 @@ mod paper;
 mod plan;
 mod question;
 mod risk;
+mod runbook_test;
 mod updates;
 mod window;
 
@@ -104,6 +107,7 @@ pub use paper::*;
 pub use plan::{PlanDemands, PlanLine, PlanRequest};
 pub use question::*;
 pub use risk::*;
+pub use runbook_test::*;
 pub use updates::*;
 pub use window::*;
 

@@ -7,6 +7,7 @@ mod papers;
 mod plans;
 mod questions;
 mod risk;
+mod runbook_tests;
 mod updates;
 mod windows;
 

@@ -28,6 +28,7 @@ pub mod questions;
 pub mod reports;
 pub mod risk;
 pub mod rollouts;
+pub mod runbook_tests;
 pub mod run_times;
 pub mod settings;
 pub mod signatures;

@@ -6,6 +6,7 @@ use crate::{
     content::{self, ContentArguments},
     control, enroll,
     error::AgentError,
+    rehearse::{self, RunbookTestArguments},
     run::{self, RunOptions},
     status,
 };
@@ -42,6 +43,8 @@ pub enum Command {
     Backup(BackupArguments),
     /// Show and clean what was fetched.
     Content(ContentArguments),
+    /// Try a runbook on this host: what each step would do and whether it could; changes nothing.
+    RunbookTest(RunbookTestArguments),
 }
 
 /// The folder that all commands share.
@@ -135,6 +138,16 @@ fn dispatch(command: Command, json: bool) -> Result<(), AgentError> {
         }
         Command::Backup(arguments) => {
             print(&backups::command::run(arguments, json, Ambient::system().clock.as_ref())?)
+        }
+        Command::RunbookTest(arguments) => {
+            let test = rehearse::at_command_line(&arguments, Ambient::system().clock)?;
+            let text = if json {
+                serde_json::json!(test).to_string()
+            } else {
+                rehearse::text(&test)
+            };
+            print(text.trim_end())?;
+            Ok(rehearse::verdict(&test)?)
         }
         Command::Content(arguments) => print(&content::run(&arguments, json)?),
         Command::Status(StatusArguments { state }) => {

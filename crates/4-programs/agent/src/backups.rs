@@ -4,6 +4,7 @@
 
 pub(crate) mod command;
 mod notes;
+mod place;
 mod room;
 mod schedule;
 pub(crate) mod work;
@@ -11,20 +12,10 @@ pub(crate) mod work;
 use refit_host::error::StepError;
 use refit_names::{Coded, ErrorClass, ProductName};
 use refit_vault::VaultError;
-use serde::Deserialize;
 use std::{io, path::PathBuf};
 
-pub(crate) use room::{Room, remember_unit};
-
-/// `[backup]` of the configuration: where backups are kept beside the host itself.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BackupConfig {
-    /// Folder of a repository in restic's format, usually on another machine.
-    pub repository: PathBuf,
-    /// File with its password.
-    pub password_file: PathBuf,
-}
+pub use place::{BackupConfig, S3Config};
+pub(crate) use room::{Room, known_unit, remember_unit};
 
 /// Why a backup was not taken, proven or brought back.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +39,28 @@ pub enum BackupsError {
     /// There is no repository to speak of.
     #[error("agent.toml has no [backup] with a repository, expected one for this")]
     NoRepository,
+    /// The place of the repository cannot be right.
+    #[error("repository `{target}` in [backup] of agent.toml: {why}")]
+    BadTarget {
+        /// As it stands there.
+        target: String,
+        /// What was expected.
+        why: &'static str,
+    },
+    /// Something secret is nowhere.
+    #[error(
+        "{what} is missing, expected a file that `{key}` in agent.toml names, a credential `{credential}` of the systemd unit, or the variable {variable}"
+    )]
+    NoSecret {
+        /// What it opens.
+        what: &'static str,
+        /// The key of the configuration.
+        key: &'static str,
+        /// The name among systemd's credentials.
+        credential: &'static str,
+        /// The environment's variable.
+        variable: &'static str,
+    },
     /// No such backup.
     #[error(
         "there is no backup `{backup}` of product `{product}` on this host or in its repository"
@@ -102,6 +115,8 @@ impl Coded for BackupsError {
             Self::NoProduct { .. } => "backup.no-product",
             Self::NoUnit { .. } => "backup.no-unit",
             Self::NoRepository => "backup.no-repository",
+            Self::BadTarget { .. } => "backup.bad-target",
+            Self::NoSecret { .. } => "backup.no-secret",
             Self::NoBackup { .. } => "backup.no-snapshot",
             Self::NotConfirmed { .. } => "backup.not-confirmed",
             Self::Host(error) => error.code(),

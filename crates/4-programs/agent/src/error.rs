@@ -28,6 +28,9 @@ pub enum AgentError {
     /// Backups.
     #[error(transparent)]
     Backups(#[from] crate::backups::BackupsError),
+    /// Dry runs.
+    #[error(transparent)]
+    Rehearsal(#[from] crate::rehearse::RehearsalError),
     /// The file system refused.
     #[error("failed to {action} {}", .path.display())]
     Io {
@@ -63,6 +66,7 @@ impl AgentError {
                 "host.product-busy" | "backup.repository-busy" | "host.release-gone" => 7,
                 _ => 1,
             },
+            Self::Rehearsal(error) => error.exit_code(),
             _ => 1,
         }
     }
@@ -77,6 +81,7 @@ impl Coded for AgentError {
             Self::Journal(error) => error.code(),
             Self::Orders(error) => error.code(),
             Self::Backups(error) => error.code(),
+            Self::Rehearsal(error) => error.code(),
             Self::Io { .. } => "agent.file-system",
         }
     }
@@ -89,6 +94,7 @@ impl Coded for AgentError {
             Self::Journal(error) => error.class(),
             Self::Orders(error) => error.class(),
             Self::Backups(error) => error.class(),
+            Self::Rehearsal(error) => error.class(),
             Self::Io { .. } => ErrorClass::NeedsOperator,
         }
     }

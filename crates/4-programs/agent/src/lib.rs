@@ -32,6 +32,7 @@ mod notify;
 mod orders;
 mod people;
 mod prepare;
+mod rehearse;
 mod releases;
 mod run;
 mod status;
@@ -42,7 +43,7 @@ mod worker;
 
 pub use admission::{Admission, Refusal, admit};
 pub use arguments::{Arguments, Command, execute};
-pub use backups::{BackupConfig, BackupsError};
+pub use backups::{BackupConfig, BackupsError, S3Config};
 pub use config::{Config, ConfigError};
 pub use control::{Answer, Control, over_tls};
 pub use enroll::enroll;

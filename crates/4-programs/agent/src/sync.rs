@@ -4,7 +4,7 @@ use crate::{
     agent_release,
     board::{Board, Desired, Facts, Publish, Word},
     control::Control,
-    files,
+    files, rehearse,
     run::Agent,
 };
 use refit_client::{Backoff, ClientError};
@@ -117,7 +117,8 @@ async fn report(agent: &Arc<Agent>, told: &Told) -> Report {
     // The first answer says how much of the journal the server has.
     let quiet =
         told.acknowledged.is_some() && journal.is_empty() && facts.is_none() && backups.is_none();
-    let hold = quiet && !busy && word == told.word;
+    let tests = agent.tests.done();
+    let hold = quiet && !busy && word == told.word && tests.is_empty();
     let order = word.clone().map(|word| OrderReport {
         key: word.key,
         plan: word.plan,
@@ -126,6 +127,7 @@ async fn report(agent: &Arc<Agent>, told: &Told) -> Report {
     });
     let request = SyncRequest {
         backups,
+        tests,
         protocol: PROTOCOL,
         agent_version: agent_release::VERSION.to_owned(),
         facts: facts.map(|facts| facts.as_ref().clone()),
@@ -161,7 +163,7 @@ async fn unacknowledged(agent: &Arc<Agent>, acknowledged: Option<u64>) -> Vec<En
     }
 }
 
-fn take(agent: &Agent, told: &mut Told, report: &Report, answer: SyncResponse) {
+fn take(agent: &Arc<Agent>, told: &mut Told, report: &Report, answer: SyncResponse) {
     told.acknowledged = Some(answer.journal_acknowledged);
     told.seen = answer.seen;
     told.word.clone_from(&report.word);
@@ -169,6 +171,7 @@ fn take(agent: &Agent, told: &mut Told, report: &Report, answer: SyncResponse) {
     told.backups = report.backups;
     agent.backups.wish(answer.backups.clone());
     agent.answers.hear(answer.answers.clone());
+    rehearse::hear(agent, answer.tests.clone());
     if answer.want_facts {
         agent.look(Publish::Always);
     }

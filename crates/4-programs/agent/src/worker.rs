@@ -13,13 +13,15 @@ use refit_client::Backoff;
 use refit_host::{
     engine::{Engine, EngineError, Reached, RunEnd, Start},
     journal::StepLog as _,
+    layout::Layout,
+    product::ProductConfig,
     unit::ProductLock,
 };
 use refit_journal::Cause;
 use refit_names::{BuildId, Coded as _, chain};
 use refit_plan::Order;
 use refit_protocol::agent::{Assignment, Permission, Standing};
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::sync::{oneshot, watch};
 
 /// A refused order is looked at again this often: a person may have cleared the cause.
@@ -246,8 +248,7 @@ async fn carry_out(agent: &Arc<Agent>, orders: &mut Orders, order: &Order) -> Op
 
 /// Keeps what belongs to the product that runs now, for backups without an order.
 fn remember_unit(agent: &Arc<Agent>, order: &Order) {
-    let root = agent.config.product(&order.product).map(|product| product.root.clone());
-    let installed = root.as_deref().and_then(installed_build);
+    let installed = agent.config.product(&order.product).and_then(installed_build);
     let Ok(records) = agent.orders.records(order) else { return };
     // Rolled back: the unit is that of the build before, and what was remembered of it still holds.
     let record = records.iter().find(|record| Some(&record.manifest.to) == installed.as_ref());
@@ -324,8 +325,7 @@ fn accept(agent: &Agent, order: &Order) -> Result<(), Cause> {
         }));
     }
     let seen = accepted(agent.orders.seen().map_err(store)?);
-    let root = agent.config.product(&order.product).map(|product| product.root.as_path());
-    let installed = root.and_then(installed_build);
+    let installed = agent.config.product(&order.product).and_then(installed_build);
     let quarantined = agent.journal.quarantined(&order.product);
     let quarantined = quarantined.map_err(|error| Cause::of(&error))?;
     let with = Admission {
@@ -339,10 +339,9 @@ fn accept(agent: &Agent, order: &Order) -> Result<(), Cause> {
     agent.orders.accept(order).map_err(store)
 }
 
-/// Where `current` leads to.
-fn installed_build(root: &Path) -> Option<BuildId> {
-    let target = std::fs::read_link(root.join("current")).ok()?;
-    BuildId::parse(target.file_name()?.to_str()?).ok()
+/// As the host itself says.
+fn installed_build(product: &ProductConfig) -> Option<BuildId> {
+    Layout::of(product).installed().ok().flatten()
 }
 
 fn refuse(agent: &Agent, order: &Order, cause: Cause) {

@@ -18,6 +18,7 @@ impl Control for Ear {
         let answer = SyncResponse {
             backups: Default::default(),
             answers: Vec::new(),
+            tests: Vec::new(),
             journal_acknowledged: heard,
             seen: 1,
             assignment: None,

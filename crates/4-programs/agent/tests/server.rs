@@ -51,6 +51,7 @@ fn host(name: &str) -> HostName {
 fn report() -> SyncRequest {
     SyncRequest {
         backups: None,
+        tests: Vec::new(),
         protocol: PROTOCOL,
         agent_version: "0".to_owned(),
         facts: None,

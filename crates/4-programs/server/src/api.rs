@@ -16,6 +16,7 @@ mod questions;
 mod repository;
 mod risk;
 mod rollouts;
+mod runbook_tests;
 mod signoff;
 mod updates;
 mod users;
@@ -175,6 +176,12 @@ fn routes() -> Vec<Route> {
         read("/backups", get(backups::all)),
         read("/hosts/{host}/backups", get(backups::one)),
         act("/hosts/{host}/backups", &[Deployer], post(backups::ask)),
+        act(
+            "/hosts/{host}/runbook-tests",
+            &[Planner, Deployer],
+            post(runbook_tests::ask),
+        ),
+        read("/runbook-tests/{id}", get(runbook_tests::one)),
         read("/backup-schedules", get(backups::schedules)),
         act("/backup-schedules", &[Planner], post(backups::set_schedule)),
         act("/backup-schedules/{name}/remove", &[Planner], post(backups::remove_schedule)),

@@ -13,12 +13,17 @@ use std::collections::BTreeMap;
 pub(crate) async fn derive(app: &App) -> Answer<()> {
     let mut all = BTreeMap::new();
     let wishes = Wishes::load(app).await?;
+    let mut tests = BTreeMap::<HostName, Vec<_>>::new();
+    for asked in app.store.open_runbook_tests().await? {
+        tests.entry(asked.host).or_default().push(asked.request);
+    }
     let mut answers = crate::questions::on_their_way(app).await?;
     for host in app.store.hosts().await? {
         let desired = Desired {
             retired: host.lifecycle == Lifecycle::Retired,
             want_facts: host.facts.is_none(),
             backups: wishes.of(&host),
+            tests: tests.remove(&host.name).unwrap_or_default(),
             answers: answers.remove(&host.name).unwrap_or_default(),
             ..Desired::default()
         };

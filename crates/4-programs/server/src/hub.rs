@@ -5,7 +5,9 @@
 use jiff::Timestamp;
 use refit_names::{Digest, HostName};
 use refit_plan::OrderKey;
-use refit_protocol::{agent::Assignment, backup::BackupWish, question::GivenAnswer};
+use refit_protocol::{
+    agent::Assignment, backup::BackupWish, question::GivenAnswer, runbook_test::RunbookTestRequest,
+};
 use std::{
     collections::{BTreeMap, HashMap},
     sync::{Arc, Mutex, PoisonError, RwLock},
@@ -25,6 +27,8 @@ pub(crate) struct Desired {
     pub(crate) backups: BackupWish,
     /// What people answered and the host's journal does not have.
     pub(crate) answers: Vec<GivenAnswer>,
+    /// Runbooks to be tried.
+    pub(crate) tests: Vec<RunbookTestRequest>,
     /// Orders that it may report on, with their plans.
     pub(crate) orders: Vec<(OrderKey, Digest)>,
 }
@@ -32,7 +36,12 @@ pub(crate) struct Desired {
 impl Desired {
     /// A number that differs when what it is told differs, also over restarts. Never 0.
     pub(crate) fn seen(&self) -> u64 {
-        let text = serde_json::to_vec(&(&self.assignment, &self.backups, &self.answers)).unwrap_or_default();
+        let text = serde_json::to_vec(&(
+            &self.assignment,
+            &self.backups,
+            &self.answers,
+            &self.tests,
+        )).unwrap_or_default();
         let digest = Digest::of(&text);
         let mut first = [0; 8];
         first.copy_from_slice(&digest.as_bytes()[..8]);

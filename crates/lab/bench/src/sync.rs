@@ -200,6 +200,7 @@ fn connector(certificate: &Path) -> Result<tokio_rustls::TlsConnector> {
 fn idle_request(seen: u64, wait_ms: u64) -> SyncRequest {
     SyncRequest {
         backups: None,
+        tests: Vec::new(),
         protocol: PROTOCOL,
         agent_version: env!("CARGO_PKG_VERSION").to_owned(),
         facts: None,

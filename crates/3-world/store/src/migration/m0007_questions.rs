@@ -1,4 +1,4 @@
-//! Questions of hosts to people, and the files that were handed in.
+//! Questions of hosts to people, the files that were handed in, and dry runs of runbooks.
 
 use super::table::{self, Kind::Bytes, Kind::Number, Kind::Text, TableSpec};
 use sea_orm_migration::prelude::*;
@@ -13,7 +13,7 @@ impl MigrationName for Migration {
 }
 
 /// An empty text in `given` and `counted` says: none.
-const TABLES: [TableSpec; 2] = [
+const TABLES: [TableSpec; 3] = [
     (
         "questions",
         6,
@@ -32,6 +32,11 @@ const TABLES: [TableSpec; 2] = [
         ],
     ),
     ("uploads", 1, &[("digest", Text), ("content", Bytes)]),
+    (
+        "runbook_tests",
+        1,
+        &[("id", Number), ("host", Text), ("asked_at", Number), ("open", Number), ("body", Text)],
+    ),
 ];
 
 #[async_trait::async_trait]

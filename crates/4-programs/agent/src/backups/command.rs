@@ -125,10 +125,10 @@ fn carry_out(room: &Room<'_>, command: BackupCommand, json: bool) -> Result<Stri
     let told = |text: String, value: serde_json::Value| if json { value.to_string() } else { text };
     Ok(match command {
         BackupCommand::Init => {
-            let folder = room.init()?.display().to_string();
+            let place = room.init()?;
             told(
-                format!("repository made in {folder}"),
-                serde_json::json!({ "repository": folder }),
+                format!("repository made in {place}"),
+                serde_json::json!({ "repository": place }),
             )
         }
         BackupCommand::Check => {

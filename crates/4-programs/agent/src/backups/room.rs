@@ -1,7 +1,7 @@
 //! What is done with backups, step by step.
 
 use crate::{
-    backups::{BackupConfig, BackupsError, notes::Notes},
+    backups::{BackupsError, notes::Notes},
     config::Config,
     files,
 };
@@ -48,6 +48,18 @@ pub(crate) fn remember_unit(
     files::write_json(&path, unit).map_err(BackupsError::io("write", &path))
 }
 
+/// What belongs to a product, as far as anybody said.
+pub(crate) fn known_unit(
+    state: &Path,
+    product: &refit_host::product::ProductConfig,
+) -> Result<Option<Unit>, BackupsError> {
+    let path = unit_path(state, &product.name);
+    match &product.unit {
+        Some(unit) => Ok(Some(unit.clone())),
+        None => files::read_json(&path).map_err(BackupsError::io("read", &path)),
+    }
+}
+
 impl Room<'_> {
     fn with_unit<T>(
         &self,
@@ -59,22 +71,13 @@ impl Room<'_> {
             let known = known.collect::<Vec<_>>().join(", ");
             return Err(BackupsError::NoProduct { product: name.clone(), known });
         };
-        let path = unit_path(self.state, name);
-        let unit = match &product.unit {
-            Some(unit) => Some(unit.clone()),
-            None => files::read_json(&path).map_err(BackupsError::io("read", &path))?,
-        };
+        let unit = known_unit(self.state, product)?;
         let unit = unit.ok_or_else(|| BackupsError::NoUnit { product: name.clone() })?;
         work(&ProductUnit { product, unit: &unit, state: self.state })
     }
 
     fn vault_place(&self) -> Result<VaultPlace, BackupsError> {
-        let BackupConfig { repository, password_file } =
-            self.config.backup.as_ref().ok_or(BackupsError::NoRepository)?;
-        let password = fs::read_to_string(password_file);
-        let password = password.map_err(BackupsError::io("read", password_file))?;
-        let password = password.trim_end_matches(['\r', '\n']).to_owned();
-        Ok(VaultPlace { folder: repository.clone(), password })
+        self.config.backup.as_ref().ok_or(BackupsError::NoRepository)?.place()
     }
 
     fn vault(&self) -> Result<Vault, BackupsError> {
@@ -82,10 +85,10 @@ impl Room<'_> {
     }
 
     /// Makes the repository that the configuration names.
-    pub(crate) fn init(&self) -> Result<PathBuf, BackupsError> {
+    pub(crate) fn init(&self) -> Result<String, BackupsError> {
         let place = self.vault_place()?;
         Vault::create(&place)?;
-        Ok(place.folder)
+        Ok(place.target.to_string())
     }
 
     /// Reads every byte of the repository.

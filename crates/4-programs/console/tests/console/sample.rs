@@ -116,6 +116,7 @@ fn evidence(after: &str) -> RunEvidence {
             step("stop", Phase::Protect, "service.stop", "done", "process 4711 left", 96),
             step("migrate", Phase::Install, "database.migrate", "failed", "left with status 1", 41),
         ],
+        answers: Vec::new(),
         backups: vec![Digest::of(b"backup")],
         packs: vec![Digest::of(b"1100"), Digest::of(b"1200")],
         journal_head: Digest::of(b"journal"),

@@ -44,6 +44,11 @@ pub(super) async fn sync(
         Box::pin(app.store.put_backup_report(&host, said, app.now())).await?;
         app.changed();
     }
+    for done in &request.tests {
+        if Box::pin(app.store.end_runbook_test(&host, done)).await? {
+            app.changed();
+        }
+    }
     // The journal first: a report of the end finds the entries that prove it.
     let journal_acknowledged = Box::pin(journal(&app, &host, &request)).await?;
     if let Some(report) = &request.order {
@@ -64,6 +69,7 @@ pub(super) async fn sync(
     Ok(axum::Json(SyncResponse {
         backups: now.desired.backups.clone(),
         answers: now.desired.answers.clone(),
+        tests: now.desired.tests.clone(),
         journal_acknowledged,
         seen: now.seen,
         assignment: now.desired.assignment.clone(),

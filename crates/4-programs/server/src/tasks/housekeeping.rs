@@ -21,6 +21,9 @@ pub(crate) async fn run(app: App) {
                 "old certificates were not forgotten"
             ),
         }
+        if let Err(error) = app.store.forget_runbook_tests(then).await {
+            tracing::warn!(error = refit_names::chain(&error), "old dry runs were not forgotten");
+        }
         match app.store.check_audit().await {
             Ok(acts) => tracing::debug!(acts, "audit log fits together"),
             Err(error) => tracing::error!(

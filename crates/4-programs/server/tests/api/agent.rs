@@ -112,6 +112,7 @@ impl Agent {
 pub(crate) fn quiet() -> SyncRequest {
     SyncRequest {
         backups: None,
+        tests: Vec::new(),
         protocol: PROTOCOL,
         agent_version: "0.1.0".to_owned(),
         facts: None,
