@@ -169,6 +169,7 @@ fn nature(kind: &StepKind) -> Nature {
         | StepKind::ServiceStart { .. }
         | StepKind::ServiceDisable { .. }
         | StepKind::ServiceEnable { .. }
+        | StepKind::ServiceRelease {}
         | StepKind::ClusterResume {}
         | StepKind::InstallSwitch {}
         | StepKind::InstallInPlace(_)

@@ -32,6 +32,7 @@ mod measure;
 mod people;
 mod script_run;
 mod service_hold;
+mod service_release;
 mod service_start;
 mod service_stop;
 mod test;
@@ -106,6 +107,7 @@ pub(crate) fn deed(kind: &StepKind) -> Box<dyn Deed + '_> {
             Box::new(units::ChangeUnits { units, change: Change::Enable })
         }
         StepKind::ServiceHold(terms) => Box::new(service_hold::ServiceHoldOf(terms)),
+        StepKind::ServiceRelease {} => Box::new(service_release::ServiceRelease),
         StepKind::ClusterDrain(terms) => Box::new(cluster_drain::ClusterDrainOf(terms)),
         StepKind::ClusterResume {} => Box::new(cluster_resume::ClusterResume),
         StepKind::MachineWait(terms) => Box::new(machine_wait::MachineWaitOf(terms)),

@@ -66,6 +66,7 @@ impl StepKind {
             Self::DatabaseMigrate { run } => format!("changes the databases with {}", words(run)),
             Self::EvidenceCommand { run } => format!("keeps what {} says", words(run)),
             Self::ClusterDrain(terms) => format!("drains the node with {}", words(&terms.drain)),
+            Self::ServiceRelease {} => "brings back what is held, before the leg ends".to_owned(),
             Self::ClusterResume {} => "puts the node back into service".to_owned(),
             other => plainly(other),
         }

@@ -109,6 +109,9 @@ pub enum StepKind {
     /// Stops and disables other services; restores exactly their former state when the leg ends, however it ends.
     #[serde(rename = "service.hold")]
     ServiceHold(ServiceHold),
+    /// Brings back what `service.hold` holds already now, so that tests after it see the machine as users will.
+    #[serde(rename = "service.release")]
+    ServiceRelease {},
     /// Keeps a boot from starting units.
     #[serde(rename = "service.disable")]
     ServiceDisable {
@@ -239,6 +242,7 @@ impl StepKind {
             Self::ServiceStop { .. } => "service.stop",
             Self::ServiceStart { .. } => "service.start",
             Self::ServiceHold(_) => "service.hold",
+            Self::ServiceRelease {} => "service.release",
             Self::ServiceDisable { .. } => "service.disable",
             Self::ServiceEnable { .. } => "service.enable",
             Self::EvidenceLogs(_) => "evidence.logs",

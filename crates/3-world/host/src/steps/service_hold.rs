@@ -2,7 +2,7 @@
 
 use super::{
     Deed, Precheck, Undo,
-    units::{Former, former, remember, restore},
+    units::{Former, former, former_of, remember, restore},
 };
 use crate::{command::last_lines, context::Context, error::StepError, service::systemd::Systemd};
 use refit_names::StepId;
@@ -29,25 +29,7 @@ impl Deed for ServiceHoldOf<'_> {
     }
 
     fn apply(&self, context: &Context<'_>) -> Result<String, StepError> {
-        let former = former(context)?;
-        let mut held: Vec<&str> = vec![];
-        if !former.is_empty() {
-            let systemd = Systemd::connect();
-            for unit in self.0.units.iter().filter(|unit| former.contains_key(*unit)) {
-                if systemd.at_boot(unit)? == "enabled" {
-                    systemd.set_at_boot(unit, "disabled")?;
-                }
-                systemd.stop(unit, context.limit())?;
-                held.push(unit);
-            }
-        }
-        for (name, commands) in &self.0.commands {
-            if runs(context, &commands.status)? {
-                context.succeed(&commands.stop)?;
-            }
-            held.push(name.as_str());
-        }
-        Ok(format!("held {}", held.join(", ")))
+        Ok(format!("held {}", hold(context, &context.step.id, self.0)?.join(", ")))
     }
 
     fn verify(&self, context: &Context<'_>) -> Result<(), StepError> {
@@ -72,39 +54,73 @@ impl Deed for ServiceHoldOf<'_> {
         Ok(())
     }
 
-    /// Every service is tried, whatever another one does; the first failure is told.
     fn undo(&self, context: &Context<'_>) -> Result<Undo, StepError> {
-        let former = former(context)?;
-        let units = if former.is_empty() {
-            Ok(())
-        } else {
-            let reversed: Vec<String> = self.0.units.iter().rev().cloned().collect();
-            restore(&Systemd::connect(), &former, &reversed, context.limit())
-        };
-        let ran: BTreeMap<StepId, bool> = context
-            .recall(RAN)?
-            .map(|text| serde_json::from_str(&text))
-            .transpose()?
-            .unwrap_or_default();
-        let mut failure = units.err();
-        for (name, commands) in self.0.commands.iter().rev() {
-            if let Some(was) = ran.get(name)
-                && let Err(error) = bring_back(context, name, commands, *was)
-            {
-                tracing::warn!(%name, error = refit_names::chain(&error), "a service is not as it was");
-                failure = failure.or(Some(error));
-            }
+        let names = release(context, &context.step.id, self.0)?;
+        if names.is_empty() {
+            return Ok(Undo::Nothing { because: "nothing was held".to_owned() });
         }
-        match failure {
-            Some(error) => Err(error),
-            None if former.is_empty() && ran.is_empty() => {
-                Ok(Undo::Nothing { because: "nothing was held".to_owned() })
+        Ok(Undo::Done(format!("{} as before", names.join(", "))))
+    }
+}
+
+/// Stops and disables what the hold `step` found; answers with names.
+pub(super) fn hold(
+    context: &Context<'_>,
+    step: &StepId,
+    terms: &ServiceHold,
+) -> Result<Vec<String>, StepError> {
+    let former = former_of(context, step)?;
+    let mut held = vec![];
+    if !former.is_empty() {
+        let systemd = Systemd::connect();
+        for unit in terms.units.iter().filter(|unit| former.contains_key(*unit)) {
+            if systemd.at_boot(unit)? == "enabled" {
+                systemd.set_at_boot(unit, "disabled")?;
             }
-            None => {
-                let names = former.keys().map(String::as_str).chain(ran.keys().map(StepId::as_str));
-                Ok(Undo::Done(format!("{} as before", names.collect::<Vec<_>>().join(", "))))
-            }
+            systemd.stop(unit, context.limit())?;
+            held.push(unit.clone());
         }
+    }
+    for (name, commands) in &terms.commands {
+        if runs(context, &commands.status)? {
+            context.succeed(&commands.stop)?;
+        }
+        held.push(name.to_string());
+    }
+    Ok(held)
+}
+
+/// Brings back exactly what the hold `step` found; answers with names. Every service is tried, whatever another one does; the first
+/// failure is told.
+pub(super) fn release(
+    context: &Context<'_>,
+    step: &StepId,
+    terms: &ServiceHold,
+) -> Result<Vec<String>, StepError> {
+    let former = former_of(context, step)?;
+    let units = if former.is_empty() {
+        Ok(())
+    } else {
+        let reversed: Vec<String> = terms.units.iter().rev().cloned().collect();
+        restore(&Systemd::connect(), &former, &reversed, context.limit())
+    };
+    let ran: BTreeMap<StepId, bool> = context
+        .recall_of(step, RAN)?
+        .map(|text| serde_json::from_str(&text))
+        .transpose()?
+        .unwrap_or_default();
+    let mut failure = units.err();
+    for (name, commands) in terms.commands.iter().rev() {
+        if let Some(was) = ran.get(name)
+            && let Err(error) = bring_back(context, name, commands, *was)
+        {
+            tracing::warn!(%name, error = refit_names::chain(&error), "a service is not as it was");
+            failure = failure.or(Some(error));
+        }
+    }
+    match failure {
+        Some(error) => Err(error),
+        None => Ok(former.into_keys().chain(ran.keys().map(ToString::to_string)).collect()),
     }
 }
 

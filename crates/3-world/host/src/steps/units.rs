@@ -2,6 +2,7 @@
 
 use super::{Deed, Precheck, Undo};
 use crate::{context::Context, error::StepError, service::systemd::Systemd};
+use refit_names::StepId;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, time::Duration};
 
@@ -48,7 +49,15 @@ pub(super) fn remember(
 
 /// What the units were before the step's first try.
 pub(super) fn former(context: &Context<'_>) -> Result<BTreeMap<String, Former>, StepError> {
-    let text = context.recall(FORMER)?;
+    former_of(context, &context.step.id)
+}
+
+/// What the units were before the first try of another step.
+pub(super) fn former_of(
+    context: &Context<'_>,
+    step: &StepId,
+) -> Result<BTreeMap<String, Former>, StepError> {
+    let text = context.recall_of(step, FORMER)?;
     Ok(text.map(|text| serde_json::from_str(&text)).transpose()?.unwrap_or_default())
 }
 

@@ -68,6 +68,7 @@ const fn needs(kind: &StepKind) -> &'static [&'static str] {
         StepKind::InstallSwitch {} | StepKind::InstallInPlace(_) | StepKind::InstallPackages(_) => {
             &["install.stage"]
         }
+        StepKind::ServiceRelease {} => &["service.hold"],
         StepKind::ClusterResume {} => &["cluster.drain"],
         StepKind::DatabaseMigrate { .. } | StepKind::BackupVerify {} => &["backup.take"],
         _ => &[],
