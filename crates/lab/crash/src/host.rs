@@ -235,6 +235,11 @@ impl Host {
         }
     }
 
+    /// What the client was told is stored until now.
+    pub(crate) fn told(&self) -> Vec<String> {
+        self.writer.as_ref().map(Writer::told).unwrap_or_default()
+    }
+
     /// Ends the client; the entries that it was told are stored.
     pub(crate) fn acknowledged(&mut self) -> Vec<String> {
         self.writer.take().map(Writer::finish).unwrap_or_default()

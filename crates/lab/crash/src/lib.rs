@@ -111,12 +111,19 @@ fn walk_all(arguments: &Arguments) -> Result<ExitCode> {
         agent: vec![program.display().to_string(), "agent".to_owned()],
     };
     let mut tallies = vec![];
+    if !arguments.json {
+        report::head();
+    }
     for kind in KINDS {
         if !arguments.kind.is_empty() && !arguments.kind.iter().any(|name| name == kind.name) {
             continue;
         }
         report::say(&format!("walking {}", kind.name));
-        tallies.push(walk.kind(kind)?);
+        let tally = walk.kind(kind).unwrap_or_else(|error| Tally::failed(kind, &error));
+        if !arguments.json {
+            report::row(&tally);
+        }
+        tallies.push(tally);
     }
     anyhow::ensure!(
         !tallies.is_empty(),
@@ -125,8 +132,6 @@ fn walk_all(arguments: &Arguments) -> Result<ExitCode> {
     );
     if arguments.json {
         report::json(&tallies)?;
-    } else {
-        report::table(&tallies);
     }
     Ok(if tallies.iter().all(|tally| tally.wrong.is_empty()) {
         ExitCode::SUCCESS

@@ -16,26 +16,28 @@ pub(crate) fn json(tallies: &[Tally]) -> Result<()> {
     Ok(writeln!(out)?)
 }
 
-/// A row per kind, then what was wrong.
-pub(crate) fn table(tallies: &[Tally]) {
+/// The table's head.
+pub(crate) fn head() {
     let mut out = std::io::stdout();
     let _ = writeln!(
         out,
         "{:<28}{:>8}{:>9}{:>8}{:>7}{:>8}{:>6}{:>6}{:>7}",
         "kind", "points", "journal", "killed", "again", "missed", "old", "new", "wrong"
     );
-    for tally in tallies {
-        let Tally { kind, points, journal, killed, missed, killed_again, old, new, wrong, .. } =
-            tally;
-        let _ = writeln!(
-            out,
-            "{kind:<28}{points:>8}{journal:>9}{killed:>8}{killed_again:>7}{missed:>8}{old:>6}{new:>6}{:>7}",
-            wrong.len()
-        );
-        let calls = tally.calls.iter().map(|(call, times)| format!("{call} {times}"));
-        let _ = writeln!(out, "  cut off: {}", calls.collect::<Vec<_>>().join(", "));
-    }
-    for wrong in tallies.iter().flat_map(|tally| &tally.wrong) {
-        let _ = writeln!(out, "WRONG: {wrong}");
+}
+
+/// A row, the calls that were cut off, and what was wrong.
+pub(crate) fn row(tally: &Tally) {
+    let mut out = std::io::stdout();
+    let Tally { kind, points, journal, killed, missed, killed_again, old, new, wrong, .. } = tally;
+    let _ = writeln!(
+        out,
+        "{kind:<28}{points:>8}{journal:>9}{killed:>8}{killed_again:>7}{missed:>8}{old:>6}{new:>6}{:>7}",
+        wrong.len()
+    );
+    let calls = tally.calls.iter().map(|(call, times)| format!("{call} {times}"));
+    let _ = writeln!(out, "  cut off: {}", calls.collect::<Vec<_>>().join(", "));
+    for wrong in wrong {
+        let _ = writeln!(out, "  WRONG: {wrong}");
     }
 }

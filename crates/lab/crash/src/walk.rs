@@ -215,8 +215,10 @@ impl Walk {
         let mut acknowledged = None;
         match self.fault {
             Fault::Power(_) => {
+                // With real power no answer comes after it: a file system that is stopped may still say yes once.
+                acknowledged = Some(host.told());
                 volumes.cut()?;
-                acknowledged = Some(host.acknowledged());
+                host.acknowledged();
                 host.kill_everything()?;
                 volumes.back()?;
                 boot(host)?;
@@ -248,6 +250,11 @@ impl Walk {
 }
 
 impl Tally {
+    /// A kind that could not even be recorded.
+    pub(crate) fn failed(kind: &Kind, error: &anyhow::Error) -> Self {
+        Self { kind: kind.name.to_owned(), wrong: vec![format!("{error:#}")], ..Self::default() }
+    }
+
     fn count(&mut self, kind: &Kind, point: &Point, verdict: Verdict) {
         match verdict.hit {
             Some(call) => {

@@ -52,6 +52,11 @@ impl Writer {
         self.stored.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
+    /// What is stored by now.
+    pub(crate) fn told(&self) -> Vec<String> {
+        self.stored.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Stops, and says which entries were acknowledged.
     pub(crate) fn finish(mut self) -> Vec<String> {
         self.stop.store(true, Ordering::SeqCst);
