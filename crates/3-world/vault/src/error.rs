@@ -1,5 +1,6 @@
 //! What can go wrong with a repository of backups.
 
+use crate::{s3::Fault, target::Reached};
 use refit_backup::BackupError;
 use refit_names::{Coded, ErrorClass};
 use rustic_core::RusticError;
@@ -10,47 +11,68 @@ use std::path::{Path, PathBuf};
 pub enum VaultError {
     /// There is no repository.
     #[error(
-        "no backup repository in {}, expected one that was made before (is the volume mounted?)", folder.display()
+        "no backup repository in {place}, expected one that was made before (is the volume mounted?)"
     )]
     Missing {
         /// Where.
-        folder: PathBuf,
+        place: String,
     },
     /// There is one already, or something else.
-    #[error("{} is not empty, expected an empty or missing folder for a new backup repository", folder.display())]
+    #[error(
+        "{place} is not empty, expected an empty or missing folder for a new backup repository"
+    )]
     Occupied {
         /// Where.
-        folder: PathBuf,
+        place: String,
     },
     /// The password opens nothing.
-    #[error("the password of the backup repository {} is wrong", folder.display())]
+    #[error("the password of the backup repository {place} is wrong")]
     Password {
         /// Where.
-        folder: PathBuf,
+        place: String,
     },
     /// Another process writes to it.
-    #[error("backup repository {} is in use by another process ({})", folder.display(), holder)]
+    #[error("backup repository {place} is in use by another process ({holder})")]
     Busy {
         /// Where.
-        folder: PathBuf,
+        place: String,
         /// Who, as far as it said.
         holder: String,
     },
     /// The repository refused.
-    #[error("failed to {what} in backup repository {}: {why}", folder.display())]
+    #[error("failed to {what} in backup repository {place}: {why}")]
     Repository {
         /// What was tried.
         what: &'static str,
         /// Where.
-        folder: PathBuf,
+        place: String,
         /// What it said, in one line.
         why: String,
     },
+    /// There is no room.
+    #[error("backup repository {place} is full: failed to {what}: {why}")]
+    Full {
+        /// Where.
+        place: String,
+        /// What was tried.
+        what: &'static str,
+        /// What it said, in one line.
+        why: String,
+    },
+    /// The server that holds it.
+    #[error("backup repository {place} cannot be used")]
+    Target {
+        /// Where.
+        place: String,
+        /// Why.
+        #[source]
+        fault: Fault,
+    },
     /// No such snapshot.
-    #[error("backup repository {} has no snapshot `{snapshot}` of host `{host}`", folder.display())]
+    #[error("backup repository {place} has no snapshot `{snapshot}` of host `{host}`")]
     NoSnapshot {
         /// Where.
-        folder: PathBuf,
+        place: String,
         /// What was looked for.
         snapshot: String,
         /// Of which host.
@@ -91,34 +113,49 @@ impl VaultError {
         move |source| Self::Io { what, path: path.to_owned(), source }
     }
 
-    /// Turns the library's page of advice into one line that keeps its causes.
+    /// Turns the library's page of advice into one line that keeps its causes. What the target itself said comes first.
     pub(crate) fn repository<'a>(
         what: &'static str,
-        folder: &'a Path,
+        target: &'a Reached,
     ) -> impl FnOnce(Box<RusticError>) -> Self + use<'a> {
         move |error| {
+            let place = target.name();
+            if let Some(fault) = target.fault() {
+                return Self::Target { place, fault };
+            }
             if error.is_incorrect_password() {
-                return Self::Password { folder: folder.to_owned() };
+                return Self::Password { place };
             }
             let words: Vec<String> =
                 error.display_log().lines().map(|line| line.trim().to_owned()).collect();
-            Self::Repository { what, folder: folder.to_owned(), why: words.join("; ") }
+            let why = words.join("; ");
+            if NO_ROOM.iter().any(|words| why.contains(words)) {
+                return Self::Full { place, what, why };
+            }
+            Self::Repository { what, place, why }
         }
     }
 }
 
+/// How Linux says it: the library keeps only words.
+const NO_ROOM: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
+
 /// The library stops a thread where others return an error, at damaged data above all: here it becomes an error again.
 pub(crate) fn guarded<T>(
     what: &'static str,
-    folder: &Path,
+    target: &Reached,
     work: impl FnOnce() -> Result<T, VaultError>,
 ) -> Result<T, VaultError> {
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
     caught.unwrap_or_else(|panic| {
+        let place = target.name();
+        if let Some(fault) = target.fault() {
+            return Err(VaultError::Target { place, fault });
+        }
         let words = panic.downcast_ref::<String>().map(String::as_str);
         let words = words.or_else(|| panic.downcast_ref::<&str>().copied());
         let why = words.unwrap_or("it stopped without a word").to_owned();
-        Err(VaultError::Repository { what, folder: folder.to_owned(), why })
+        Err(VaultError::Repository { what, place, why })
     })
 }
 
@@ -130,6 +167,8 @@ impl Coded for VaultError {
             Self::Password { .. } => "backup.repository-password",
             Self::Busy { .. } => "backup.repository-busy",
             Self::Repository { .. } | Self::Io { .. } => "backup.repository-failed",
+            Self::Full { .. } => "backup.target-full",
+            Self::Target { fault, .. } => fault.code(),
             Self::NoSnapshot { .. } => "backup.no-snapshot",
             Self::NotWhole { .. } => "backup.damaged",
             Self::Backup(error) => error.code(),
@@ -141,6 +180,7 @@ impl Coded for VaultError {
             Self::Busy { .. } => ErrorClass::Retry,
             Self::NoSnapshot { .. } => ErrorClass::Permanent,
             Self::Backup(error) => error.class(),
+            Self::Target { fault, .. } => fault.class(),
             _ => ErrorClass::NeedsOperator,
         }
     }

@@ -29,14 +29,14 @@ impl Vault {
     /// # Errors
     /// [`VaultError`]; the repository then has no snapshot of it.
     pub fn keep(&self, host: &HostName, sealed: &Sealed) -> Result<Kept, VaultError> {
-        let _lock = Lock::take(&self.folder)?;
+        let _lock = Lock::take(&self.target)?;
         let write = || self.write(host, sealed);
-        let written = guarded("write a snapshot", &self.folder, write)?;
+        let written = guarded("write a snapshot", &self.target, write)?;
         self.proven(sealed, written)
     }
 
     fn write(&self, host: &HostName, sealed: &Sealed) -> Result<SnapshotFile, VaultError> {
-        let failed = |what| VaultError::repository(what, &self.folder);
+        let failed = |what| VaultError::repository(what, &self.target);
         let repository = self.repository()?.to_indexed_ids().map_err(failed("read the index"))?;
         let source = PathList::from_string(&sealed.folder.display().to_string());
         let source = source.map_err(failed("find the backup"))?;
@@ -61,7 +61,7 @@ impl Vault {
         match (proven, describe(&written)) {
             (Ok(_), Some(snapshot)) => Ok(Kept { snapshot, files_read }),
             (Ok(_), None) => Err(VaultError::NoSnapshot {
-                folder: self.folder.clone(),
+                place: self.target.name(),
                 snapshot: id.to_hex().as_str().to_owned(),
                 host: written.hostname,
             }),

@@ -9,15 +9,20 @@
 //! 2. A snapshot that is listed was compared with its manifest after it was written.
 //! 3. What comes back is sealed by `backup` only when every byte has the hash that its manifest says.
 //! 4. One process writes to a repository at a time: the library takes no lock, so this crate does.
+//! 5. What the target said stands in the error, with a code of its own: no bucket, wrong key, no room, not reached.
 
 mod error;
 mod keep;
 mod lock;
 mod read;
 mod retention;
+mod s3;
+mod target;
 mod vault;
 
 pub use error::VaultError;
 pub use keep::Kept;
 pub use retention::Forgotten;
+pub use s3::{Fault, S3Place};
+pub use target::Target;
 pub use vault::{Snapshot, Vault, VaultPlace};

@@ -50,7 +50,7 @@ impl Vault {
             fs::remove_dir_all(&partial).map_err(VaultError::io("remove", &partial))?;
         }
         let file = self.file(snapshot)?;
-        guarded("bring a snapshot back", &self.folder, || self.write_files(&file, &partial))?;
+        guarded("bring a snapshot back", &self.target, || self.write_files(&file, &partial))?;
         Ok(adopt(store, &snapshot.product, id, snapshot.manifest)?)
     }
 
@@ -80,7 +80,7 @@ impl Vault {
             let written = File::create_new(&target).map_err(VaultError::io("create", &target))?;
             let mut buffered = BufWriter::new(written);
             let dumped = repository.dump(&node, &mut buffered);
-            dumped.map_err(VaultError::repository("read a file", &self.folder))?;
+            dumped.map_err(VaultError::repository("read a file", &self.target))?;
             let written = buffered.into_inner().map_err(|error| error.into_error());
             let written = written.map_err(VaultError::io("write", &target))?;
             if let Some(modified) = node.meta.mtime {
@@ -100,7 +100,7 @@ impl Vault {
         sealed: Option<&Sealed>,
         depth: Depth,
     ) -> Result<ByteSize, VaultError> {
-        guarded("read a snapshot back", &self.folder, || self.compare(file, sealed, depth))
+        guarded("read a snapshot back", &self.target, || self.compare(file, sealed, depth))
     }
 
     fn compare(
@@ -116,7 +116,7 @@ impl Vault {
         let manifest = manifest.ok_or_else(|| missing(&name, MANIFEST_FILE))?;
         let mut text = Vec::new();
         let dumped = repository.dump(manifest, &mut text);
-        dumped.map_err(VaultError::repository("read a manifest", &self.folder))?;
+        dumped.map_err(VaultError::repository("read a manifest", &self.target))?;
         if let Some(sealed) = sealed
             && Digest::of(&text) != sealed.digest
         {
@@ -142,7 +142,7 @@ impl Vault {
             if depth == Depth::Whole || !expected.reused {
                 let mut hash = Hashing::default();
                 let dumped = repository.dump(node, &mut hash);
-                dumped.map_err(VaultError::repository("read a file", &self.folder))?;
+                dumped.map_err(VaultError::repository("read a file", &self.target))?;
                 let digest = Digest::from_bytes(hash.0.finalize().into());
                 if digest != expected.digest {
                     let (want, found) = (expected.digest.to_string(), digest.to_string());
@@ -157,9 +157,9 @@ impl Vault {
     fn file(&self, snapshot: &Snapshot) -> Result<SnapshotFile, VaultError> {
         let ids = [snapshot.id.as_str()];
         let found = self.repository()?.get_snapshots(&ids);
-        let found = found.map_err(VaultError::repository("find a snapshot", &self.folder))?;
+        let found = found.map_err(VaultError::repository("find a snapshot", &self.target))?;
         found.into_iter().next().ok_or_else(|| VaultError::NoSnapshot {
-            folder: self.folder.clone(),
+            place: self.target.name(),
             snapshot: snapshot.id.clone(),
             host: snapshot.host.to_string(),
         })
@@ -167,7 +167,7 @@ impl Vault {
 
     fn indexed(&self) -> Result<Repository<impl IndexedFull>, VaultError> {
         let repository = self.repository()?.to_indexed();
-        repository.map_err(VaultError::repository("read the index", &self.folder))
+        repository.map_err(VaultError::repository("read the index", &self.target))
     }
 
     /// The folder in the snapshot that holds the backup.
@@ -176,7 +176,7 @@ impl Vault {
         repository: &Repository<impl IndexedFull>,
         file: &SnapshotFile,
     ) -> Result<Node, VaultError> {
-        let failed = VaultError::repository("look into a snapshot", &self.folder);
+        let failed = VaultError::repository("look into a snapshot", &self.target);
         let path = format!("/{}", file.label);
         repository.node_from_snapshot_and_path(file, &path).map_err(failed)
     }
@@ -187,7 +187,7 @@ impl Vault {
         repository: &Repository<impl IndexedFull>,
         file: &SnapshotFile,
     ) -> Result<Vec<(PathBuf, Node)>, VaultError> {
-        let failed = |what| VaultError::repository(what, &self.folder);
+        let failed = |what| VaultError::repository(what, &self.target);
         let top = self.top(repository, file)?;
         let nodes =
             repository.ls(&top, &LsOptions::default()).map_err(failed("list a snapshot"))?;

@@ -34,8 +34,8 @@ impl Vault {
         now: Timestamp,
         dry_run: bool,
     ) -> Result<Forgotten, VaultError> {
-        let failed = |what| VaultError::repository(what, &self.folder);
-        let _lock = Lock::take(&self.folder)?;
+        let failed = |what| VaultError::repository(what, &self.target);
+        let _lock = Lock::take(&self.target)?;
         let ours =
             |file: &_| describe(file).is_some_and(|s| s.host == *host && s.product == *product);
         let files = self.all()?.into_iter().filter(ours).collect();
@@ -70,11 +70,11 @@ impl Vault {
     /// # Errors
     /// [`VaultError`].
     pub fn prune(&self) -> Result<(), VaultError> {
-        let failed = |what| VaultError::repository(what, &self.folder);
-        let _lock = Lock::take(&self.folder)?;
+        let failed = |what| VaultError::repository(what, &self.target);
+        let _lock = Lock::take(&self.target)?;
         let mut options = PruneOptions::default();
         options.keep_delete = Span::new().hours(24);
-        guarded("clean up", &self.folder, || {
+        guarded("clean up", &self.target, || {
             let repository = self.repository()?;
             let plan = repository.prune_plan(&options).map_err(failed("plan the clean-up"))?;
             repository.prune(&options, plan).map_err(failed("clean up"))

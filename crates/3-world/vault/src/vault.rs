@@ -1,16 +1,17 @@
 //! The repository and what is in it.
 
-use crate::error::{VaultError, guarded};
+use crate::{
+    error::{VaultError, guarded},
+    target::{Reached, Target},
+};
 use jiff::Timestamp;
 use refit_names::{BuildId, ByteSize, Digest, HostName, ProductName};
-use rustic_backend::BackendOptions;
 use rustic_core::{
     CheckOptions, ConfigOptions, Credentials, KeyOptions, OpenStatus, Repository,
-    RepositoryBackends, RepositoryOptions,
+    RepositoryOptions,
     repofile::{MasterKey, SnapshotFile},
 };
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
 
 /// What marks the snapshots that Refit made.
 pub(crate) const MARK: &str = "refit";
@@ -21,15 +22,15 @@ pub(crate) const STILL: &str = "still";
 /// Where a repository is, and what opens it.
 #[derive(Clone)]
 pub struct VaultPlace {
-    /// A folder, maybe of another machine.
-    pub folder: PathBuf,
+    /// A folder or a bucket.
+    pub target: Target,
     /// Its password.
     pub password: String,
 }
 
 /// An opened repository.
 pub struct Vault {
-    pub(crate) folder: PathBuf,
+    pub(crate) target: Reached,
     /// What the password unlocked: unlocking takes long on purpose, so it is done once.
     key: MasterKey,
 }
@@ -63,17 +64,13 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Occupied`] when something is there already.
     pub fn create(place: &VaultPlace) -> Result<Self, VaultError> {
-        let folder = &place.folder;
-        std::fs::create_dir_all(folder).map_err(VaultError::io("make folder", folder))?;
-        let mut inside = std::fs::read_dir(folder).map_err(VaultError::io("list", folder))?;
-        if inside.next().is_some() {
-            return Err(VaultError::Occupied { folder: folder.clone() });
-        }
+        let target = Reached::new(&place.target)?;
+        target.make()?;
         let credentials = Credentials::password(&place.password);
-        let made = closed(folder)?
+        let made = closed(&target)?
             .init(&credentials, &KeyOptions::default(), &ConfigOptions::default())
-            .map_err(VaultError::repository("make a repository", folder))?;
-        Ok(Self { key: made.key(), folder: folder.clone() })
+            .map_err(VaultError::repository("make a repository", &target))?;
+        Ok(Self { key: made.key(), target })
     }
 
     /// Opens a repository that is there.
@@ -81,14 +78,14 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Missing`] when it is not: nothing is ever made instead.
     pub fn open(place: &VaultPlace) -> Result<Self, VaultError> {
-        let folder = &place.folder;
-        if !folder.join("config").is_file() {
-            return Err(VaultError::Missing { folder: folder.clone() });
+        let target = Reached::new(&place.target)?;
+        if !target.has_repository()? {
+            return Err(VaultError::Missing { place: target.name() });
         }
-        let opened = closed(folder)?
+        let opened = closed(&target)?
             .open(&Credentials::password(&place.password))
-            .map_err(VaultError::repository("open it", folder))?;
-        Ok(Self { key: opened.key(), folder: folder.clone() })
+            .map_err(VaultError::repository("open it", &target))?;
+        Ok(Self { key: opened.key(), target })
     }
 
     /// Snapshots of `host` that Refit made, oldest first.
@@ -122,7 +119,7 @@ impl Vault {
             _ => named.next().filter(|_| named.next().is_none()),
         };
         found.cloned().ok_or_else(|| VaultError::NoSnapshot {
-            folder: self.folder.clone(),
+            place: self.target.name(),
             snapshot: id.to_owned(),
             host: host.to_string(),
         })
@@ -135,38 +132,36 @@ impl Vault {
     pub fn check(&self) -> Result<(), VaultError> {
         let what = "check all data";
         let options = CheckOptions::default().read_data(true);
-        let found = guarded(what, &self.folder, || {
+        let found = guarded(what, &self.target, || {
             let found = self.repository()?.check(options);
-            found.map_err(VaultError::repository(what, &self.folder))
+            found.map_err(VaultError::repository(what, &self.target))
         })?;
         if found.is_ok().is_ok() {
             return Ok(());
         }
         let lines: Vec<String> = found.0.iter().map(|(_, error)| error.to_string()).collect();
-        let (folder, why) = (self.folder.clone(), lines.join("; "));
-        Err(VaultError::Repository { what, folder, why })
+        let (place, why) = (self.target.name(), lines.join("; "));
+        Err(VaultError::Repository { what, place, why })
     }
 
     /// The repository, opened anew: reading its index uses it up.
     pub(crate) fn repository(&self) -> Result<Repository<OpenStatus>, VaultError> {
-        let opened = closed(&self.folder)?.open(&Credentials::Masterkey(self.key.clone()));
-        opened.map_err(VaultError::repository("open it", &self.folder))
+        let opened = closed(&self.target)?.open(&Credentials::Masterkey(self.key.clone()));
+        opened.map_err(VaultError::repository("open it", &self.target))
     }
 
     pub(crate) fn all(&self) -> Result<Vec<SnapshotFile>, VaultError> {
         let listed = self.repository()?.get_all_snapshots();
-        listed.map_err(VaultError::repository("list snapshots", &self.folder))
+        listed.map_err(VaultError::repository("list snapshots", &self.target))
     }
 }
 
 /// The repository before its password is known.
-fn closed(folder: &Path) -> Result<Repository<()>, VaultError> {
-    let failed = VaultError::repository("reach it", folder);
-    let backends = BackendOptions::default().repository(folder.display().to_string()).to_backends();
-    let backends: RepositoryBackends = backends.map_err(failed)?;
+fn closed(target: &Reached) -> Result<Repository<()>, VaultError> {
+    let backends = target.backends()?;
     // A second copy of the index on the host itself would only grow there.
     let options = RepositoryOptions::default().no_cache(true);
-    Repository::new(&options, &backends).map_err(VaultError::repository("reach it", folder))
+    Repository::new(&options, &backends).map_err(VaultError::repository("reach it", target))
 }
 
 /// What a snapshot says of itself; none when Refit did not make it.

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use refit_backup::{DatabasePlace, Quiet, Sealed, UnitPlace, restore, take};
 use refit_names::{BuildId, Digest, HostName, ProductName, TreePath};
 use refit_protocol::backup::Retention;
-use refit_vault::{Vault, VaultError, VaultPlace};
+use refit_vault::{Target, Vault, VaultError, VaultPlace};
 use rusqlite::Connection;
 use std::{
     collections::BTreeMap,
@@ -58,7 +58,7 @@ impl Bench {
     }
 
     fn vault_place(&self) -> VaultPlace {
-        VaultPlace { folder: self.path("vault"), password: PASSWORD.to_owned() }
+        VaultPlace { target: Target::Folder(self.path("vault")), password: PASSWORD.to_owned() }
     }
 
     fn take(&self, id: &str, at: Timestamp) -> Sealed {
@@ -187,7 +187,7 @@ fn what_is_not_there_is_never_made_and_what_is_there_is_never_replaced() {
     let bench = Bench::new();
     let mut place = bench.vault_place();
     assert!(matches!(Vault::open(&place), Err(VaultError::Missing { .. })));
-    assert!(!place.folder.exists());
+    assert!(!bench.path("vault").exists());
     Vault::create(&place).unwrap();
     assert!(matches!(Vault::create(&place), Err(VaultError::Occupied { .. })));
     place.password = "wrong".to_owned();

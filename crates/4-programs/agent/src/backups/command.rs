@@ -126,10 +126,7 @@ fn carry_out(room: &Room<'_>, command: BackupCommand, json: bool) -> Result<Stri
     Ok(match command {
         BackupCommand::Init => {
             let place = room.init()?;
-            told(
-                format!("repository made in {place}"),
-                serde_json::json!({ "repository": place }),
-            )
+            told(format!("repository made in {place}"), serde_json::json!({ "repository": place }))
         }
         BackupCommand::Check => {
             room.check()?;
