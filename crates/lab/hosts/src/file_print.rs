@@ -217,6 +217,18 @@ impl Scenario for FilePrint {
         FLEET
     }
 
+    fn answer(&self, lab: &Lab, step: &str) -> Option<Vec<String>> {
+        match step {
+            "ready" => Some(vec!["--yes".to_owned()]),
+            "vendor-updates" => {
+                let page = lab.work.join("vendor-updates.txt");
+                fs::write(&page, "no firmware: a machine of the lab has none\n").ok()?;
+                Some(vec!["--upload".to_owned(), page.display().to_string()])
+            }
+            _ => None,
+        }
+    }
+
     fn arrange(&self, lab: &Lab, _: &Control) -> Result<()> {
         let [_, failing] = &self.hosts;
         failing.write("usr/local/sbin/site-module", SITE_MODULE)?;

@@ -28,6 +28,10 @@ pub(crate) trait Scenario: Sync + Send {
     fn agent(&self, lab: &Lab, host: &Machine) -> Option<String>;
     /// Rows of the fleet's list: name, site, role, owner, criticality, tags, cluster.
     fn fleet(&self) -> &'static str;
+    /// What the operator answers to the question of a step, as words for `refit rollout answer`; none where nothing is asked.
+    fn answer(&self, _: &Lab, _step: &str) -> Option<Vec<String>> {
+        None
+    }
     /// What is done once the server knows the hosts and before anything is planned.
     fn arrange(&self, lab: &Lab, control: &Control) -> Result<()>;
     /// Holds what the server says, and what the lab sees, against what must have happened.

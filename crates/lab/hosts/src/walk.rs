@@ -55,7 +55,7 @@ fn job(lab: &Lab, programs: &Path, tally: &Tally, keep: bool) -> Result<()> {
         |scenario| scenario.name(),
         |scenario| {
             scenario.arrange(lab, &control)?;
-            let last = upgrade(&control, scenario)?;
+            let last = upgrade(lab, &control, scenario)?;
             scenario.check(lab, &last, tally);
             Ok(())
         },
@@ -68,7 +68,7 @@ fn job(lab: &Lab, programs: &Path, tally: &Tally, keep: bool) -> Result<()> {
 }
 
 /// The walk as people type it; answers with the rollout as it stood at the end.
-fn upgrade(control: &Control, scenario: &dyn Scenario) -> Result<Value> {
+fn upgrade(lab: &Lab, control: &Control, scenario: &dyn Scenario) -> Result<Value> {
     let Campaign { rollout, product, target, shape, .. } = scenario.campaign();
     let mut create = vec!["rollout", "create", rollout, "--product", product, "--target", target];
     create.extend(shape);
@@ -81,26 +81,29 @@ fn upgrade(control: &Control, scenario: &dyn Scenario) -> Result<Value> {
         &["rollout", "agree", rollout, "--plan", hash, "--remark", "seen", "--yes"],
     )?;
     control.json("preparer", &["rollout", "prepare", rollout])?;
-    follow(control, rollout, "every host is prepared", PREPARE_LIMIT, "prepared")?;
+    follow(lab, control, scenario, "every host is prepared", PREPARE_LIMIT, "prepared")?;
     control.json("authoriser", &["rollout", "authorise", rollout, "--plan", hash, "--yes"])?;
     let parties = ["--party", "deployer", "--party", "application-owner"];
     let mut configure = vec!["rollout", "configure", rollout];
     configure.extend(parties);
     control.json("configurer", &configure)?;
     control.json("deployer", &["rollout", "deploy", rollout])?;
-    follow(control, rollout, "the rollout is over", DEPLOY_LIMIT, "completed")
+    follow(lab, control, scenario, "the rollout is over", DEPLOY_LIMIT, "completed")
 }
 
 /// Says what changes until the rollout is in `goal`.
 fn follow(
+    lab: &Lab,
     control: &Control,
-    rollout: &str,
+    scenario: &dyn Scenario,
     what: &str,
     limit: Duration,
     goal: &str,
 ) -> Result<Value> {
+    let rollout = scenario.campaign().rollout;
     let mut told = BTreeMap::new();
     until(&format!("{rollout}: {what}"), limit, || {
+        answer(lab, control, scenario)?;
         let view = control.json("planner", &["rollout", "status", rollout])?;
         for host in hosts(&view) {
             let name = host["host"].as_str().unwrap_or_default().to_owned();
@@ -118,6 +121,22 @@ fn follow(
         std::thread::sleep(Duration::from_secs(1));
         Ok((state == goal).then_some(Ok(view)))
     })?
+}
+
+/// Answers what hosts ask the operator.
+fn answer(lab: &Lab, control: &Control, scenario: &dyn Scenario) -> Result<()> {
+    let rollout = scenario.campaign().rollout;
+    let asked = control.json("deployer", &["rollout", "questions", rollout])?;
+    for question in asked.as_array().into_iter().flatten().filter(|asked| asked["state"] == "open") {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let (host, step) = (text(&question["host"]), text(&question["key"]["step"]));
+        let Some(words) = scenario.answer(lab, &step) else { continue };
+        let mut command = vec!["rollout", "answer", rollout, &host, &step];
+        command.extend(words.iter().map(String::as_str));
+        control.json("deployer", &command)?;
+        say(&format!("{host}: {step} was answered with {}", words.join(" ")));
+    }
+    Ok(())
 }
 
 /// The hosts of a rollout, over all waves.
