@@ -29,7 +29,10 @@ pub fn clone_or_copy(from: &Path, to: &Path) -> Result<(ByteSize, Digest), Backu
 }
 
 /// As [`clone_or_copy`], but the caller makes it durable, many at once.
-pub(crate) fn copy_for_now(from: &Path, to: &Path) -> Result<(ByteSize, Digest), BackupError> {
+///
+/// # Errors
+/// [`BackupError::Io`] when a file cannot be read or written.
+pub fn copy_for_now(from: &Path, to: &Path) -> Result<(ByteSize, Digest), BackupError> {
     copy(from, to).map(|(_, measured)| measured)
 }
 

@@ -34,7 +34,7 @@ mod verify;
 
 pub use client::{ClientCall, client_call};
 pub use error::BackupError;
-pub use files::{clone_or_copy, measure, sync_folder, sync_volume, tree_digest};
+pub use files::{clone_or_copy, copy_for_now, measure, sync_folder, sync_volume, tree_digest};
 pub use manifest::{Identity, MANIFEST_FORMAT, Manifest, SavedDatabase, SavedNode, SavedPath};
 pub use mariadb::TOOLS as MARIADB_TOOLS;
 pub use postgres::TOOLS as POSTGRES_TOOLS;

@@ -12,14 +12,14 @@ use crate::{
     process::ORDER_MARK,
     product::ProductConfig,
     service::{Service, parameter_environment},
+    unit::database_places,
     user::User,
 };
 use refit_ambient::Clock;
-use refit_backup::{DatabasePlace, Quiet, Sealed, UnitPlace, tree_digest};
+use refit_backup::{Quiet, Sealed, UnitPlace};
 use refit_inventory::ServiceState;
 use refit_names::{BuildId, Digest, ParameterName, StepId};
 use refit_packs::{
-    manifest::Database,
     record::PackRecord,
     runbook::{Command, EXIT_REBOOT_NEEDED, Phase, Probe, Step, StepKind, Value},
 };
@@ -72,9 +72,12 @@ impl Context<'_> {
     /// A command of the runbook, ready to run: below the new release, with the leg's environment.
     pub(crate) fn run(&self, command: &Command) -> Result<Run, StepError> {
         let release = self.layout.release(self.to);
-        if !release.is_dir() {
+        let staged = release.is_dir();
+        if !staged && !self.only_measures {
             return Err(StepError::NotStaged { path: release });
         }
+        // What only measures may come before the release does.
+        let folder = if staged { release.clone() } else { self.layout.root().to_owned() };
         let mut environment = parameter_environment(self.values);
         let text = |path: &Path| path.display().to_string();
         environment.extend([
@@ -92,7 +95,7 @@ impl Context<'_> {
         }
         Ok(Run {
             argv: command.0.clone(),
-            folder: release.clone(),
+            folder,
             below: release,
             environment,
             user: self.product.user.clone(),
@@ -148,6 +151,14 @@ impl Context<'_> {
         let mut reasons = pending::reasons(Path::new("/"), &running);
         reasons.extend(self.log.recall(self.order, &self.restart_key()?)?);
         Ok(reasons)
+    }
+
+    /// Which processes belong to the product's own service while it runs, for looks that must not wait until it is stopped.
+    /// A deed of an order knows of none: by then the service has ended.
+    pub(crate) fn of_running_service(&self) -> Result<impl Fn(i32) -> bool, StepError> {
+        let runs = self.only_measures && self.service.state()? != ServiceState::Stopped;
+        let service = self.service;
+        Ok(move |pid| runs && service.owns(pid).unwrap_or(true))
     }
 
     pub(crate) fn user(&self) -> Result<Option<User>, StepError> {
@@ -296,20 +307,7 @@ impl Context<'_> {
     /// The unit of the build before, as it lies on this host.
     pub(crate) fn unit(&self) -> Result<UnitPlace, StepError> {
         let unit = &self.record.manifest.unit;
-        let databases = (unit.databases.iter())
-            .map(|(name, database)| {
-                let place = match database {
-                    Database::Sqlite { path } => DatabasePlace::Sqlite(path.clone()),
-                    Database::Mariadb { url } => {
-                        DatabasePlace::Mariadb(self.value(url)?.to_owned())
-                    }
-                    Database::Postgres { url } => {
-                        DatabasePlace::Postgres(self.value(url)?.to_owned())
-                    }
-                };
-                Ok((name.clone(), place))
-            })
-            .collect::<Result<_, StepError>>()?;
+        let databases = database_places(unit, |url| Ok(self.value(url)?.to_owned()))?;
         let stopped = self.service.state()? == ServiceState::Stopped;
         Ok(UnitPlace {
             product: self.product.name.clone(),
@@ -392,7 +390,7 @@ pub(crate) fn release_digest(
     if let Some(known) = log.recall(order, &key)?.and_then(|text| Digest::parse(&text).ok()) {
         return Ok(known);
     }
-    let found = tree_digest(&layout.release(build))?;
+    let found = layout.look_of(build)?;
     log.remember(order, &key, &found.to_string())?;
     Ok(found)
 }

@@ -1,6 +1,7 @@
 //! Carries out one order on this host: asks the fold what is next, does it, writes it down.
 
 mod align;
+mod alone;
 mod asking;
 mod drive;
 mod expected;
@@ -29,6 +30,7 @@ use std::{
 };
 
 pub use crate::error::EngineError;
+pub use alone::{PreflightInput, preflight};
 pub use asking::{Nobody, People};
 pub use rehearse::{RehearsalInput, rehearse};
 pub use window::{NoTimeLeft, Start};
@@ -163,7 +165,7 @@ impl Engine {
             .map(|(leg, record)| LegInput::new(leg, record, &input))
             .collect::<Vec<_>>();
         let steps = legs.iter().map(LegInput::steps).collect();
-        let layout = Layout::new(&product.root);
+        let layout = Layout::of(product);
         Ok(Self { input, layout, legs, steps, people: Arc::new(Nobody) })
     }
 

@@ -274,6 +274,28 @@ pub enum StepError {
         /// Which.
         path: PathBuf,
     },
+    /// dpkg is busy.
+    #[error("{} is locked, expected nobody to change packages: {list}", path.display())]
+    PackagesLocked {
+        /// Which lock.
+        path: PathBuf,
+        /// Process id, command and user.
+        list: String,
+    },
+    /// An earlier installation was not brought to its end.
+    #[error("{count} packages are not whole, expected all to be configured: {list}")]
+    PackagesBroken {
+        /// How many.
+        count: usize,
+        /// Name, version and state of each.
+        list: String,
+    },
+    /// The carried packages cannot be installed here.
+    #[error("the carried packages do not fit this host: {found}")]
+    PackagesUnfit {
+        /// What does not.
+        found: String,
+    },
     /// Files are in use that are about to be exchanged.
     #[error("files are in use {count} times, expected nobody: {list}")]
     FilesHeld {
@@ -458,6 +480,9 @@ impl Coded for StepError {
             Self::ProcessesLeft { .. } => "host.processes-left",
             Self::LocalChanges { .. } | Self::NotExchanged { .. } => "host.local-changes",
             Self::NotAdopted { .. } => "host.not-adopted",
+            Self::PackagesLocked { .. } => "host.packages-locked",
+            Self::PackagesBroken { .. } => "host.packages-broken",
+            Self::PackagesUnfit { .. } => "host.packages-unfit",
             Self::FilesHeld { .. } => "host.files-held",
             Self::Service { .. } | Self::Bus { .. } => "host.service",
             Self::Probe { .. } => "host.probe-failed",

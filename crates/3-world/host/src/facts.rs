@@ -105,7 +105,7 @@ fn look(
     state: &Path,
     log: &dyn StepLog,
 ) -> Result<ObservedProduct, EngineError> {
-    let layout = Layout::new(&product.root);
+    let layout = Layout::of(product);
     let unseen = |what: &'static str| {
         move |error: StepError| tracing::warn!(error = chain(&error), "{what} cannot be seen")
     };

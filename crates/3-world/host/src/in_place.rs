@@ -17,12 +17,12 @@ mod plan;
 mod prepare;
 
 pub use adopt::Adoption;
-pub(crate) use listing::write_durable;
+pub(crate) use listing::{lossless, write_durable};
 pub use listing::{Listing, Node};
 
 use crate::{context::Context, error::StepError};
 pub(crate) use exchange::{backward, forward, is_as_planned};
-pub(crate) use plan::{Plan, Rules, make};
+pub(crate) use plan::{Plan, Rules, make, seen};
 pub(crate) use prepare::{SeenBefore, prepare};
 use refit_names::{BuildId, ProductName};
 use refit_packs::runbook::{InPlace, Runbook, StepKind};

@@ -1,8 +1,8 @@
 //! A product's folder: releases side by side, and one link that says which of them runs.
 
-use crate::error::StepError;
-use refit_backup::sync_folder;
-use refit_names::{BuildId, ByteSize};
+use crate::{error::StepError, packages::version_of, product::ProductConfig};
+use refit_backup::{sync_folder, tree_digest};
+use refit_names::{BuildId, ByteSize, Digest};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use std::{
     fs, io,
@@ -13,13 +13,20 @@ use std::{
 #[derive(Debug, Clone)]
 pub struct Layout {
     root: PathBuf,
+    package: Option<String>,
 }
 
 impl Layout {
     /// That of the product in `root`.
     #[must_use]
     pub fn new(root: &Path) -> Self {
-        Self { root: root.to_owned() }
+        Self { root: root.to_owned(), package: None }
+    }
+
+    /// That of a product as the host's configuration has it: where a package stands for it, its version is the installed build.
+    #[must_use]
+    pub fn of(product: &ProductConfig) -> Self {
+        Self { root: product.root.clone(), package: product.package.clone() }
     }
 
     /// The product's folder.
@@ -46,11 +53,30 @@ impl Layout {
         self.root.join("current")
     }
 
-    /// The build that the link leads to; none when there is no link or its release is missing.
+    /// The installed build: the version of the package that stands for the product, else the build that the link leads to.
     ///
     /// # Errors
-    /// [`StepError::NoLink`] when something else stands in its place.
+    /// [`StepError::NoLink`] when something else stands in the link's place.
     pub fn installed(&self) -> Result<Option<BuildId>, StepError> {
+        match &self.package {
+            Some(package) => Ok(version_of(package)?.and_then(|version| build_of(&version))),
+            None => self.linked(),
+        }
+    }
+
+    /// What a build looks like, for backups that name it: its release tree; for a package, which has none, its version.
+    ///
+    /// # Errors
+    /// [`StepError`] when there is a release and it cannot be read.
+    pub fn look_of(&self, build: &BuildId) -> Result<Digest, StepError> {
+        match &self.package {
+            Some(package) => Ok(Digest::of(format!("{package} {build}").as_bytes())),
+            None => Ok(tree_digest(&self.release(build))?),
+        }
+    }
+
+    /// The build that the link leads to; none when there is no link or its release is missing.
+    fn linked(&self) -> Result<Option<BuildId>, StepError> {
         let link = self.current();
         let no_link = |found: String| StepError::NoLink { path: link.clone(), found };
         let target = match fs::read_link(&link) {
@@ -79,7 +105,7 @@ impl Layout {
         if !release.is_dir() {
             return Err(StepError::NotStaged { path: release });
         }
-        if self.installed()?.as_ref() != Some(build) {
+        if self.linked()?.as_ref() != Some(build) {
             let (link, next) = (self.current(), self.root.join("current.next"));
             remove_link(&next)?;
             let target = Path::new("releases").join(build.as_str());
@@ -91,6 +117,15 @@ impl Layout {
             remove_link(&next)?;
         }
         // Also when nothing was to be done: a crash may have come between the exchange and this.
+        Ok(sync_folder(&self.root)?)
+    }
+
+    /// Removes the link: the build before was not brought by a release.
+    ///
+    /// # Errors
+    /// [`StepError::Io`] when the folder refuses.
+    pub fn point_nowhere(&self) -> Result<(), StepError> {
+        remove_link(&self.current())?;
         Ok(sync_folder(&self.root)?)
     }
 
@@ -106,6 +141,11 @@ impl Layout {
         };
         Ok(ByteSize(running + tree_bytes(&self.root, Some(&releases))?))
     }
+}
+
+/// A package's version as a build: names of builds have neither `:` nor `~`.
+fn build_of(version: &str) -> Option<BuildId> {
+    BuildId::parse(version.replace([':', '~'], "_")).ok()
 }
 
 fn remove_link(path: &Path) -> Result<(), StepError> {

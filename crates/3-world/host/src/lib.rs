@@ -25,6 +25,7 @@ pub mod journal;
 pub mod layout;
 mod leftovers;
 pub mod machine;
+mod packages;
 pub mod parts;
 mod pending;
 mod places;

@@ -6,8 +6,10 @@ pub(crate) use needs::{pack_volumes, privileged};
 
 use crate::{
     engine::{EngineError, EngineInput, LegInput},
+    error::StepError,
     finding::Finding,
     layout::Layout,
+    packages,
     service::state_name,
     volume::{self, Need},
 };
@@ -17,6 +19,7 @@ use refit_packs::{
     runbook::{Step, StepKind},
 };
 use refit_protocol::agent::Measured;
+use std::time::Duration;
 
 fn measured(what: &str, found: impl ToString, expected: impl ToString, ok: bool) -> Measured {
     let (found, expected) = (found.to_string(), expected.to_string());
@@ -43,6 +46,9 @@ pub(crate) fn measure(
         let found = if staged { "staged" } else { "missing" };
         values.push(measured(&format!("release {}", leg.to), found, "staged", staged));
         requirements(leg, &mut values);
+        if staged && leg.from == *from {
+            packages(input, layout, leg, &mut values);
+        }
         needs::measure(input, &leg.record.manifest.requirements, &mut values)?;
     }
     disk(input, layout, legs, &mut values)?;
@@ -50,6 +56,19 @@ pub(crate) fn measure(
     let runs = state == ServiceState::Running;
     values.push(measured("service", state_name(state), "running", runs));
     Ok(values)
+}
+
+/// Whether the carried packages can be installed, as dpkg and apt say now. Of a path only the first: what comes later builds on it.
+fn packages(input: &EngineInput, layout: &Layout, leg: &LegInput, values: &mut Vec<Measured>) {
+    let Some(terms) = packages::terms(&leg.record.runbook) else { return };
+    let told = |error: &StepError| refit_names::chain(error);
+    let lock = packages::lock_is_free(Duration::ZERO);
+    let found = lock.as_ref().map_or_else(told, |()| "free".to_owned());
+    values.push(measured("package database", found, "free", lock.is_ok()));
+    let chosen = packages::Apt::look(&input.state, layout.release(&leg.to), terms).choose();
+    let found = chosen.as_ref().map_or_else(told, ToString::to_string);
+    let expected = "packages that can be installed without a network";
+    values.push(measured("carried packages", found, expected, chosen.is_ok()));
 }
 
 fn requirements(leg: &LegInput, values: &mut Vec<Measured>) {

@@ -13,6 +13,9 @@ pub struct ProductConfig {
     pub name: ProductName,
     /// The folder with `releases/`, `current` and the product's data.
     pub root: PathBuf,
+    /// The package whose version is the installed build, for products that are made of packages; absent: as `current` says.
+    #[serde(default)]
+    pub package: Option<String>,
     /// Commands and a supervised service run as this user; absent: as the agent's own.
     #[serde(default)]
     pub user: Option<String>,

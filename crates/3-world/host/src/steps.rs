@@ -24,6 +24,7 @@ mod evidence_config;
 mod evidence_errors;
 mod evidence_logs;
 mod install_in_place;
+mod install_packages;
 mod install_stage;
 mod install_switch;
 mod machine_reboot;
@@ -119,6 +120,7 @@ pub(crate) fn deed(kind: &StepKind) -> Box<dyn Deed + '_> {
         StepKind::BackupTake {} => Box::new(backup_take::BackupTake),
         StepKind::BackupVerify {} => Box::new(backup_verify::BackupVerify),
         StepKind::InstallSwitch {} => Box::new(install_switch::InstallSwitch),
+        StepKind::InstallPackages(terms) => Box::new(install_packages::InstallPackages { terms }),
         StepKind::InstallInPlace(terms) => Box::new(install_in_place::InstallInPlace { terms }),
         StepKind::DatabaseMigrate { run } => Box::new(database_migrate::DatabaseMigrate { run }),
         StepKind::MachineReboot { policy, .. } => Box::new(machine_reboot::MachineReboot(*policy)),

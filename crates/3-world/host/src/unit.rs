@@ -2,6 +2,7 @@
 
 use crate::{
     error::StepError,
+    in_place::Listing,
     layout::Layout,
     product::ProductConfig,
     service::{self, Service},
@@ -10,7 +11,6 @@ use crate::{
 use jiff::Timestamp;
 use refit_backup::{
     DatabasePlace, Proof, Quiet, Restored, Sealed, UnitPlace, prove, restore, save_ahead, take,
-    tree_digest,
 };
 use refit_inventory::ServiceState;
 use refit_names::{BuildId, ParameterName, ProductName};
@@ -66,6 +66,21 @@ impl ProductLock {
     }
 }
 
+/// Where the unit's databases are; `value` knows the connection strings.
+pub(crate) fn database_places(
+    unit: &Unit,
+    value: impl Fn(&ParameterName) -> Result<String, StepError>,
+) -> Result<BTreeMap<String, DatabasePlace>, StepError> {
+    let place = |database: &Database| -> Result<DatabasePlace, StepError> {
+        Ok(match database {
+            Database::Sqlite { path } => DatabasePlace::Sqlite(path.clone()),
+            Database::Postgres { url } => DatabasePlace::Postgres(value(url)?),
+            Database::Mariadb { url } => DatabasePlace::Mariadb(value(url)?),
+        })
+    };
+    unit.databases.iter().map(|(name, database)| Ok((name.clone(), place(database)?))).collect()
+}
+
 /// A product with what belongs to it.
 pub struct ProductUnit<'a> {
     /// As the host's configuration has it.
@@ -84,7 +99,7 @@ impl ProductUnit<'_> {
     }
 
     fn layout(&self) -> Layout {
-        Layout::new(&self.product.root)
+        Layout::of(self.product)
     }
 
     fn service(&self) -> Box<dyn Service> {
@@ -97,20 +112,11 @@ impl ProductUnit<'_> {
             let missing = || StepError::NoValue { parameter: name.to_string() };
             values.get(name).cloned().ok_or_else(missing)
         };
-        let databases = (self.unit.databases.iter())
-            .map(|(name, database)| {
-                let place = match database {
-                    Database::Sqlite { path } => DatabasePlace::Sqlite(path.clone()),
-                    Database::Postgres { url } => DatabasePlace::Postgres(value(url)?),
-                    Database::Mariadb { url } => DatabasePlace::Mariadb(value(url)?),
-                };
-                Ok((name.clone(), place))
-            })
-            .collect::<Result<_, StepError>>()?;
+        let databases = database_places(self.unit, value)?;
         let user = self.product.user.as_deref().map(User::find).transpose()?;
         Ok(UnitPlace {
             product: self.product.name.clone(),
-            release: tree_digest(&self.layout().release(&build))?,
+            release: self.layout().look_of(&build)?,
             build,
             root: self.product.root.clone(),
             data: self.unit.data.clone(),
@@ -125,6 +131,12 @@ impl ProductUnit<'_> {
     fn installed(&self) -> Result<BuildId, StepError> {
         let nothing = || StepError::NothingInstalled { product: self.product.name.clone() };
         self.layout().installed()?.ok_or_else(nothing)
+    }
+
+    /// Whether another build cannot be had by exchanging a link: it lives in one folder, or in the system's.
+    fn is_one_place(&self, installed: Option<&BuildId>) -> bool {
+        let adopted = |build| Listing::load(self.state, &self.product.name, build).is_ok();
+        self.product.package.is_some() || installed.is_some_and(adopted)
     }
 
     /// Takes a backup. With `quiesce` the product is stopped for the moment that is saved, and only for that: files are saved before.
@@ -185,7 +197,12 @@ impl ProductUnit<'_> {
         let _lock = ProductLock::try_take(self.state, &self.product.name)?;
         let build = sealed.manifest.build.clone();
         let release = self.layout().release(&build);
-        if !release.is_dir() {
+        let installed = self.layout().installed()?;
+        if installed.as_ref() != Some(&build) && self.is_one_place(installed.as_ref()) {
+            let found = installed.map_or_else(|| "none".to_owned(), |build| build.to_string());
+            return Err(StepError::WrongBuild { expected: build, found });
+        }
+        if self.product.package.is_none() && !release.is_dir() {
             return Err(StepError::ReleaseGone { build, path: release });
         }
         let place = self.place(build.clone(), Quiet::Stopped)?;
@@ -197,7 +214,9 @@ impl ProductUnit<'_> {
         self.service().stop(LIMIT)?;
         say("putting aside what is there now, and restoring");
         let restored = restore(sealed, &place, now)?;
-        self.layout().point_at(&build)?;
+        if release.is_dir() {
+            self.layout().point_at(&build)?;
+        }
         say("starting the product");
         self.service().start(LIMIT)?;
         Ok(restored)

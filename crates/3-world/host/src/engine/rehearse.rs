@@ -2,7 +2,7 @@
 //! each step would do. Nothing is changed: the journal is one of memory, and of deeds only `check` is called.
 
 mod look;
-mod scratch;
+pub(super) mod scratch;
 
 use super::{Engine, EngineError, EngineInput, StageRelease, drive::Chosen};
 use crate::{
@@ -51,7 +51,7 @@ pub struct RehearsalInput {
 }
 
 /// Lays nothing.
-struct NoRelease;
+pub(super) struct NoRelease;
 
 impl StageRelease for NoRelease {
     fn stage(&self, _: u32, _: &PackRecord, _: &[PathBuf], _: &Path) -> Result<String, Cause> {
@@ -61,7 +61,7 @@ impl StageRelease for NoRelease {
 }
 
 /// A dry run has one leg.
-struct OneLeg;
+pub(super) struct OneLeg;
 
 impl super::LegGate for OneLeg {
     fn may_begin(&self, _: &Order, _: u32) -> Result<(), Cause> {
@@ -75,7 +75,7 @@ impl super::LegGate for OneLeg {
 /// [`EngineError`] when nothing of the product is installed or the host does not answer.
 pub fn rehearse(input: RehearsalInput) -> Result<RunbookTest, EngineError> {
     let nothing = || StepError::NothingInstalled { product: input.product.name.clone() };
-    let build = Layout::new(&input.product.root).installed()?.ok_or_else(nothing)?;
+    let build = Layout::of(&input.product).installed()?.ok_or_else(nothing)?;
     let mut given = product_values(&input.product);
     given.extend(input.parameters.clone());
     let parameters = match resolve_parameters(&input.runbook, &given) {

@@ -52,7 +52,7 @@ impl Adoption<'_> {
     /// [`StepError::WrongBuild`] when another build is known to be installed.
     pub fn take(&self) -> Result<Listing, StepError> {
         let _lock = ProductLock::try_take(self.state, &self.product.name)?;
-        let layout = Layout::new(&self.product.root);
+        let layout = Layout::of(self.product);
         if let Some(installed) = layout.installed()?
             && installed != *self.build
         {

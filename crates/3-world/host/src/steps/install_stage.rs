@@ -1,7 +1,7 @@
 //! `install.stage`: lays the new release's tree beside the running one.
 
 use super::{Deed, Precheck, Undo};
-use crate::{context::Context, error::StepError, in_place};
+use crate::{context::Context, error::StepError, in_place, packages};
 use refit_backup::sync_folder;
 use std::{fs, path::PathBuf};
 
@@ -41,6 +41,9 @@ impl Deed for InstallStage {
         sync_folder(&releases)?;
         if let Some(terms) = in_place::terms(&context.record.runbook) {
             note.push_str(&in_place::prepare(context, terms)?);
+        }
+        if let Some(terms) = packages::terms(&context.record.runbook) {
+            note.push_str(&packages::save_ahead(context, terms)?);
         }
         Ok(note)
     }

@@ -97,6 +97,8 @@ pub(crate) struct Room {
     /// Beside the product's own fields in the configuration.
     pub(crate) config: Value,
     pub(crate) uninstall: Value,
+    /// Instead of its own folder: that of another process's room.
+    pub(crate) at: Option<PathBuf>,
 }
 
 impl Room {
@@ -111,6 +113,7 @@ impl Room {
             steps,
             config: json!({}),
             uninstall: Value::Null,
+            at: None,
         };
         fs::create_dir_all(room.root()).unwrap();
         fs::create_dir_all(room.state()).unwrap();
@@ -118,18 +121,21 @@ impl Room {
         room
     }
 
+    fn top(&self) -> &Path {
+        self.at.as_deref().unwrap_or(self.folder.path())
+    }
     pub(crate) fn root(&self) -> PathBuf {
-        self.folder.path().join("srv")
+        self.top().join("srv")
     }
     pub(crate) fn state(&self) -> PathBuf {
-        self.folder.path().join("state")
+        self.top().join("state")
     }
     pub(crate) fn runs(&self) -> bool {
-        self.folder.path().join("runs").exists()
+        self.top().join("runs").exists()
     }
 
     pub(crate) fn product(&self) -> ProductConfig {
-        let flag = self.folder.path().join("runs").display().to_string();
+        let flag = self.top().join("runs").display().to_string();
         let mut config = json!({
             "name": "site", "root": self.root(),
             "service": {"kind": "commands", "start": ["touch", flag], "stop": ["rm", "-f", flag],
