@@ -7,12 +7,13 @@ mod lint;
 mod look;
 mod make;
 mod origin;
+mod shipped;
 mod verify;
 
 use crate::{CliError, Exit, context::Context};
 use clap::{Args, Subcommand, ValueEnum};
 pub(super) use look::schema;
-use origin::RepoArgs;
+pub(crate) use origin::RepoArgs;
 use refit_forge::ForgeError;
 use refit_names::ProductName;
 use refit_packs::schema::SchemaOf;
@@ -59,6 +60,9 @@ struct InitArgs {
     /// The product's name
     #[arg(long, default_value = "hello", value_parser = parse_product)]
     product: ProductName,
+    /// Begins with a runbook that Refit ships and has rehearsed (runbooks/README.md), with its programs
+    #[arg(long, value_enum)]
+    runbook: Option<shipped::Shipped>,
 }
 
 #[derive(Debug, Args)]
@@ -183,4 +187,19 @@ pub(super) fn refused(error: ForgeError) -> CliError {
     let mut error = CliError::from(error);
     error.exit = exit.unwrap_or(error.exit);
     error
+}
+
+/// The runbook of a pack, with what the pack says of its times.
+pub(crate) async fn runbook_of(
+    pack: &str,
+    from: &RepoArgs,
+    context: &Context,
+) -> Result<(refit_packs::runbook::Runbook, Option<refit_packs::manifest::Estimate>), CliError> {
+    let record = origin::open(pack, from, context).await?.record;
+    Ok((record.runbook, Some(record.manifest.estimate)))
+}
+
+/// The text of a runbook that Refit ships.
+pub(crate) fn shipped_runbook(name: &str) -> Option<&'static str> {
+    shipped::runbook_text(name)
 }

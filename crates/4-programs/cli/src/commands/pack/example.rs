@@ -25,6 +25,21 @@ pub(super) fn files(product: &ProductName) -> Vec<ExampleFile> {
     ]
 }
 
+/// The commented manifest, for a product of this name.
+pub(super) fn manifest_of(product: &ProductName) -> String {
+    MANIFEST.replace("PRODUCT", product.as_str())
+}
+
+/// The read-me with its headings, and the page for the console.
+pub(super) fn pages(product: &ProductName) -> Vec<ExampleFile> {
+    let page = |path, template: &str| ExampleFile {
+        path,
+        text: template.replace("PRODUCT", product.as_str()),
+        is_program: false,
+    };
+    vec![page("README.md", README), page("web/index.html", WEB)]
+}
+
 const MANIFEST: &str = r#"# What this pack is. `refit pack build` tells the line of everything that does not fit.
 format: refit.pack/1
 product: PRODUCT

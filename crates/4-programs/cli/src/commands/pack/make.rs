@@ -23,7 +23,7 @@ pub(super) fn init(args: &InitArgs, context: &Context) -> Result<Exit, CliError>
         return Err(CliError::from(ForgeError::Exists { path: folder.clone() }));
     }
     let mut files = Vec::new();
-    for file in example::files(&args.product) {
+    for file in start(args) {
         let path = folder.join(file.path);
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent).map_err(|error| written(parent, error))?;
@@ -38,10 +38,19 @@ pub(super) fn init(args: &InitArgs, context: &Context) -> Result<Exit, CliError>
     context.output.data(&json!({ "folder": folder, "files": files }), |_| {
         files.iter().map(|file| format!("{}\n", folder.join(file).display())).collect()
     })?;
+    let first = args.runbook.map_or("", super::shipped::Shipped::advice);
     context
         .output
-        .say(&format!("next: refit pack lint {0}; refit pack build {0}", folder.display()));
+        .say(&format!("next: {first}refit pack lint {0}; refit pack build {0}", folder.display()));
     Ok(Exit::Done)
+}
+
+/// The files of a new folder: the example, or those around a shipped runbook.
+fn start(args: &InitArgs) -> Vec<example::ExampleFile> {
+    let Some(shipped) = args.runbook else { return example::files(&args.product) };
+    let mut files = shipped.files(&args.product);
+    files.extend(example::pages(&args.product));
+    files
 }
 
 pub(super) fn keygen(args: &KeygenArgs, context: &Context) -> Result<Exit, CliError> {

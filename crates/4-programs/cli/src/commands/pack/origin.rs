@@ -16,7 +16,7 @@ use url::Url;
 
 /// Which repository is meant by PRODUCT@BUILD; without any, the server's.
 #[derive(Debug, Args)]
-pub(super) struct RepoArgs {
+pub(crate) struct RepoArgs {
     /// A repository's folder or URL, for PRODUCT@BUILD; without it the server is asked
     #[arg(long, value_name = "DIR|URL")]
     repo: Option<String>,
