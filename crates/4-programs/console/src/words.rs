@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use refit_names::{BuildId, WaveName};
+use refit_names::{BuildId, ByteSize, WaveName};
 use refit_packs::runbook::Phase;
-use refit_protocol::agent::Standing;
+use refit_protocol::agent::{Progress, Standing};
 use refit_protocol::v1::{HostView, RolloutHostView, RolloutView, WaveState};
 use refit_rollout::{HostState, PrepareStage, RolloutState};
 
@@ -205,17 +205,36 @@ pub(crate) fn bar(host: &RolloutHostView, measure: Measure) -> Bar {
             Bar {
                 percent: (u64::from(progress.step_index) * 100 / steps).min(100),
                 what: format!("{leg}{way}{} · {}", phase(progress.phase), progress.step),
-                time: format!(
-                    "{} of {}",
-                    duration(progress.elapsed_ms),
-                    duration(progress.expected_ms)
-                ),
+                time: run_time(progress),
             }
         }
         Some(Standing::Prepared { .. }) if measure == Measure::Preparation => plain(100),
         Some(Standing::Finished { .. }) => plain(100),
         _ => plain(0),
     }
+}
+
+/// How long it runs, what is left, how many bytes the step has done, and whom it waits for.
+fn run_time(progress: &Progress) -> String {
+    let spent = duration(progress.elapsed_ms);
+    let mut text = match progress.expected_left_ms {
+        Some(left) => format!("{spent}, about {} left", duration(left)),
+        None => format!("{spent} of {}", duration(progress.expected_ms)),
+    };
+    if progress.bytes_total > 0 {
+        let (done, total) = (ByteSize(progress.bytes_done), ByteSize(progress.bytes_total));
+        text.push_str(&format!(" · {done} of {total}"));
+    }
+    if let Some(asked) = &progress.question {
+        let question = &asked.question;
+        text.push_str(&format!(
+            " · waits for {} until {}, asks: {}",
+            question.ask(),
+            moment(asked.until),
+            question.text()
+        ));
+    }
+    text
 }
 
 /// A sub-stage of prepare.

@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use refit_journal::OrderOutcome;
 use refit_names::Digest;
 use refit_protocol::agent::{RunEvidence, TestPair, TestResult};
+use refit_protocol::question::AnswerRecord;
 use refit_protocol::v1::CertificateState;
 use serde::Serialize;
 
@@ -30,6 +31,7 @@ pub(super) struct Pages {
     risk: Vec<(String, String, String)>,
     tests: Vec<(String, Seen, Seen)>,
     preflight: Vec<(String, String, String, bool)>,
+    answers: Vec<[String; 4]>,
     steps: Vec<StepLine>,
     people: Vec<(&'static str, String)>,
     signatures: Vec<[String; 4]>,
@@ -100,6 +102,7 @@ impl Pages {
                 .iter()
                 .map(|seen| (cell(&seen.what), cell(&seen.found), cell(&seen.expected), seen.ok))
                 .collect(),
+            answers: run.answers.iter().map(answer).collect(),
             steps: steps(run),
             people: people(evidence),
             signatures: input
@@ -119,6 +122,13 @@ impl Pages {
             evidence: digest.to_string(),
         })
     }
+}
+
+/// Step, whom it asked for what, the answer, and when.
+fn answer(record: &AnswerRecord) -> [String; 4] {
+    let asked = format!("{}: {}", record.asked, record.question);
+    let (step, answer) = (record.step.to_string(), record.answer.to_string());
+    [step, cell(&asked), cell(&answer), moment(record.answer.at)]
 }
 
 fn outcome(evidence: &CertificateEvidence) -> Outcome {

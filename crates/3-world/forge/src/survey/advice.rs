@@ -40,6 +40,9 @@ pub(super) fn manifest(m: &Manifest, runbook: &Runbook, survey: &mut Survey) {
     if m.runbook.is_some() && runbook.rollback.tested.is_none() {
         survey.advise(name, "does not say in `rollback.tested` when the way back was rehearsed");
     }
+    for line in refit_packs::runbook::advice(runbook) {
+        survey.advise(name, line);
+    }
     let migrates = does(|kind| matches!(kind, StepKind::DatabaseMigrate { .. }));
     if migrates && m.migrations.is_empty() {
         survey.advise(file, "lists no `migrations`, and the runbook has a step `database.migrate`");

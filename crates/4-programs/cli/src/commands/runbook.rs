@@ -1,4 +1,7 @@
-//! `refit runbook`: check procedures and print their schema.
+//! `refit runbook`: check procedures, show them, try them, print their schema.
+
+mod show;
+mod test;
 
 use crate::{CliError, Exit, commands::pack, context::Context};
 use clap::{Args, Subcommand};
@@ -10,7 +13,7 @@ use std::path::PathBuf;
 /// Arguments of `refit runbook`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  refit runbook lint runbook.yaml\n  refit runbook schema > runbook.schema.json"
+    after_help = "Examples:\n  refit runbook lint runbook.yaml\n  refit runbook show --pack ledger@1200\n  refit runbook test runbook.yaml --on lab-1\n  refit runbook schema > runbook.schema.json"
 )]
 pub(crate) struct RunbookArgs {
     #[command(subcommand)]
@@ -21,6 +24,16 @@ pub(crate) struct RunbookArgs {
 enum Verb {
     /// Finds every fault of a runbook: exit code 1 with faults, 0 without
     Lint(LintArgs),
+    /// Shows a runbook: steps by phase, parameters, who is asked, the way back, how long it takes
+    #[command(
+        after_help = "Examples:\n  refit runbook show file-print\n  refit runbook show runbook.yaml --json\n  refit runbook show --pack ledger@1200"
+    )]
+    Show(show::ShowArgs),
+    /// Tries a runbook on a server, changing nothing: exit code 0 when all could run, 1 when something would fail, 7 when it cannot be tried
+    #[command(
+        after_help = "Examples:\n  refit runbook test runbook.yaml --on lab-1 --product ledger\n  refit runbook test runbook.yaml --local --set port=8080"
+    )]
+    Test(test::TestArgs),
     /// Prints the JSON Schema (draft 2020-12) of runbooks
     Schema,
 }
@@ -35,6 +48,8 @@ struct LintArgs {
 pub(crate) async fn run(args: RunbookArgs, context: &Context) -> Result<Exit, CliError> {
     match args.verb {
         Verb::Lint(args) => lint(&args, context),
+        Verb::Show(args) => show::run(args, context).await,
+        Verb::Test(args) => test::run(args, context).await,
         Verb::Schema => pack::schema(SchemaOf::Runbook, context),
     }
 }
@@ -43,14 +58,13 @@ fn lint(args: &LintArgs, context: &Context) -> Result<Exit, CliError> {
     let text = crate::context::text(&args.file)?;
     match runbook::parse(&text) {
         Ok(book) => {
-            let data = json!({ "name": book.name, "version": book.version, "steps": book.steps.len(), "faults": [] });
+            let advice = runbook::advice(&book);
+            let data = json!({ "name": book.name, "version": book.version, "steps": book.steps.len(), "faults": [], "advice": advice });
             context.output.data(&data, |_| {
-                format!(
-                    "{} version {}: {} steps, no faults",
-                    book.name,
-                    book.version,
-                    book.steps.len()
-                )
+                let (name, version, steps) = (&book.name, book.version, book.steps.len());
+                let mut lines = vec![format!("{name} version {version}: {steps} steps, no faults")];
+                lines.extend(advice.iter().map(|line| format!("advice  {line}")));
+                lines.join("\n")
             })?;
             Ok(Exit::Done)
         }

@@ -10,6 +10,7 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use refit_protocol::agent::{RunEvidence, StepRecord, TestResult};
+use refit_protocol::question::AnswerRecord;
 use refit_protocol::v1::{RolloutHostView, RolloutView, WhyView};
 use refit_risk::RiskReason;
 use std::sync::Arc;
@@ -43,6 +44,7 @@ struct Proof {
     backups: Vec<String>,
     tests: Vec<(String, Seen, Seen)>,
     preflight: Vec<(String, String, String, bool)>,
+    answers: Vec<[String; 4]>,
     steps: Vec<StepLine>,
 }
 
@@ -122,8 +124,20 @@ fn proof(evidence: &RunEvidence) -> Proof {
             .iter()
             .map(|seen| (seen.what.clone(), seen.found.clone(), seen.expected.clone(), seen.ok))
             .collect(),
+        answers: evidence.answers.iter().map(answer).collect(),
         steps: evidence.steps.iter().map(step_line).collect(),
     }
+}
+
+/// Step, whom it asked for what, the answer, and when.
+fn answer(record: &AnswerRecord) -> [String; 4] {
+    let answer = &record.answer;
+    [
+        record.step.to_string(),
+        format!("{}: {}", record.asked, record.question),
+        answer.to_string(),
+        words::moment(answer.at),
+    ]
 }
 
 fn seen(result: Option<&TestResult>) -> Seen {

@@ -163,6 +163,10 @@ fn running(step_index: u32, step: &str, phase: Phase) -> Option<Standing> {
             steps: 22,
             elapsed_ms: 4_200,
             expected_ms: 9_000,
+            bytes_done: 0,
+            bytes_total: 0,
+            expected_left_ms: None,
+            question: None,
         },
     })
 }
