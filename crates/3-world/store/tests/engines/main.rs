@@ -1,6 +1,7 @@
 //! The same facts on both engines: each test takes an open store and knows nothing of the engine behind it.
 
 mod chains;
+mod questions;
 mod rows;
 mod rules;
 
@@ -67,6 +68,9 @@ facts!(all:
     chains::acts_at_the_same_moment_make_one_chain,
     chains::journal_takes_only_what_follows,
     chains::repeated_journal_changes_nothing,
+    questions::question_is_answered_once_and_closed_by_the_journal,
+    questions::question_of_a_host_that_fell_silent_is_opened_again,
+    questions::dry_run_is_ended_once_by_its_own_host,
 );
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,11 +10,14 @@ use refit_names::{Coded as _, Digest};
 use refit_packs::runbook::Given;
 use refit_protocol::{
     agent::Standing,
-    v1::{NewAnswer, NewGiven, QuestionState, QuestionsQuery, Right, RolloutView},
+    v1::{
+        EventKind, Finding, NewAnswer, NewGiven, NewRunbookTest, QuestionState, QuestionsQuery,
+        Right, RolloutView,
+    },
 };
 use refit_rollout::HostState;
 use stage::{Stage, host, name};
-use std::fs;
+use std::{collections::BTreeMap, fs};
 
 const RUNBOOK: &str = r#"format: refit.runbook/1
 name: clock
@@ -85,6 +88,56 @@ fn choice(name: &str) -> NewGiven {
 
 fn file(name: &str, bytes: &[u8]) -> NewGiven {
     NewGiven::File { name: name.to_owned(), content: BASE64.encode(bytes) }
+}
+
+/// A dry run on the host, while it waits: what would fail is named, and nothing is touched.
+async fn dry_run(stage: &Stage, lead: &ApiClient) {
+    let wrong = RUNBOOK.replace("run: [sh, -c,", "run: [no-such-shell, -c,");
+    for (runbook, passes) in [(RUNBOOK.to_owned(), true), (wrong, false)] {
+        let product = "clock".parse().unwrap();
+        let asked = NewRunbookTest { product, runbook, parameters: BTreeMap::new() };
+        let asked = lead.ask_runbook_test(&host(), &asked).await.unwrap();
+        let done = stage
+            .until("tried", async || lead.runbook_test(asked.request.id).await.unwrap().done)
+            .await;
+        let test = done.test.unwrap();
+        assert_eq!((test.passes(), test.build.as_str()), (passes, "1000"), "{test:#?}");
+        let look = test.steps.iter().find(|step| step.step.as_str() == "look").unwrap();
+        let named = look.notes.iter().any(|note| note.contains("`no-such-shell` is not in PATH"));
+        assert_eq!(named, !passes, "{look:?}");
+    }
+    let faulty = RUNBOOK.replace("install.switch: {}", "install.swich: {}");
+    let asked = NewRunbookTest {
+        product: "clock".parse().unwrap(),
+        runbook: faulty,
+        parameters: BTreeMap::new(),
+    };
+    let refused = lead.ask_runbook_test(&host(), &asked).await.unwrap_err();
+    assert_eq!(refused.code(), "runbook.shape");
+    // The probe of `look` was tried: a test may be, it only looks.
+    fs::remove_file(stage.root().join("looked")).unwrap();
+}
+
+/// People of the role were told, and reminded.
+async fn reminded(stage: &Stage, lead: &ApiClient) {
+    stage
+        .until("reminded", async || {
+            let events = lead.notifications(100).await.unwrap();
+            let mut found = events.iter().flat_map(|event| &event.findings);
+            found
+                .any(|finding| matches!(finding, Finding::Question { reminder, .. } if *reminder > 0))
+                .then_some(())
+        })
+        .await;
+    let events = lead.notifications(100).await.unwrap();
+    let told = |event: &&refit_protocol::v1::EventView| {
+        event
+            .findings
+            .iter()
+            .any(|finding| matches!(finding, Finding::Question { reminder: 0, .. }))
+    };
+    let first = events.iter().find(told).unwrap();
+    assert_eq!(first.kind, EventKind::AsksApplicationOwner);
 }
 
 /// The first question: wrong answers change nothing, and a killed agent goes on waiting with the same deadline.
@@ -158,6 +211,9 @@ async fn runbook_asks_waits_and_goes_on_as_people_answer() {
     let lead = stage.person("lead", &rights).await;
     let owner = stage.person("owner", &[Right::ApplicationOwner]).await;
     stage.deploy(&lead).await;
+    stage.asked(&owner, "ready", 1).await;
+    dry_run(&stage, &lead).await;
+    reminded(&stage, &lead).await;
     confirm(&mut stage, &lead, &owner).await;
     fill_in(&stage, &lead).await;
     decide(&stage, &lead).await;
