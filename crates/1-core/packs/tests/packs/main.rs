@@ -2,6 +2,7 @@
 
 mod manifests;
 mod museum;
+mod page;
 mod paths;
 mod records;
 mod runbooks;
