@@ -9,6 +9,7 @@
 
 pub mod agent;
 pub mod backup;
+pub mod preflight;
 pub mod problem;
 pub mod question;
 pub mod runbook_test;

@@ -33,9 +33,19 @@ pub(crate) fn list(found: &[Found]) -> String {
 
 /// Waits until nothing runs from `root`; what still does then.
 pub(crate) fn await_gone(root: &Path, limit: Duration) -> Result<Vec<Found>, StepError> {
+    await_gone_but(root, limit, |_| false)
+}
+
+/// As [`await_gone`], without the processes that `may` stay.
+pub(crate) fn await_gone_but(
+    root: &Path,
+    limit: Duration,
+    may: impl Fn(i32) -> bool,
+) -> Result<Vec<Found>, StepError> {
     let deadline = Instant::now() + limit;
     loop {
-        let found = running_from(root)?;
+        let mut found = running_from(root)?;
+        found.retain(|process| !may(process.pid));
         if found.is_empty() || Instant::now() >= deadline {
             return Ok(found);
         }

@@ -78,6 +78,12 @@ pub(crate) fn marked_by(name: &str, value: &str) -> Result<Vec<Found>, StepError
     Ok(ids.into_iter().filter_map(|pid| Some(tell(&Process::new(pid).ok()?))).collect())
 }
 
+/// Whether a process's environment has `name` with `value`.
+pub(crate) fn carries(pid: i32, name: &str, value: &str) -> bool {
+    let environment = Process::new(pid).and_then(|process| process.environ());
+    environment.is_ok_and(|all| all.get(OsStr::new(name)).is_some_and(|v| v == OsStr::new(value)))
+}
+
 /// Process ids whose environment has `name` with `value`, group leaders first.
 pub(crate) fn marked(name: &str, value: &str) -> Result<Vec<i32>, StepError> {
     let carries = |process: &Process| {

@@ -32,6 +32,11 @@ pub trait Service: Send + Sync {
     fn stop(&self, limit: Duration) -> Result<(), StepError>;
     /// Names of systemd units, for logs.
     fn units(&self) -> &[String];
+    /// Whether a process is one of theirs and ends with them; none where the back end cannot say.
+    fn owns(&self, pid: i32) -> Option<bool> {
+        let _ = pid;
+        None
+    }
 }
 
 /// The back end that the configuration names. `state` is the agent's state folder.

@@ -6,7 +6,9 @@ use crate::{
     content::{self, ContentArguments},
     control, enroll,
     error::AgentError,
+    preflight::{self, PreflightArguments},
     rehearse::{self, RunbookTestArguments},
+    removal::{self, AdoptArguments, UninstallArguments},
     run::{self, RunOptions},
     status,
 };
@@ -45,6 +47,12 @@ pub enum Command {
     Content(ContentArguments),
     /// Try a runbook on this host: what each step would do and whether it could; changes nothing.
     RunbookTest(RunbookTestArguments),
+    /// Measure whether a pack would work on this host, without an order; changes nothing. Exit code 7 when it would not.
+    Preflight(PreflightArguments),
+    /// Take over a build that somebody else installed, so that packs can be installed in its place.
+    Adopt(AdoptArguments),
+    /// Remove the last pack of a product: the build before it runs again. Stop the agent first.
+    Uninstall(UninstallArguments),
 }
 
 /// The folder that all commands share.
@@ -141,13 +149,24 @@ fn dispatch(command: Command, json: bool) -> Result<(), AgentError> {
         }
         Command::RunbookTest(arguments) => {
             let test = rehearse::at_command_line(&arguments, Ambient::system().clock)?;
-            let text = if json {
-                serde_json::json!(test).to_string()
-            } else {
-                rehearse::text(&test)
-            };
+            let text =
+                if json { serde_json::json!(test).to_string() } else { rehearse::text(&test) };
             print(text.trim_end())?;
             Ok(rehearse::verdict(&test)?)
+        }
+        Command::Preflight(arguments) => {
+            let found = preflight::run(arguments, Ambient::system().clock);
+            let found = runtime()?.block_on(found)?;
+            print(&if json {
+                serde_json::json!(found).to_string()
+            } else {
+                preflight::text(&found)
+            })?;
+            Ok(preflight::verdict(&found)?)
+        }
+        Command::Adopt(arguments) => print(&removal::adopt(arguments, json)?),
+        Command::Uninstall(arguments) => {
+            print(&removal::uninstall(arguments, json, Ambient::system().clock)?)
         }
         Command::Content(arguments) => print(&content::run(&arguments, json)?),
         Command::Status(StatusArguments { state }) => {

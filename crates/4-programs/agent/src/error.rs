@@ -28,9 +28,15 @@ pub enum AgentError {
     /// Backups.
     #[error(transparent)]
     Backups(#[from] crate::backups::BackupsError),
+    /// A preflight.
+    #[error(transparent)]
+    Preflight(#[from] crate::preflight::PreflightError),
     /// Dry runs.
     #[error(transparent)]
     Rehearsal(#[from] crate::rehearse::RehearsalError),
+    /// Adopting and removing builds.
+    #[error(transparent)]
+    Removal(#[from] crate::removal::RemovalError),
     /// The file system refused.
     #[error("failed to {action} {}", .path.display())]
     Io {
@@ -67,6 +73,8 @@ impl AgentError {
                 _ => 1,
             },
             Self::Rehearsal(error) => error.exit_code(),
+            Self::Preflight(error) => error.exit_code(),
+            Self::Removal(error) => error.exit_code(),
             _ => 1,
         }
     }
@@ -82,6 +90,8 @@ impl Coded for AgentError {
             Self::Orders(error) => error.code(),
             Self::Backups(error) => error.code(),
             Self::Rehearsal(error) => error.code(),
+            Self::Preflight(error) => error.code(),
+            Self::Removal(error) => error.code(),
             Self::Io { .. } => "agent.file-system",
         }
     }
@@ -95,6 +105,8 @@ impl Coded for AgentError {
             Self::Orders(error) => error.class(),
             Self::Backups(error) => error.class(),
             Self::Rehearsal(error) => error.class(),
+            Self::Preflight(error) => error.class(),
+            Self::Removal(error) => error.class(),
             Self::Io { .. } => ErrorClass::NeedsOperator,
         }
     }

@@ -91,7 +91,7 @@ pub struct RunbookTestArguments {
     config: PathBuf,
 }
 
-fn pair(text: &str) -> Result<(ParameterName, String), String> {
+pub(crate) fn pair(text: &str) -> Result<(ParameterName, String), String> {
     let (name, value) =
         text.split_once('=').ok_or_else(|| format!("`{text}` is not NAME=VALUE"))?;
     Ok((name.parse().map_err(|error| format!("{error}"))?, value.to_owned()))
@@ -144,9 +144,10 @@ pub(crate) fn verdict(test: &RunbookTest) -> Result<(), RehearsalError> {
     if test.passes() {
         return Ok(());
     }
-    let failing = test.steps.iter().filter(|step| {
-        step.verdict == refit_protocol::runbook_test::StepVerdict::Fails
-    });
+    let failing = test
+        .steps
+        .iter()
+        .filter(|step| step.verdict == refit_protocol::runbook_test::StepVerdict::Fails);
     let steps = failing.map(|step| format!("step `{}`: {}", step.step, step.notes.join("; ")));
     let all: Vec<String> = test.parameters.iter().cloned().chain(steps).collect();
     Err(RehearsalError::Fails { runbook: test.name.to_string(), steps: all.join("; ") })
@@ -207,8 +208,7 @@ pub(crate) fn hear(agent: &Arc<Agent>, asked: Vec<RunbookTestRequest>) {
             tracing::info!(product = %request.product, id = request.id, "a runbook is tried, nothing is changed");
             let RunbookTestRequest { id, product, runbook, parameters } = request;
             let clock = Arc::clone(&agent.ambient.clock);
-            let tried =
-                attempt(&agent.config, &agent.state, &product, &runbook, parameters, clock);
+            let tried = attempt(&agent.config, &agent.state, &product, &runbook, parameters, clock);
             let done = match tried {
                 Ok(test) => RunbookTestDone { id, test: Some(test), cause: None },
                 Err(error) => RunbookTestDone { id, test: None, cause: Some(Cause::of(&error)) },

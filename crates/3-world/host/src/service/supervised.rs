@@ -75,6 +75,10 @@ impl Supervised {
 }
 
 impl Service for Supervised {
+    fn owns(&self, pid: i32) -> Option<bool> {
+        Some(process::carries(pid, SERVICE_MARK, &self.mark))
+    }
+
     fn state(&self) -> Result<ServiceState, StepError> {
         Ok(if self.find()?.is_some() { ServiceState::Running } else { ServiceState::Stopped })
     }

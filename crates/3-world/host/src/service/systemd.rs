@@ -285,6 +285,13 @@ impl Units {
 }
 
 impl Service for Units {
+    fn owns(&self, pid: i32) -> Option<bool> {
+        // A unit's processes live in a group of the unit's name.
+        let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+        let mut parts = groups.lines().flat_map(|line| line.split('/'));
+        Some(parts.any(|part| self.units.iter().any(|unit| unit == part)))
+    }
+
     fn state(&self) -> Result<ServiceState, StepError> {
         let systemd = Systemd::connect();
         let states = self.units.iter().map(|unit| systemd.active(unit));

@@ -12,7 +12,8 @@ impl Measure for CheckProcessesGoneOf<'_> {
     fn measure(&self, context: &Context<'_>) -> Result<Vec<Finding>, StepError> {
         let root = context.layout.root();
         let limit = Duration::from_millis(self.0.wait_ms).min(context.limit());
-        let mut left = leftovers::await_gone(root, limit)?;
+        let of_service = context.of_running_service()?;
+        let mut left = leftovers::await_gone_but(root, limit, &of_service)?;
         let mut ended = String::new();
         if self.0.end && !left.is_empty() && !context.only_measures {
             tracing::warn!(
@@ -26,7 +27,8 @@ impl Measure for CheckProcessesGoneOf<'_> {
                 Duration::from_millis(self.0.end_wait_ms),
             )?;
         }
-        let what = format!("processes that run from {}", root.display());
+        let but = if context.only_measures { ", without the product's own service" } else { "" };
+        let what = format!("processes that run from {}{but}", root.display());
         let told = if left.is_empty() { format!("none{ended}") } else { leftovers::list(&left) };
         let remedy = "end the named processes, or add them to the product's services";
         let finding = Finding::new(what, told, "none").judged(left.is_empty(), remedy);

@@ -10,8 +10,17 @@ use std::{
 };
 
 #[derive(Default)]
-pub(super) struct Scratch {
+pub(in crate::engine) struct Scratch {
+    /// What the host's own journal keeps away.
+    quarantined: BTreeMap<BuildId, String>,
     kept: Mutex<BTreeMap<String, String>>,
+}
+
+impl Scratch {
+    /// With what the host's own journal says of builds.
+    pub(in crate::engine) fn keeping_away(quarantined: BTreeMap<BuildId, String>) -> Self {
+        Self { quarantined, ..Self::default() }
+    }
 }
 
 impl StepLog for Scratch {
@@ -37,6 +46,6 @@ impl StepLog for Scratch {
         Ok(())
     }
     fn quarantined(&self, _: &ProductName) -> Result<BTreeMap<BuildId, String>, JournalError> {
-        Ok(BTreeMap::new())
+        Ok(self.quarantined.clone())
     }
 }
