@@ -105,8 +105,9 @@ impl Layout {
         if !release.is_dir() {
             return Err(StepError::NotStaged { path: release });
         }
+        let next = self.root.join("current.next");
         if self.linked()?.as_ref() != Some(build) {
-            let (link, next) = (self.current(), self.root.join("current.next"));
+            let link = self.current();
             remove_link(&next)?;
             let target = Path::new("releases").join(build.as_str());
             std::os::unix::fs::symlink(target, &next).map_err(StepError::io("make link", &next))?;
@@ -114,9 +115,9 @@ impl Layout {
             let flags = if there { RenameFlags::EXCHANGE } else { RenameFlags::NOREPLACE };
             renameat_with(CWD, &next, CWD, &link, flags)
                 .map_err(|error| StepError::io("exchange link", &link)(error.into()))?;
-            remove_link(&next)?;
         }
         // Also when nothing was to be done: a crash may have come between the exchange and this.
+        remove_link(&next)?;
         Ok(sync_folder(&self.root)?)
     }
 
@@ -208,6 +209,8 @@ mod tests {
         // What a crash left.
         std::os::unix::fs::symlink("nowhere", folder.path().join("current.next")).unwrap();
         layout.point_at(&new).unwrap();
+        // And what one leaves that comes right after the exchange.
+        std::os::unix::fs::symlink("releases/1", folder.path().join("current.next")).unwrap();
         layout.point_at(&new).unwrap();
         assert_eq!(layout.installed().unwrap(), Some(new));
         assert!(!folder.path().join("current.next").is_symlink());
