@@ -7,6 +7,7 @@ use std::{
     io::{Read, Write},
     net::TcpListener,
     path::PathBuf,
+    time::{Duration, Instant},
 };
 
 /// The release's own file `about` holds its build and the schema that it needs.
@@ -46,6 +47,13 @@ fn serve() -> Result<(), Box<dyn Error>> {
     }
     let port: u16 = std::env::var("REFIT_PARAM_PORT")?.parse()?;
     let listener = TcpListener::bind(("127.0.0.1", port))?;
+    let (begun, dies, sours) = (Instant::now(), after("dies", &build)?, after("sours", &build)?);
+    if let Some(after) = dies {
+        std::thread::spawn(move || {
+            std::thread::sleep(after);
+            std::process::exit(3);
+        });
+    }
     for stream in listener.incoming() {
         let mut stream = stream?;
         let mut request = [0; 2048];
@@ -53,11 +61,23 @@ fn serve() -> Result<(), Box<dyn Error>> {
             continue;
         }
         let rows: i64 = database.query_row("SELECT count(*) FROM entry", [], |row| row.get(0))?;
+        if sours.is_some_and(|after| begun.elapsed() >= after) {
+            write!(stream, "HTTP/1.0 500 Sour\r\n\r\n")?;
+            continue;
+        }
         let gate = if data()?.join("closed").exists() { "closed" } else { "open" };
         let body = format!("build {build} schema {found} rows {rows} gate {gate};");
         write!(stream, "HTTP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())?;
     }
     Ok(())
+}
+
+/// When a build does what it should not, in milliseconds after its start.
+fn after(what: &str, build: &str) -> Result<Option<Duration>, Box<dyn Error>> {
+    match fs::read_to_string(data()?.join(format!("{what}-{build}"))) {
+        Ok(text) => Ok(Some(Duration::from_millis(text.trim().parse()?))),
+        Err(_) => Ok(None),
+    }
 }
 
 /// Not one transaction, so that a failure leaves a half.

@@ -325,6 +325,17 @@ impl Context<'_> {
 
     /// Whether a step that can change the unit was begun in this leg.
     fn unit_was_touched(&self) -> bool {
+        self.touched_by(&self.record.runbook.steps)
+    }
+
+    /// Whether one was begun behind the step that saves the unit.
+    fn unit_was_touched_after_backup(&self) -> bool {
+        let saves = |step: &Step| matches!(step.kind, StepKind::BackupTake {});
+        let steps = &self.record.runbook.steps;
+        steps.iter().position(saves).is_some_and(|at| self.touched_by(&steps[at..]))
+    }
+
+    fn touched_by(&self, steps: &[Step]) -> bool {
         let touches = |step: &&Step| {
             matches!(
                 step.kind,
@@ -344,6 +355,11 @@ impl Context<'_> {
             return Ok(format!("was restored before: {note}"));
         }
         let Some(backup) = self.backup()? else {
+            // One that was taken and is gone is not one that was never needed.
+            if self.unit_was_touched_after_backup() {
+                let before = "restoring files and databases";
+                return Err(StepError::NoBackup { leg: self.leg, before });
+            }
             return Ok(
                 "no backup was taken before, nothing of the unit was changed after".to_owned()
             );

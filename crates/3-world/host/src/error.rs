@@ -332,6 +332,18 @@ pub enum StepError {
         /// What was seen.
         found: String,
     },
+    /// A test that was to succeed for a while failed in it.
+    #[error("well at {looks} looks, failed after {after_ms} of {for_ms} ms")]
+    Watched {
+        /// Looks that succeeded.
+        looks: u32,
+        /// When it failed.
+        after_ms: u128,
+        /// The watch period.
+        for_ms: u128,
+        /// What was seen.
+        source: Box<Self>,
+    },
     /// There is no backup of this leg.
     #[error("leg {leg} has no sealed backup, expected one before {before}")]
     NoBackup {
@@ -486,6 +498,7 @@ impl Coded for StepError {
             Self::FilesHeld { .. } => "host.files-held",
             Self::Service { .. } | Self::Bus { .. } => "host.service",
             Self::Probe { .. } => "host.probe-failed",
+            Self::Watched { source, .. } => source.code(),
             Self::NoBackup { .. } => "host.no-backup",
             Self::Backup(error) => error.code(),
             Self::Journal(error) => error.code(),
@@ -505,6 +518,7 @@ impl Coded for StepError {
             | Self::Probe { .. }
             | Self::Release { .. }
             | Self::ProductBusy { .. } => ErrorClass::Retry,
+            Self::Watched { source, .. } => source.class(),
             Self::Backup(error) => error.class(),
             Self::Journal(error) => error.class(),
             _ => ErrorClass::NeedsOperator,

@@ -46,6 +46,7 @@ use crate::{context::Context, error::StepError};
 pub(crate) use machine_reboot::is_due as restart_is_due;
 pub(crate) use measure::measurement;
 use refit_packs::runbook::StepKind;
+use std::time::Duration;
 use units::Change;
 
 /// What a look before the deed says.
@@ -124,7 +125,9 @@ pub(crate) fn deed(kind: &StepKind) -> Box<dyn Deed + '_> {
         StepKind::InstallInPlace(terms) => Box::new(install_in_place::InstallInPlace { terms }),
         StepKind::DatabaseMigrate { run } => Box::new(database_migrate::DatabaseMigrate { run }),
         StepKind::MachineReboot { policy, .. } => Box::new(machine_reboot::MachineReboot(*policy)),
-        StepKind::Test { name, probe } => Box::new(test::Test { name, probe }),
+        StepKind::Test { name, probe, for_ms } => {
+            Box::new(test::Test { name, probe, watch: Duration::from_millis(*for_ms) })
+        }
         StepKind::PeopleConfirm(_)
         | StepKind::PeopleFillIn(_)
         | StepKind::PeopleUpload(_)

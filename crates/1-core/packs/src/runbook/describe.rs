@@ -52,7 +52,13 @@ impl StepKind {
                 };
                 format!("restarts the machine, {when}, and waits {} at most", span(*within_ms))
             }
-            Self::Test { name, probe } => format!("tests `{name}`: {}", probed(probe)),
+            Self::Test { name, probe, for_ms } => {
+                let watch = match for_ms {
+                    0 => String::new(),
+                    ms => format!(", at every look for {}", span(*ms)),
+                };
+                format!("tests `{name}`: {}{watch}", probed(probe))
+            }
             Self::ScriptRun { run, undo, .. } => {
                 let back = undo.as_ref().map_or(String::new(), |undo| {
                     format!("; taken back by {}", words(undo))

@@ -192,6 +192,9 @@ pub enum StepKind {
         name: StepId,
         /// What is tried.
         probe: Probe,
+        /// The watch period in milliseconds: the test must succeed at every look for that long, and the product's service run on.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        for_ms: u64,
     },
     /// Asks people for a yes.
     #[serde(rename = "people.confirm")]
@@ -216,6 +219,11 @@ pub(super) const fn default_disk_percent() -> u32 {
 /// Fifteen minutes, as cluster-aware updating has it: real servers check memory at start.
 const fn default_reboot_ms() -> u64 {
     900_000
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+const fn is_zero(value: &u64) -> bool {
+    *value == 0
 }
 
 impl StepKind {

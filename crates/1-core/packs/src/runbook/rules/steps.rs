@@ -57,6 +57,10 @@ pub(super) fn check_step(runbook: &Runbook, step: &Step, field: &str, breaks: &m
             format!("`{unit}`")
         });
     }
+    if let StepKind::Test { for_ms, .. } = step.kind {
+        let expected = "a `for_ms` below the step's `timeout_ms`";
+        breaks.ensure(for_ms < step.timeout_ms, &field, expected, || for_ms.to_string());
+    }
     check_kind(&step.kind, &field, breaks);
 }
 
