@@ -344,7 +344,7 @@ impl Context<'_> {
                     | StepKind::ScriptRun { .. }
             )
         };
-        let steps = self.record.runbook.steps.iter().filter(|step| step.phase > Phase::Before);
+        let steps = steps.iter().filter(|step| step.phase > Phase::Before);
         steps.filter(touches).any(|step| self.begun.contains(&step.id))
     }
 
