@@ -11,6 +11,7 @@
 //! 4. Secrets are stored as hashes (tokens) or in files with mode 0600 (keys), never logged.
 //! 5. Every error on the wire is a problem with a code.
 
+mod acknowledgements;
 mod agents;
 mod api;
 mod app;
@@ -25,6 +26,7 @@ mod console;
 mod depot;
 mod desired;
 mod error;
+mod expected;
 mod files;
 mod findings;
 mod fleet;

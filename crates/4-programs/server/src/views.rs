@@ -70,6 +70,7 @@ fn waves(
     reports: &BTreeMap<HostName, OrderReport>,
     certified: &BTreeSet<HostName>,
 ) -> Vec<WaveView> {
+    let expected = crate::expected::Expected::of(plan, reports);
     let host = |planned: &PlannedHost| {
         let report = reports.get(&planned.host);
         let report = report.filter(|report| speaks_of(&planned.host, report, plan));
@@ -79,7 +80,10 @@ fn waves(
             risk: planned.risk,
             path: path(planned),
             state: state.unwrap_or_else(|| HostState::Waiting { on: "prepare".to_owned() }),
-            report: report.cloned(),
+            report: report.cloned().map(|mut report| {
+                expected.tell(planned, &mut report);
+                report
+            }),
             reachable: app.hears(&planned.host),
             evidence: report.and_then(evidence).cloned(),
             signed_off: certified.contains(&planned.host),
