@@ -6,7 +6,7 @@ use jiff::{Timestamp, civil::Weekday};
 use refit_journal::Cause;
 use refit_names::{BuildId, ByteSize, Digest, ProductName};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 /// What the server wishes for on one host.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -94,10 +94,14 @@ pub struct Retention {
 }
 
 impl Default for Retention {
-    /// A week of days, a month of weeks, a year of months; and never fewer than the newest three.
     fn default() -> Self {
-        Self { last: 3, daily: 7, weekly: 5, monthly: 12, yearly: 0 }
+        Self::USUAL
     }
+}
+
+impl Retention {
+    /// A week of days, a month of weeks, a year of months; and never fewer than the newest three.
+    pub const USUAL: Self = Self { last: 3, daily: 7, weekly: 5, monthly: 12, yearly: 0 };
 }
 
 /// Something that a person asked for.
@@ -182,6 +186,65 @@ pub struct BackupView {
     pub proven_at: Option<Timestamp>,
 }
 
+/// So many letters of a snapshot's identifier name it: fewer would soon name two.
+const SNAPSHOT_LETTERS: usize = 6;
+
+impl BackupView {
+    /// The backup of that name, by the beginning of its snapshot's identifier, or the newest for `latest`.
+    ///
+    /// Shape: `views` oldest first, of one product.
+    pub fn named<'a>(
+        views: impl DoubleEndedIterator<Item = &'a Self>,
+        name: &str,
+    ) -> Option<&'a Self> {
+        let mut views = views;
+        if name == "latest" {
+            return views.next_back();
+        }
+        views.find(|view| {
+            let begins = |id: &String| name.len() >= SNAPSHOT_LETTERS && id.starts_with(name);
+            view.id == name || view.snapshot.as_ref().is_some_and(begins)
+        })
+    }
+
+    /// Where it lies, for people.
+    #[must_use]
+    pub fn place(&self) -> &'static str {
+        match (self.local, self.snapshot.is_some()) {
+            (true, true) => "host, repository",
+            (true, false) => "host",
+            (false, _) => "repository",
+        }
+    }
+
+    /// What makes it count, for people.
+    #[must_use]
+    pub fn proof(&self) -> String {
+        match (self.proven_at, self.verified_at) {
+            (Some(at), _) => format!("restored into scratch space {at}"),
+            (None, Some(at)) => format!("read back {at}"),
+            (None, None) => "never read back".to_owned(),
+        }
+    }
+
+    /// All of it, a line each, for people.
+    #[must_use]
+    pub fn sheet(&self) -> String {
+        let moment = if self.stood_still { "the product stood still" } else { "the product ran" };
+        [
+            format!("backup    {}", self.id),
+            format!("product   {} build {}", self.product, self.build),
+            format!("moment    {}, {moment}", self.taken_at),
+            format!("size      {}", self.size),
+            format!("manifest  {}", self.manifest),
+            format!("on host   {}", if self.local { "yes" } else { "no" }),
+            format!("snapshot  {}", self.snapshot.as_deref().unwrap_or("none")),
+            format!("proof     {}", self.proof()),
+        ]
+        .join("\n")
+    }
+}
+
 /// A backup, verification or restore that runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupRunning {
@@ -193,6 +256,24 @@ pub struct BackupRunning {
     pub since: Timestamp,
     /// When this was true: the heartbeat.
     pub at: Timestamp,
+    /// Bytes that are done of what it does just now.
+    #[serde(default)]
+    pub bytes_done: u64,
+    /// Of so many, as far as that is known; 0: nothing is counted.
+    #[serde(default)]
+    pub bytes_total: u64,
+}
+
+impl fmt::Display for BackupRunning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.what)?;
+        if self.bytes_total == 0 {
+            return Ok(());
+        }
+        let (done, total) = (ByteSize(self.bytes_done), ByteSize(self.bytes_total));
+        let share = self.bytes_done.saturating_mul(100) / self.bytes_total;
+        write!(f, ": {done} of {total}, {share} %")
+    }
 }
 
 /// How a request ended.

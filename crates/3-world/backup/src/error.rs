@@ -125,6 +125,7 @@ impl BackupError {
 impl Coded for BackupError {
     fn code(&self) -> &'static str {
         match self {
+            Self::Io { source, .. } if is_full(source) => "backup.target-full",
             Self::Io { .. } | Self::Name { .. } | Self::Sqlite { .. } => "backup.failed",
             Self::ToolMissing { .. } => "backup.tool-missing",
             Self::Login { .. } => "backup.bad-login",
@@ -142,4 +143,10 @@ impl Coded for BackupError {
             _ => ErrorClass::NeedsOperator,
         }
     }
+}
+
+/// A disk or a quota.
+fn is_full(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
 }

@@ -1,8 +1,10 @@
 //! Copies that survive a power loss, and walks over trees.
 
 use crate::{
+    Quiet,
     error::BackupError,
     manifest::{SavedNode, SavedPath},
+    meter::Meter,
 };
 use refit_names::{ByteSize, Digest};
 use sha2::{Digest as _, Sha256};
@@ -23,7 +25,16 @@ const BUFFER_BYTES: usize = 256 << 10;
 /// # Errors
 /// [`BackupError::Io`] when a file cannot be read or written.
 pub fn clone_or_copy(from: &Path, to: &Path) -> Result<(ByteSize, Digest), BackupError> {
-    let (target, measured) = copy(from, to)?;
+    clone_or_copy_told(from, to, &Meter::default())
+}
+
+/// As [`clone_or_copy`], counted.
+pub(crate) fn clone_or_copy_told(
+    from: &Path,
+    to: &Path,
+    meter: &Meter,
+) -> Result<(ByteSize, Digest), BackupError> {
+    let (target, measured) = copy(from, to, meter)?;
     target.sync_all().map_err(BackupError::io("write to disk", to))?;
     Ok(measured)
 }
@@ -33,16 +44,25 @@ pub fn clone_or_copy(from: &Path, to: &Path) -> Result<(ByteSize, Digest), Backu
 /// # Errors
 /// [`BackupError::Io`] when a file cannot be read or written.
 pub fn copy_for_now(from: &Path, to: &Path) -> Result<(ByteSize, Digest), BackupError> {
-    copy(from, to).map(|(_, measured)| measured)
+    copy_for_now_told(from, to, &Meter::default())
 }
 
-fn copy(from: &Path, to: &Path) -> Result<(File, (ByteSize, Digest)), BackupError> {
+/// As [`copy_for_now`], counted.
+pub(crate) fn copy_for_now_told(
+    from: &Path,
+    to: &Path,
+    meter: &Meter,
+) -> Result<(ByteSize, Digest), BackupError> {
+    copy(from, to, meter).map(|(_, measured)| measured)
+}
+
+fn copy(from: &Path, to: &Path, meter: &Meter) -> Result<(File, (ByteSize, Digest)), BackupError> {
     let source = File::open(from).map_err(BackupError::io("open", from))?;
     let target = File::create_new(to).map_err(BackupError::io("create", to))?;
     let measured = if rustix::fs::ioctl_ficlone(&target, &source).is_ok() {
-        measure(to)?
+        measure_told(to, meter)?
     } else {
-        pour(source, ("read", from), Some((&target, to)))?
+        pour(source, ("read", from), Some((&target, to)), meter)?
     };
     Ok((target, measured))
 }
@@ -62,13 +82,19 @@ pub fn sync_volume(folder: &Path) -> Result<(), BackupError> {
 /// # Errors
 /// [`BackupError::Io`] when it cannot be read.
 pub fn measure(path: &Path) -> Result<(ByteSize, Digest), BackupError> {
-    pour(File::open(path).map_err(BackupError::io("open", path))?, ("read", path), None)
+    measure_told(path, &Meter::default())
+}
+
+/// As [`measure`], counted.
+pub(crate) fn measure_told(path: &Path, meter: &Meter) -> Result<(ByteSize, Digest), BackupError> {
+    pour(File::open(path).map_err(BackupError::io("open", path))?, ("read", path), None, meter)
 }
 
 fn pour(
     mut source: impl Read,
     (what, from): (&'static str, &Path),
     mut target: Option<(&File, &Path)>,
+    meter: &Meter,
 ) -> Result<(ByteSize, Digest), BackupError> {
     let mut buffer = vec![0; BUFFER_BYTES];
     let (mut hash, mut size) = (Sha256::new(), 0_u64);
@@ -82,6 +108,7 @@ fn pour(
         if let Some((file, path)) = &mut target {
             file.write_all(&buffer[..count]).map_err(BackupError::io("write", path))?;
         }
+        meter.add(count as u64);
     }
 }
 
@@ -89,9 +116,10 @@ fn pour(
 pub(crate) fn pour_into(
     stream: &mut dyn Read,
     copy: &Path,
+    meter: &Meter,
 ) -> Result<(ByteSize, Digest), BackupError> {
     let file = File::create_new(copy).map_err(BackupError::io("create", copy))?;
-    let measured = pour(stream, ("read the dump for", copy), Some((&file, copy)))?;
+    let measured = pour(stream, ("read the dump for", copy), Some((&file, copy)), meter)?;
     file.sync_all().map_err(BackupError::io("write to disk", copy))?;
     Ok(measured)
 }
@@ -129,15 +157,33 @@ pub(crate) fn make_folder_for_now(folder: &Path) -> Result<(), BackupError> {
 
 /// Everything at and below `top`, parents first, sorted, without `left_out`; sockets and devices are passed over.
 pub(crate) fn walk(top: &Path, left_out: &BTreeSet<PathBuf>) -> Result<Vec<PathBuf>, BackupError> {
-    let mut found = vec![];
+    walk_while(Quiet::Stopped, top, left_out).map(|(found, _)| found)
+}
+
+/// As [`walk`], with the bytes of all files; what a running product throws away between the listing and the look is passed over.
+pub(crate) fn walk_while(
+    product_is: Quiet,
+    top: &Path,
+    left_out: &BTreeSet<PathBuf>,
+) -> Result<(Vec<PathBuf>, u64), BackupError> {
+    let gone = |error: &std::io::Error| {
+        product_is == Quiet::Running && error.kind() == std::io::ErrorKind::NotFound
+    };
+    let (mut found, mut bytes) = (vec![], 0);
     let mut open = vec![top.to_owned()];
     while let Some(path) = open.pop() {
         if left_out.contains(&path) {
             continue;
         }
-        let seen = fs::symlink_metadata(&path).map_err(BackupError::io("look at", &path))?;
+        let seen = match fs::symlink_metadata(&path) {
+            Err(error) if gone(&error) => continue,
+            seen => seen.map_err(BackupError::io("look at", &path))?,
+        };
         if seen.is_dir() {
-            let inside = fs::read_dir(&path).map_err(BackupError::io("list", &path))?;
+            let inside = match fs::read_dir(&path) {
+                Err(error) if gone(&error) => continue,
+                inside => inside.map_err(BackupError::io("list", &path))?,
+            };
             let mut below = inside
                 .map(|entry| entry.map(|entry| entry.path()))
                 .collect::<Result<Vec<_>, _>>()
@@ -146,10 +192,11 @@ pub(crate) fn walk(top: &Path, left_out: &BTreeSet<PathBuf>) -> Result<Vec<PathB
             open.extend(below);
         }
         if seen.is_dir() || seen.is_file() || seen.is_symlink() {
+            bytes += if seen.is_file() { seen.len() } else { 0 };
             found.push(path);
         }
     }
-    Ok(found)
+    Ok((found, bytes))
 }
 
 /// Describes `path` relative to `root`, with `node` for what it is.

@@ -22,6 +22,7 @@ mod error;
 mod files;
 mod manifest;
 mod mariadb;
+mod meter;
 mod postgres;
 mod prove;
 mod restore;
@@ -37,12 +38,13 @@ pub use error::BackupError;
 pub use files::{clone_or_copy, copy_for_now, measure, sync_folder, sync_volume, tree_digest};
 pub use manifest::{Identity, MANIFEST_FORMAT, Manifest, SavedDatabase, SavedNode, SavedPath};
 pub use mariadb::TOOLS as MARIADB_TOOLS;
+pub use meter::Meter;
 pub use postgres::TOOLS as POSTGRES_TOOLS;
 pub use prove::{Proof, prove};
 pub use restore::{Restored, restore};
 pub use take::{Saved, Sealed, adopt, list, prune, save_ahead, take};
 pub use tool::{RunAs, find_tool};
-pub use verify::{Depth, verify};
+pub use verify::{Depth, verify, verify_told};
 
 use refit_names::{BuildId, Digest, ProductName, TreePath};
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
@@ -70,6 +72,8 @@ pub struct UnitPlace {
     pub environment: BTreeMap<String, String>,
     /// Longest time for one database program.
     pub limit: Duration,
+    /// Counts what is read and written.
+    pub meter: Meter,
 }
 
 /// Whether somebody may write while a backup is taken.

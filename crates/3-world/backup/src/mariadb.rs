@@ -6,7 +6,7 @@ use crate::{
     UnitPlace,
     error::BackupError,
     manifest::SavedDatabase,
-    tool::{Tool, need},
+    tool::{Tool, all_tables, need},
 };
 use refit_names::ByteSize;
 use std::{
@@ -95,7 +95,7 @@ pub(crate) fn save(
     let mut command = command(&tool, &login, place)?;
     command.args(["--single-transaction", "--routines", "--triggers", "--events", "--hex-blob"]);
     command.args(["--add-drop-database", "--databases", &login.database]);
-    let (size, digest) = tool.dump(&mut command, copy)?;
+    let (size, digest) = tool.dump(&mut command, copy, &place.meter)?;
     check(copy)?;
     Ok(SavedDatabase::Mariadb { size, digest })
 }
@@ -152,11 +152,7 @@ pub(crate) fn prove(
     let dropped =
         say((name, &login), &format!("DROP DATABASE IF EXISTS `{proof}`;"), scratch, place);
     let (counted, _) = (counted?, dropped?);
-    if counted.trim().parse() == Ok(expected) {
-        return Ok(expected);
-    }
-    let (expected, found) = (format!("{expected} tables"), format!("{counted:?} of them restored"));
-    Err(BackupError::Damaged { path: copy.to_owned(), expected, found })
+    all_tables(copy, expected, &counted)
 }
 
 /// Writes the dump again for another database; how many tables it makes.

@@ -5,7 +5,7 @@ use crate::{
     error::BackupError,
     files::pour_into,
     manifest::SavedDatabase,
-    tool::{Tool, need},
+    tool::{Tool, all_tables, need},
 };
 use std::{
     fs::{self, File},
@@ -119,7 +119,7 @@ pub(crate) fn save(
     let mut command = tool.command()?;
     command.args(["--format=custom", "--compress=0", "--no-password"]);
     connect(&mut command, url, place);
-    let (size, digest) = tool.dump(&mut command, copy)?;
+    let (size, digest) = tool.dump(&mut command, copy, &place.meter)?;
     Ok(SavedDatabase::Postgres { size, digest })
 }
 
@@ -154,7 +154,7 @@ pub(crate) fn put_back(
     let reader = Tool { name: "pg_restore", database: name, limit: place.limit, run_as: None };
     let mut command = reader.command()?;
     command.arg("--file=-").arg(copy);
-    reader.run(&mut command, |stream| pour_into(stream, &script))?;
+    reader.run(&mut command, |stream| pour_into(stream, &script, &place.meter))?;
     let input = File::open(&script).map_err(BackupError::io("open", &script))?;
     let writer = tool("psql", name, place);
     let mut command = writer.command()?;
@@ -208,12 +208,7 @@ pub(crate) fn prove(
     fs::write(&drop, text).map_err(BackupError::io("write", &drop))?;
     let dropped = psql((name, url), &drop, place);
     let (counted, _) = (counted?, dropped?);
-    let found = counted.lines().last().and_then(|line| line.trim().parse().ok());
-    if found == Some(expected) {
-        return Ok(expected);
-    }
-    let (expected, found) = (format!("{expected} tables"), format!("{counted:?} of them restored"));
-    Err(BackupError::Damaged { path: copy.to_owned(), expected, found })
+    all_tables(copy, expected, counted.lines().last().unwrap_or_default())
 }
 
 /// Tables that a dump has.

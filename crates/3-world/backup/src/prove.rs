@@ -3,11 +3,11 @@
 use crate::{
     DatabasePlace, UnitPlace,
     error::BackupError,
-    files::{clone_or_copy, make_folder},
+    files::{clone_or_copy, clone_or_copy_told, make_folder},
     manifest::{SavedDatabase, SavedNode},
     mariadb, postgres, sqlite,
     take::Sealed,
-    verify::{Depth, verify},
+    verify::{Depth, verify_told},
 };
 use refit_names::ByteSize;
 use std::{fs, path::Path};
@@ -26,7 +26,8 @@ pub struct Proof {
 /// # Errors
 /// [`BackupError`]: then the backup cannot be relied on, or there is no room to prove it.
 pub fn prove(sealed: &Sealed, place: &UnitPlace, scratch: &Path) -> Result<Proof, BackupError> {
-    verify(sealed, Depth::Whole, place.limit)?;
+    verify_told(sealed, Depth::Whole, place.limit, &place.meter)?;
+    place.meter.expect(sealed.manifest.size().0);
     if scratch.exists() {
         fs::remove_dir_all(scratch).map_err(BackupError::io("remove", scratch))?;
     }
@@ -60,7 +61,8 @@ fn restore_all(sealed: &Sealed, place: &UnitPlace, scratch: &Path) -> Result<Pro
                 made.map_err(BackupError::io("link", &target))?;
             }
             SavedNode::File { digest, .. } => {
-                let (size, found) = clone_or_copy(&from.join(&saved.path), &target)?;
+                let (size, found) =
+                    clone_or_copy_told(&from.join(&saved.path), &target, &place.meter)?;
                 if found != *digest {
                     return Err(BackupError::digest(&target, *digest, found));
                 }

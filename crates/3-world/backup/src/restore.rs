@@ -9,7 +9,7 @@ use crate::{
     save::database_files,
     sqlite,
     take::{Sealed, seal},
-    verify::{Depth, verify},
+    verify::{Depth, verify_told},
 };
 use jiff::Timestamp;
 use std::{
@@ -42,7 +42,7 @@ pub fn restore(
     now: Timestamp,
 ) -> Result<Restored, BackupError> {
     refuse_foreign(sealed, place)?;
-    verify(sealed, Depth::Whole, place.limit)?;
+    verify_told(sealed, Depth::Whole, place.limit, &place.meter)?;
     let abandoned = put_aside(sealed, place, now)?;
     let files_written = restore_files(sealed, place)?;
     for (name, saved) in &sealed.manifest.databases {
@@ -111,9 +111,13 @@ fn restore_files(sealed: &Sealed, place: &UnitPlace) -> Result<usize, BackupErro
     for part in &place.data {
         remove_extra(&place.root.join(part.as_str()), &saved, &left_out)?;
     }
+    place.meter.expect(sealed.manifest.size().0);
     let (mut written, mut folders) = (0, BTreeSet::new());
     for (path, file) in &saved {
         written += usize::from(restore_path(sealed, path, file)?);
+        if let SavedNode::File { size, .. } = &file.node {
+            place.meter.add(size.0);
+        }
         folders.extend(path.parent().map(Path::to_owned));
     }
     for folder in folders.iter().filter(|folder| folder.is_dir()) {

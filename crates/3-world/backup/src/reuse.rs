@@ -2,7 +2,7 @@
 
 use crate::{
     error::BackupError,
-    manifest::{Identity, Manifest, SavedNode, SavedPath},
+    manifest::{Identity, Manifest, SavedDatabase, SavedNode, SavedPath},
 };
 use refit_names::{ByteSize, Digest};
 use std::{
@@ -20,6 +20,8 @@ const TRACELESS_NS: i64 = 2_000_000_000;
 pub(crate) struct Earlier {
     files: BTreeMap<String, (Identity, ByteSize, Digest)>,
     data: PathBuf,
+    /// Bytes of its databases' dumps.
+    pub(crate) dumps: BTreeMap<String, u64>,
 }
 
 impl Earlier {
@@ -41,9 +43,16 @@ impl Earlier {
             .rev()
             .find_map(|(_, path)| Some((Manifest::peek(&path).ok()?, path)));
         let Some((manifest, path)) = newest else {
-            return Self { files: BTreeMap::new(), data: PathBuf::new() };
+            return Self { files: BTreeMap::new(), data: PathBuf::new(), dumps: BTreeMap::new() };
         };
-        Self { files: index(manifest.files), data: path.join("data") }
+        let dump = |(name, database): (&String, &SavedDatabase)| match database {
+            SavedDatabase::Postgres { size, .. } | SavedDatabase::Mariadb { size, .. } => {
+                Some((name.clone(), size.0))
+            }
+            SavedDatabase::Sqlite { .. } | SavedDatabase::Absent { .. } => None,
+        };
+        let dumps = manifest.databases.iter().filter_map(dump).collect();
+        Self { files: index(manifest.files), data: path.join("data"), dumps }
     }
 
     /// The copy of the file at `relative`, when the live one is still the very same.

@@ -4,15 +4,17 @@ use crate::{
     DatabasePlace, Quiet, UnitPlace,
     error::BackupError,
     files::{
-        self, copy_for_now, link_target, make_folder, make_folder_for_now, sync_folder,
-        sync_volume, walk,
+        self, copy_for_now_told, link_target, make_folder, make_folder_for_now, sync_folder,
+        sync_volume, walk, walk_while,
     },
     manifest::{Identity, MANIFEST_FORMAT, Manifest, SavedDatabase, SavedNode, SavedPath},
     mariadb, postgres,
     reuse::{Earlier, file_clock},
     sqlite,
+    take::Sealed,
 };
 use jiff::Timestamp;
+use refit_names::Digest;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, File, Metadata},
@@ -34,7 +36,7 @@ impl Work<'_> {
         id: &str,
         manifest_file: &str,
         taken_at: Timestamp,
-    ) -> Result<Manifest, BackupError> {
+    ) -> Result<Sealed, BackupError> {
         let place = self.place;
         make_folder(folder)?;
         let (sealed, partial) = (folder.join(id), folder.join(format!("{id}.partial")));
@@ -46,6 +48,8 @@ impl Work<'_> {
             return Err(BackupError::io("create", &sealed)(exists));
         }
         let earlier = Earlier::newest(folder);
+        // As large as last time, or nobody knows.
+        place.meter.expect(place.databases.keys().filter_map(|name| earlier.dumps.get(name)).sum());
         for part in ["data", "databases"] {
             make_folder(&partial.join(part))?;
         }
@@ -53,7 +57,13 @@ impl Work<'_> {
         let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
         fs::set_permissions(&partial, private)
             .map_err(BackupError::io("set rights of", &partial))?;
-        let (files, absent) = self.save_files(&partial, &earlier)?;
+        // Databases have servers of their own, which work while files are read.
+        let (files, databases) = std::thread::scope(|scope| {
+            let databases = scope.spawn(|| save_databases(place, &partial.join("databases")));
+            (self.save_files(&partial, &earlier), databases.join())
+        });
+        let (files, absent) = files?;
+        let databases = databases.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         let manifest = Manifest {
             format: MANIFEST_FORMAT.to_owned(),
             product: place.product.clone(),
@@ -64,14 +74,15 @@ impl Work<'_> {
             root: place.root.display().to_string(),
             absent,
             files,
-            databases: save_databases(place, &partial.join("databases"))?,
+            databases,
         };
-        write_manifest(&partial.join(manifest_file), &manifest)?;
+        let digest = write_manifest(&partial.join(manifest_file), &manifest)?;
         make_durable(&partial, &manifest)?;
         fs::rename(&partial, &sealed).map_err(BackupError::io("seal", &partial))?;
         sync_folder(folder)?;
-        Ok(manifest)
+        Ok(Sealed { folder: sealed, manifest, digest })
     }
+
     fn save_files(
         &self,
         folder: &Path,
@@ -86,42 +97,43 @@ impl Work<'_> {
                 absent.push(part.to_string());
                 continue;
             }
-            for path in walk(&top, &self.left_out)? {
-                let seen = match fs::symlink_metadata(&path) {
+            let (paths, bytes) = walk_while(place.product_is, &top, &self.left_out)?;
+            place.meter.expect(bytes);
+            for path in paths {
+                match self.save_path(folder, &path, (earlier, begun)) {
                     // A product that still runs throws files away.
-                    Err(error)
-                        if error.kind() == std::io::ErrorKind::NotFound && self.may_change() =>
-                    {
-                        continue;
-                    }
-                    seen => seen.map_err(BackupError::io("look at", &path))?,
-                };
-                let relative = path.strip_prefix(&place.root).unwrap_or(&path);
-                let copy = folder.join("data").join(relative);
-                saved.push(if seen.is_dir() {
-                    make_folder_for_now(&copy)?;
-                    files::describe(&place.root, &path, &seen, SavedNode::Folder {})?
-                } else if seen.is_symlink() {
-                    // The manifest holds all of a link.
-                    let node = SavedNode::Link { target: link_target(&path)? };
-                    files::describe(&place.root, &path, &seen, node)?
-                } else {
-                    if let Some(parent) = copy.parent() {
-                        make_folder_for_now(parent)?;
-                    }
-                    match self.save_file(&path, &seen, &copy, (earlier, begun)) {
-                        Err(BackupError::Io { source, .. })
-                            if source.kind() == std::io::ErrorKind::NotFound
-                                && self.may_change() =>
-                        {
-                            continue;
-                        }
-                        file => file?,
-                    }
-                });
+                    Err(BackupError::Io { source, .. })
+                        if source.kind() == std::io::ErrorKind::NotFound && self.may_change() => {}
+                    one => saved.push(one?),
+                }
             }
         }
         Ok((saved, absent))
+    }
+
+    fn save_path(
+        &self,
+        folder: &Path,
+        path: &Path,
+        earlier: (&Earlier, i64),
+    ) -> Result<SavedPath, BackupError> {
+        let root = &self.place.root;
+        let seen = fs::symlink_metadata(path).map_err(BackupError::io("look at", path))?;
+        let copy = folder.join("data").join(path.strip_prefix(root).unwrap_or(path));
+        if seen.is_dir() {
+            make_folder_for_now(&copy)?;
+            return files::describe(root, path, &seen, SavedNode::Folder {});
+        }
+        if seen.is_symlink() {
+            // The manifest holds all of a link.
+            let node = SavedNode::Link { target: link_target(path)? };
+            return files::describe(root, path, &seen, node);
+        }
+        // A part of the unit may be a single file.
+        if let Some(parent) = copy.parent().filter(|parent| !parent.exists()) {
+            make_folder_for_now(parent)?;
+        }
+        self.save_file(path, &seen, &copy, earlier)
     }
 
     fn may_change(&self) -> bool {
@@ -144,8 +156,9 @@ impl Work<'_> {
         {
             saved.node = SavedNode::File { size, digest };
             saved.reused = true;
+            self.place.meter.add(size.0);
         } else {
-            let (size, digest) = copy_for_now(live, copy)?;
+            let (size, digest) = copy_for_now_told(live, copy, &self.place.meter)?;
             saved.node = SavedNode::File { size, digest };
             files::look_alike(copy, &saved, seen)?;
         }
@@ -180,12 +193,13 @@ fn save_databases(
     place.databases.iter().map(save).collect()
 }
 
-fn write_manifest(path: &Path, manifest: &Manifest) -> Result<(), BackupError> {
+fn write_manifest(path: &Path, manifest: &Manifest) -> Result<Digest, BackupError> {
     let text = serde_json::to_vec(manifest)
         .map_err(|source| BackupError::Manifest { path: path.to_owned(), source })?;
     let mut file = File::create_new(path).map_err(BackupError::io("create", path))?;
     file.write_all(&text).map_err(BackupError::io("write", path))?;
-    file.sync_all().map_err(BackupError::io("write to disk", path))
+    file.sync_all().map_err(BackupError::io("write to disk", path))?;
+    Ok(Digest::of(&text))
 }
 
 /// Above this many, one call for the whole volume is quicker, though it also waits for what others wrote.

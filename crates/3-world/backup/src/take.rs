@@ -71,9 +71,7 @@ pub fn take(
     place: &UnitPlace,
     taken_at: Timestamp,
 ) -> Result<Sealed, BackupError> {
-    let product = store.join(place.product.as_str());
-    seal(&product, id, place, taken_at)?;
-    Sealed::open(store, &place.product, id)
+    seal(&store.join(place.product.as_str()), id, place, taken_at)
 }
 
 /// Seals what something else put together as `STORE/PRODUCT/ID.partial`, when it is what the manifest says and the manifest is `digest`.
@@ -123,14 +121,15 @@ pub fn save_ahead(
         fs::remove_dir_all(&ahead).map_err(BackupError::io("remove", &ahead))?;
     }
     // Database files are left out by name, so the places of the databases are needed for that.
-    let manifest = Work { place: &without, left_out: database_files(place) }.seal(
+    let sealed = Work { place: &without, left_out: database_files(place) }.seal(
         &product,
         &format!("{id}{AHEAD}"),
         AHEAD_FILE,
         taken_at,
     )?;
-    read_back(&ahead, &manifest, Depth::Whole)?;
-    Ok(Saved::of(&manifest))
+    place.meter.expect(sealed.manifest.size().0);
+    read_back(&ahead, &sealed.manifest, Depth::Whole, &place.meter)?;
+    Ok(Saved::of(&sealed.manifest))
 }
 
 /// How much was saved, and how much of it anew.
@@ -161,9 +160,9 @@ pub(crate) fn seal(
     id: &str,
     place: &UnitPlace,
     taken_at: Timestamp,
-) -> Result<(), BackupError> {
+) -> Result<Sealed, BackupError> {
     let work = Work { place, left_out: database_files(place) };
-    work.seal(folder, id, MANIFEST_FILE, taken_at).map(drop)
+    work.seal(folder, id, MANIFEST_FILE, taken_at)
 }
 
 /// All sealed backups of a product, oldest first. What is no readable backup is passed over.

@@ -3,6 +3,7 @@
 use crate::{
     error::BackupError,
     files::{measure, pour_into},
+    meter::Meter,
 };
 use refit_names::{ByteSize, Digest};
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -113,8 +114,9 @@ impl Tool<'_> {
         &self,
         command: &mut Command,
         copy: &Path,
+        meter: &Meter,
     ) -> Result<(ByteSize, Digest), BackupError> {
-        let (size, digest) = self.run(command, |stream| pour_into(stream, copy))?;
+        let (size, digest) = self.run(command, |stream| pour_into(stream, copy, meter))?;
         let (found_size, found) = measure(copy)?;
         if found_size != size || found != digest {
             let expected = format!("{} bytes, {digest}", size.0);
@@ -131,6 +133,15 @@ impl Tool<'_> {
     ) -> Result<std::process::ExitStatus, BackupError> {
         child.wait().map_err(BackupError::io("wait for", path))
     }
+}
+
+/// The tables of a dump, when the scratch database counted as many.
+pub(crate) fn all_tables(dump: &Path, expected: u64, counted: &str) -> Result<u64, BackupError> {
+    if counted.trim().parse() == Ok(expected) {
+        return Ok(expected);
+    }
+    let (expected, found) = (format!("{expected} tables"), format!("{counted:?} of them restored"));
+    Err(BackupError::Damaged { path: dump.to_owned(), expected, found })
 }
 
 fn last_words(mut stderr: impl Read) -> String {

@@ -2,10 +2,12 @@
 
 use crate::{
     error::BackupError,
-    files::measure,
+    files::measure_told,
     manifest::{Manifest, SavedDatabase, SavedNode},
-    mariadb, postgres, sqlite,
-    take::Sealed,
+    mariadb,
+    meter::Meter,
+    postgres, sqlite,
+    take::{Saved, Sealed},
 };
 use refit_names::ByteSize;
 use std::{fs, path::Path, time::Duration};
@@ -24,26 +26,43 @@ pub enum Depth {
 /// # Errors
 /// [`BackupError::Damaged`] at the first byte that is not what was saved.
 pub fn verify(sealed: &Sealed, depth: Depth, limit: Duration) -> Result<ByteSize, BackupError> {
-    let mut read = read_back(&sealed.folder, &sealed.manifest, depth)?.0;
+    verify_told(sealed, depth, limit, &Meter::default())
+}
+
+/// As [`verify`], counted.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_told(
+    sealed: &Sealed,
+    depth: Depth,
+    limit: Duration,
+    meter: &Meter,
+) -> Result<ByteSize, BackupError> {
+    meter.expect(match depth {
+        Depth::Whole => sealed.manifest.size().0,
+        Depth::Fresh => Saved::of(&sealed.manifest).copied.0,
+    });
+    let mut read = read_back(&sealed.folder, &sealed.manifest, depth, meter)?.0;
     let folder = sealed.folder.join("databases");
     for (name, database) in &sealed.manifest.databases {
         read += match database {
             SavedDatabase::Absent { .. } => 0,
             SavedDatabase::Sqlite { file, .. } => {
                 let copy = folder.join(format!("{name}.sqlite"));
-                let size = same(&copy, &file.node)?;
+                let size = same(&copy, &file.node, meter)?;
                 sqlite::check(&copy)?;
                 size
             }
             SavedDatabase::Mariadb { size, digest } => {
                 let copy = folder.join(format!("{name}.sql"));
-                let size = same(&copy, &SavedNode::File { size: *size, digest: *digest })?;
+                let size = same(&copy, &SavedNode::File { size: *size, digest: *digest }, meter)?;
                 mariadb::check(&copy)?;
                 size
             }
             SavedDatabase::Postgres { size, digest } => {
                 let copy = folder.join(format!("{name}.dump"));
-                let size = same(&copy, &SavedNode::File { size: *size, digest: *digest })?;
+                let size = same(&copy, &SavedNode::File { size: *size, digest: *digest }, meter)?;
                 postgres::check(name, &copy, limit)?;
                 size
             }
@@ -56,6 +75,7 @@ pub(crate) fn read_back(
     folder: &Path,
     manifest: &Manifest,
     depth: Depth,
+    meter: &Meter,
 ) -> Result<ByteSize, BackupError> {
     let mut read = 0;
     for saved in &manifest.files {
@@ -69,16 +89,16 @@ pub(crate) fn read_back(
                     return Err(BackupError::Damaged { path: copy, expected, found });
                 }
             }
-            node => read += same(&copy, node)?,
+            node => read += same(&copy, node, meter)?,
         }
     }
     Ok(ByteSize(read))
 }
 
 /// Bytes that were read; an error when they are not those that were saved.
-fn same(path: &Path, node: &SavedNode) -> Result<u64, BackupError> {
+fn same(path: &Path, node: &SavedNode, meter: &Meter) -> Result<u64, BackupError> {
     let SavedNode::File { size, digest } = node else { return Ok(0) };
-    let (found_size, found) = measure(path)?;
+    let (found_size, found) = measure_told(path, meter)?;
     if found_size != *size || found != *digest {
         return Err(BackupError::digest(path, *digest, found));
     }

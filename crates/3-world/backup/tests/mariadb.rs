@@ -124,6 +124,7 @@ fn what_a_failed_migration_made_goes_and_what_was_comes_back() {
         run_as: None,
         environment: BTreeMap::new(),
         limit: Duration::from_secs(60),
+        meter: refit_backup::Meter::default(),
     };
     let sealed = take(&store, "a", &place, Timestamp::now()).unwrap();
     assert!(

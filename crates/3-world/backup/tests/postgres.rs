@@ -113,6 +113,7 @@ fn place(root: &Path, url: String) -> UnitPlace {
         run_as: None,
         environment: BTreeMap::new(),
         limit: Duration::from_secs(60),
+        meter: refit_backup::Meter::default(),
     }
 }
 

@@ -35,6 +35,7 @@ impl Bench {
             run_as: None,
             environment: BTreeMap::new(),
             limit: Duration::from_secs(10),
+            meter: refit_backup::Meter::default(),
         };
         let bench = Self { folder, place };
         bench.until_changes_leave_a_trace();

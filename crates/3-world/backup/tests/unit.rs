@@ -43,6 +43,7 @@ fn bench() -> Bench {
         run_as: None,
         environment: BTreeMap::new(),
         limit: Duration::from_secs(60),
+        meter: refit_backup::Meter::default(),
     };
     Bench { _folder: folder, root, store, place }
 }

@@ -16,7 +16,7 @@ use crate::{
     user::User,
 };
 use refit_ambient::Clock;
-use refit_backup::{Quiet, Sealed, UnitPlace};
+use refit_backup::{Meter, Quiet, Sealed, UnitPlace};
 use refit_inventory::ServiceState;
 use refit_names::{BuildId, Digest, ParameterName, StepId};
 use refit_packs::{
@@ -57,6 +57,8 @@ pub(crate) struct Context<'a> {
     pub(crate) releases: &'a dyn StageRelease,
     pub(crate) clock: &'a dyn Clock,
     pub(crate) machine: &'a dyn Machine,
+    /// Counts the bytes of the step.
+    pub(crate) meter: &'a Meter,
     /// Nothing may be changed, not even where the runbook says so.
     pub(crate) only_measures: bool,
     /// The leg was taken back.
@@ -320,6 +322,7 @@ impl Context<'_> {
             run_as: self.user()?.and_then(|user| user.change_to()),
             environment: BTreeMap::from([(ORDER_MARK.to_owned(), self.mark.to_owned())]),
             limit: self.limit(),
+            meter: self.meter.clone(),
         })
     }
 
@@ -340,6 +343,7 @@ impl Context<'_> {
             matches!(
                 step.kind,
                 StepKind::DatabaseMigrate { .. }
+                    | StepKind::InstallRemove(_)
                     | StepKind::ServiceStart { .. }
                     | StepKind::ScriptRun { .. }
             )

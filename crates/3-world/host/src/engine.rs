@@ -126,6 +126,8 @@ pub struct Engine {
     legs: Vec<LegInput>,
     steps: Vec<LegSteps>,
     people: Arc<dyn People>,
+    /// How far the step is that runs.
+    meter: refit_backup::Meter,
 }
 
 fn same(what: &'static str, expected: &str, found: &str) -> Result<(), EngineError> {
@@ -166,7 +168,7 @@ impl Engine {
             .collect::<Vec<_>>();
         let steps = legs.iter().map(LegInput::steps).collect();
         let layout = Layout::of(product);
-        Ok(Self { input, layout, legs, steps, people: Arc::new(Nobody) })
+        Ok(Self { input, layout, legs, steps, people: Arc::new(Nobody), meter: refit_backup::Meter::default() })
     }
 
     /// Lets people answer what the runbook asks; without them each question ends with its deadline.

@@ -10,7 +10,7 @@ use crate::{
 };
 use jiff::Timestamp;
 use refit_backup::{
-    DatabasePlace, Proof, Quiet, Restored, Sealed, UnitPlace, prove, restore, save_ahead, take,
+    DatabasePlace, Meter, Proof, Quiet, Restored, Sealed, UnitPlace, prove, restore, save_ahead, take,
 };
 use refit_inventory::ServiceState;
 use refit_names::{BuildId, ParameterName, ProductName};
@@ -89,6 +89,8 @@ pub struct ProductUnit<'a> {
     pub unit: &'a Unit,
     /// The agent's state folder.
     pub state: &'a Path,
+    /// Counts what is saved and restored.
+    pub meter: Meter,
 }
 
 impl ProductUnit<'_> {
@@ -125,6 +127,7 @@ impl ProductUnit<'_> {
             run_as: user.and_then(|user| user.change_to()),
             environment: BTreeMap::new(),
             limit: LIMIT,
+            meter: self.meter.clone(),
         })
     }
 

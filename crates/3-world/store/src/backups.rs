@@ -133,6 +133,8 @@ impl Store {
 
     /// Takes what a host says; requests whose end it tells are closed with it.
     ///
+    /// The answer: whether a request was closed by it.
+    ///
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn put_backup_report(
@@ -140,7 +142,7 @@ impl Store {
         host: &HostName,
         said: &BackupReport,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let at = At { table: "backup_reports", key: host.as_str() };
         let row = report::ActiveModel {
             host: Set(host.to_string()),
@@ -158,8 +160,10 @@ impl Store {
         let closed = request::Entity::delete_many()
             .filter(request::Column::Host.eq(host.as_str()))
             .filter(request::Column::Id.is_in(done));
-        closed.exec(&transaction).await.map_err(during("close backup requests"))?;
-        transaction.commit().await.map_err(during("keep what a host said of its backups"))
+        let closed = closed.exec(&transaction).await.map_err(during("close backup requests"))?;
+        let committed = transaction.commit().await;
+        committed.map_err(during("keep what a host said of its backups"))?;
+        Ok(closed.rows_affected > 0)
     }
 
     /// What hosts said last, with when.

@@ -14,6 +14,7 @@
 mod error;
 mod keep;
 mod lock;
+mod meter;
 mod read;
 mod retention;
 mod s3;

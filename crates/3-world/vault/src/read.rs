@@ -4,7 +4,7 @@ use crate::{
     error::{VaultError, guarded},
     vault::{Snapshot, Vault},
 };
-use refit_backup::{Depth, Manifest, SavedDatabase, SavedNode, Sealed, adopt};
+use refit_backup::{Depth, Manifest, Saved, SavedDatabase, SavedNode, Sealed, adopt};
 use refit_names::{ByteSize, Digest};
 use rustic_core::{
     IndexedFull, LsOptions, Repository,
@@ -57,7 +57,9 @@ impl Vault {
     /// The library's own restore gives up in the middle of a damaged pack without a word that could be caught.
     fn write_files(&self, file: &SnapshotFile, partial: &Path) -> Result<(), VaultError> {
         let repository = self.indexed()?;
-        for (path, node) in self.nodes(&repository, file)? {
+        let nodes = self.nodes(&repository, file)?;
+        self.meter.expect(nodes.iter().map(|(_, node)| node.meta.size).sum());
+        for (path, node) in nodes {
             let lawful = |part| matches!(part, Component::Normal(_));
             if !path.components().all(lawful) {
                 let (name, path) =
@@ -81,6 +83,7 @@ impl Vault {
             let mut buffered = BufWriter::new(written);
             let dumped = repository.dump(&node, &mut buffered);
             dumped.map_err(VaultError::repository("read a file", &self.target))?;
+            self.meter.add(node.meta.size);
             let written = buffered.into_inner().map_err(|error| error.into_error());
             let written = written.map_err(VaultError::io("write", &target))?;
             if let Some(modified) = node.meta.mtime {
@@ -126,6 +129,10 @@ impl Vault {
         let manifest: Manifest = serde_json::from_slice(&text).map_err(|error| {
             differs(&name, MANIFEST_FILE, "a manifest".to_owned(), error.to_string())
         })?;
+        self.meter.expect(match depth {
+            Depth::Whole => manifest.size().0,
+            Depth::Fresh => Saved::of(&manifest).copied.0,
+        });
         let mut read = ByteSize(0);
         for (path, expected) in contents(&manifest) {
             let shown = path.display().to_string();
@@ -149,6 +156,7 @@ impl Vault {
                     return Err(differs(&name, &shown, want, found));
                 }
                 read.0 += expected.size.0;
+                self.meter.add(expected.size.0);
             }
         }
         Ok(read)

@@ -2,9 +2,11 @@
 
 use crate::{
     error::{VaultError, guarded},
+    meter::Counted,
     target::{Reached, Target},
 };
 use jiff::Timestamp;
+use refit_backup::Meter;
 use refit_names::{BuildId, ByteSize, Digest, HostName, ProductName};
 use rustic_core::{
     CheckOptions, ConfigOptions, Credentials, KeyOptions, OpenStatus, Repository,
@@ -33,6 +35,7 @@ pub struct Vault {
     pub(crate) target: Reached,
     /// What the password unlocked: unlocking takes long on purpose, so it is done once.
     key: MasterKey,
+    pub(crate) meter: Meter,
 }
 
 /// A backup in a repository.
@@ -67,10 +70,11 @@ impl Vault {
         let target = Reached::new(&place.target)?;
         target.make()?;
         let credentials = Credentials::password(&place.password);
-        let made = closed(&target)?
+        let meter = Meter::default();
+        let made = closed(&target, &meter)?
             .init(&credentials, &KeyOptions::default(), &ConfigOptions::default())
             .map_err(VaultError::repository("make a repository", &target))?;
-        Ok(Self { key: made.key(), target })
+        Ok(Self { key: made.key(), target, meter })
     }
 
     /// Opens a repository that is there.
@@ -82,10 +86,18 @@ impl Vault {
         if !target.has_repository()? {
             return Err(VaultError::Missing { place: target.name() });
         }
-        let opened = closed(&target)?
+        let meter = Meter::default();
+        let opened = closed(&target, &meter)?
             .open(&Credentials::password(&place.password))
             .map_err(VaultError::repository("open it", &target))?;
-        Ok(Self { key: opened.key(), target })
+        Ok(Self { key: opened.key(), target, meter })
+    }
+
+    /// Counts bytes with `meter` from now on.
+    #[must_use]
+    pub fn counted_by(mut self, meter: Meter) -> Self {
+        self.meter = meter;
+        self
     }
 
     /// Snapshots of `host` that Refit made, oldest first.
@@ -146,7 +158,8 @@ impl Vault {
 
     /// The repository, opened anew: reading its index uses it up.
     pub(crate) fn repository(&self) -> Result<Repository<OpenStatus>, VaultError> {
-        let opened = closed(&self.target)?.open(&Credentials::Masterkey(self.key.clone()));
+        let opened =
+            closed(&self.target, &self.meter)?.open(&Credentials::Masterkey(self.key.clone()));
         opened.map_err(VaultError::repository("open it", &self.target))
     }
 
@@ -157,11 +170,13 @@ impl Vault {
 }
 
 /// The repository before its password is known.
-fn closed(target: &Reached) -> Result<Repository<()>, VaultError> {
+fn closed(target: &Reached, meter: &Meter) -> Result<Repository<()>, VaultError> {
     let backends = target.backends()?;
     // A second copy of the index on the host itself would only grow there.
     let options = RepositoryOptions::default().no_cache(true);
-    Repository::new(&options, &backends).map_err(VaultError::repository("reach it", target))
+    let counted = Counted(meter.clone());
+    Repository::new_with_progress(&options, &backends, counted)
+        .map_err(VaultError::repository("reach it", target))
 }
 
 /// What a snapshot says of itself; none when Refit did not make it.

@@ -49,6 +49,7 @@ impl Bench {
             run_as: None,
             environment: BTreeMap::new(),
             limit: Duration::from_secs(60),
+            meter: refit_backup::Meter::default(),
         };
         Self { folder, place, host: HostName::parse("web-1").unwrap() }
     }

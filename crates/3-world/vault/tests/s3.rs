@@ -262,6 +262,7 @@ impl Unit {
             run_as: None,
             environment: BTreeMap::new(),
             limit: Duration::from_secs(60),
+            meter: refit_backup::Meter::default(),
         };
         Self { folder, place, host: HostName::parse("web-1").unwrap() }
     }

@@ -15,7 +15,7 @@ use refit_vault::VaultError;
 use std::{io, path::PathBuf};
 
 pub use place::{BackupConfig, S3Config};
-pub(crate) use room::{Room, known_unit, remember_unit};
+pub(crate) use room::{Room, Whose, known_unit, remember_unit};
 
 /// Why a backup was not taken, proven or brought back.
 #[derive(Debug, thiserror::Error)]

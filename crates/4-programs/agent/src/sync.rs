@@ -110,8 +110,7 @@ async fn report(agent: &Arc<Agent>, told: &Told) -> Report {
     let word = agent.board.word();
     let Facts { revision, seen } = agent.board.facts();
     let facts = (revision != told.facts).then_some(seen).flatten();
-    let (backups_revision, backups) = agent.backups.report();
-    let backups = (backups_revision != told.backups).then_some(backups);
+    let (backups_revision, backups) = agent.backups.report(told.backups);
     let journal = unacknowledged(agent, told.acknowledged).await;
     let busy = word.as_ref().is_some_and(Word::is_busy);
     // The first answer says how much of the journal the server has.

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The upgrade as people script it: stop, tar and dump, unpack, migrate, start. Arguments: ROOT BUILD ARCHIVE PORT BACKUPS.
+# The upgrade as people script it: stop, tar and dump, unpack, migrate, start. Arguments: ROOT BUILD ARCHIVE PORT BACKUPS [DATABASE-URL].
 set -eu
 root=$1 build=$2 archive=$3 port=$4 backups=$5
 export REFIT_ROOT="$root" REFIT_PARAM_PORT="$port"
@@ -13,6 +13,7 @@ with open(sys.argv[2], "w") as dump:
     for line in sqlite3.connect(sys.argv[1]).iterdump():
         dump.write(line + "\n")
 PY
+if [ $# -gt 5 ]; then pg_dump --format=custom --file="$backups/main-$build.dump" "$6"; fi
 sync
 mkdir -p "$root/releases/$build"
 tar -xzf "$archive" -C "$root/releases/$build"

@@ -53,6 +53,17 @@ impl Drop for Measured {
     }
 }
 
+/// CPU seconds of all children, and theirs, that ended and were waited for.
+pub fn children_cpu() -> Result<f64> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    let fields: Vec<&str> =
+        stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok());
+    // Fields 16 and 17 of proc(5).
+    let used = ticks(13).zip(ticks(14)).context("stat has no CPU fields of children")?;
+    Ok((used.0 + used.1) / rustix::param::clock_ticks_per_second() as f64)
+}
+
 /// The folder that this program stands in: where `refit` and `refit-agent` are too.
 pub fn programs() -> Result<PathBuf> {
     let here = std::env::current_exe()?;

@@ -1,12 +1,12 @@
 //! Which benchmark to run: by name, or all.
 
-use crate::{delivery, downtime, peers, planner, rehearsal, row, sync};
+use crate::{delivery, downtime, host, peers, planner, rehearsal, row, sync};
 use clap::{Parser, Subcommand};
 use std::path::PathBuf;
 
 #[derive(Parser)]
 struct Args {
-    /// `delivery`, `downtime`, `planner`, `rehearsal` or `sync`; all when absent.
+    /// `delivery`, `downtime`, `host`, `planner`, `rehearsal` or `sync`; all when absent.
     name: Option<String>,
     /// Print one JSON array of rows.
     #[arg(long)]
@@ -14,6 +14,12 @@ struct Args {
     /// What `delivery` delivers: `near`, `far` (neighbouring or distant kernel packages of the mirror), or two folders, OLD:NEW.
     #[arg(long, default_value = "near")]
     pair: String,
+    /// Hosts of `host`'s six steps.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=200))]
+    hosts: u32,
+    /// As many of them with ansible over ssh: a minute for every six on two cores.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=200))]
+    ssh_hosts: u32,
 }
 
 #[derive(Parser)]
@@ -52,10 +58,12 @@ pub async fn run() -> anyhow::Result<()> {
         Err(_) => {}
     }
     let args = Args::parse();
+    let size = host::Size { hosts: args.hosts, ssh_hosts: args.ssh_hosts };
     let rows = match args.name.as_deref() {
         None => [
             delivery::run(&args.pair).await?,
             downtime::run().await?,
+            host::run(size).await?,
             planner::run()?,
             rehearsal::run()?,
             sync::run().await?,
@@ -63,12 +71,13 @@ pub async fn run() -> anyhow::Result<()> {
         .concat(),
         Some("delivery") => delivery::run(&args.pair).await?,
         Some("downtime") => downtime::run().await?,
+        Some("host") => host::run(size).await?,
         Some("planner") => planner::run()?,
         Some("rehearsal") => rehearsal::run()?,
         Some("sync") => sync::run().await?,
         Some(other) => {
             anyhow::bail!(
-                "there is no benchmark `{other}`, expected `delivery`, `downtime`, `planner`, `rehearsal` or `sync`"
+                "there is no benchmark `{other}`, expected `delivery`, `downtime`, `host`, `planner`, `rehearsal` or `sync`"
             )
         }
     };

@@ -12,6 +12,7 @@ mod web;
 
 pub use host::run as host;
 
+use crate::child::children_cpu;
 use crate::row::{Better, Row};
 use anyhow::{Context, Result, bail};
 use std::path::Path;
@@ -133,17 +134,6 @@ fn shell(line: &str, words: &[&Path]) -> Command {
     let mut command = Command::new("bash");
     command.args(["-euo", "pipefail", "-c", line, "bash"]).args(words);
     command
-}
-
-/// CPU seconds of all children, and theirs, that ended and were waited for.
-fn children_cpu() -> Result<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let fields: Vec<&str> =
-        stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok());
-    // Fields 16 and 17 of proc(5).
-    let used = ticks(13).zip(ticks(14)).context("stat has no CPU fields of children")?;
-    Ok((used.0 + used.1) / rustix::param::clock_ticks_per_second() as f64)
 }
 
 /// Proves that a peer or we made exactly the new tree.

@@ -30,7 +30,7 @@ pub async fn run() -> Result<Vec<Row>> {
         let ground = dir.path().join(format!("ours-{round}"));
         ours.push(demo(&ground)?);
         let trees = ground.join("packs");
-        theirs.push(script(&trees, &dir.path().join(format!("script-{round}"))).await?);
+        theirs.push(script(&trees, &dir.path().join(format!("script-{round}")), None).await?);
         std::fs::remove_dir_all(&ground)?;
     }
     Ok(vec![Row::compare(
@@ -65,12 +65,23 @@ fn demo(ground: &Path) -> Result<f64> {
     report["hosts"][0]["downtime_ms"].as_f64().context("the demo's report has no downtime")
 }
 
+/// What the script has to save beyond the ledger itself.
+pub(crate) struct Heavy<'a> {
+    /// A folder of files, moved into the product's data.
+    pub(crate) files: &'a Path,
+    /// A PostgreSQL database.
+    pub(crate) url: &'a str,
+}
+
 /// The same ledger under the script.
-async fn script(trees: &Path, ground: &Path) -> Result<f64> {
+pub(crate) async fn script(trees: &Path, ground: &Path, heavy: Option<&Heavy<'_>>) -> Result<f64> {
     let (root, backups) = (ground.join("root"), ground.join("backups"));
     std::fs::create_dir_all(root.join("data"))?;
     std::fs::create_dir_all(root.join("releases"))?;
     std::fs::create_dir_all(&backups)?;
+    if let Some(heavy) = heavy {
+        std::fs::rename(heavy.files, root.join("data/files"))?;
+    }
     let payload = |build: &str| trees.join(build).join("payload");
     sh(Command::new("cp").arg("-a").arg(payload("1000")).arg(root.join("releases/1000")))?;
     let mut archives = Vec::new();
@@ -82,7 +93,7 @@ async fn script(trees: &Path, ground: &Path) -> Result<f64> {
     symlink("releases/1000", root.join("current"))?;
     let service = Service { root, port: free_port()? };
     service.start()?;
-    let outcome = upgrade(&service, &archives, &backups, ground).await;
+    let outcome = upgrade(&service, &archives, (&backups, heavy), ground).await;
     service.stop()?;
     outcome
 }
@@ -90,7 +101,7 @@ async fn script(trees: &Path, ground: &Path) -> Result<f64> {
 async fn upgrade(
     service: &Service,
     archives: &[(&str, PathBuf)],
-    backups: &Path,
+    (backups, heavy): (&Path, Option<&Heavy<'_>>),
     ground: &Path,
 ) -> Result<f64> {
     let done = Arc::new(AtomicBool::new(false));
@@ -107,6 +118,7 @@ async fn upgrade(
         let mut command = tokio::process::Command::new("sh");
         let port = service.port.to_string();
         command.arg(&script).arg(&service.root).arg(build).arg(archive).arg(port).arg(backups);
+        command.args(heavy.map(|heavy| heavy.url));
         let status = command.stdin(Stdio::null()).stdout(Stdio::null()).status().await?;
         if !status.success() {
             bail!("the script ended with {status} for build {build}");

@@ -12,6 +12,7 @@ pub mod child;
 pub mod command;
 pub mod delivery;
 pub mod downtime;
+pub mod host;
 pub mod peers;
 pub mod planner;
 pub mod rehearsal;

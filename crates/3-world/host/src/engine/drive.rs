@@ -44,7 +44,7 @@ impl Engine {
         mut entries: Vec<Entry>,
         tell: &(dyn Fn(Progress) + Send + Sync),
     ) -> Result<RunEnd, EngineError> {
-        let heartbeat = Heartbeat::new(&*self.input.clock, tell);
+        let heartbeat = Heartbeat::new(&*self.input.clock, tell, self.meter.clone());
         heartbeat.during(|| {
             let ended = process::end_marked(ORDER_MARK, &self.mark())?;
             if ended > 0 {
@@ -313,6 +313,7 @@ impl Engine {
             releases: &*self.input.releases,
             clock: &*self.input.clock,
             machine: &*self.input.machine,
+            meter: &self.meter,
             only_measures: false,
             taken_back: entries.iter().any(|entry| {
                 matches!(&entry.body, EntryBody::RollbackDecided { leg, .. } if *leg == chosen.leg)

@@ -1,6 +1,7 @@
 //! Says every second where a run stands, also while one step takes long.
 
 use refit_ambient::Clock;
+use refit_backup::Meter;
 use refit_protocol::agent::Progress;
 use std::{
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
@@ -17,6 +18,8 @@ pub(super) struct Heartbeat<'a> {
     tell: &'a (dyn Fn(Progress) + Send + Sync),
     now: Mutex<State>,
     wake: Condvar,
+    /// Counted by the step itself.
+    meter: Meter,
 }
 
 #[derive(Default)]
@@ -39,8 +42,12 @@ impl Drop for Over<'_, '_> {
 }
 
 impl<'a> Heartbeat<'a> {
-    pub(super) fn new(clock: &'a dyn Clock, tell: &'a (dyn Fn(Progress) + Send + Sync)) -> Self {
-        Self { clock, tell, now: Mutex::default(), wake: Condvar::new() }
+    pub(super) fn new(
+        clock: &'a dyn Clock,
+        tell: &'a (dyn Fn(Progress) + Send + Sync),
+        meter: Meter,
+    ) -> Self {
+        Self { clock, tell, now: Mutex::default(), wake: Condvar::new(), meter }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -55,6 +62,7 @@ impl<'a> Heartbeat<'a> {
         begun: jiff::Timestamp,
         expected: Option<(u64, u64)>,
     ) {
+        self.meter.begin();
         let mut state = self.state();
         state.progress = Some(progress);
         state.begun = Some(begun);
@@ -79,15 +87,9 @@ impl<'a> Heartbeat<'a> {
         }
     }
 
-    /// Notes how far the step is; told with the next beat.
-    pub(super) fn bytes(&self, done: u64, total: u64) {
-        if let Some(progress) = &mut self.state().progress {
-            (progress.bytes_done, progress.bytes_total) = (done, total.max(done));
-        }
-    }
-
     fn aged(&self, state: &State) -> Option<Progress> {
         let mut progress = state.progress.clone()?;
+        (progress.bytes_done, progress.bytes_total) = self.meter.read();
         let age = self.clock.now().duration_since(state.begun?).as_millis();
         progress.elapsed_ms = u64::try_from(age).unwrap_or(0);
         progress.expected_left_ms = state.step.map(|(since, this, later)| {

@@ -14,7 +14,9 @@ impl Deed for BackupVerify {
         let before = "it can be read back";
         let sealed = context.backup()?.ok_or(StepError::NoBackup { leg: context.leg, before })?;
         sealed.is_of(context.from)?;
-        let read = refit_backup::verify(&sealed, refit_backup::Depth::Fresh, context.limit())?;
+        let depth = refit_backup::Depth::Fresh;
+        let read =
+            refit_backup::verify_told(&sealed, depth, context.limit(), context.meter)?;
         Ok(format!("{read} read back and equal to the manifest {}", sealed.digest))
     }
 

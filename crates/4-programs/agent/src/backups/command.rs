@@ -2,7 +2,7 @@
 
 use crate::{
     arguments::StateArgument,
-    backups::{BackupsError, Room},
+    backups::{BackupsError, Room, Whose},
     config::Config,
     error::AgentError,
 };
@@ -81,19 +81,19 @@ pub(crate) enum BackupCommand {
         /// The product.
         product: ProductName,
         /// The newest so many.
-        #[arg(long, default_value_t = 3)]
+        #[arg(long, default_value_t = Retention::USUAL.last)]
         keep_last: u32,
         /// The newest of each of so many days.
-        #[arg(long, default_value_t = 7)]
+        #[arg(long, default_value_t = Retention::USUAL.daily)]
         keep_daily: u32,
         /// The newest of each of so many weeks.
-        #[arg(long, default_value_t = 5)]
+        #[arg(long, default_value_t = Retention::USUAL.weekly)]
         keep_weekly: u32,
         /// The newest of each of so many months.
-        #[arg(long, default_value_t = 12)]
+        #[arg(long, default_value_t = Retention::USUAL.monthly)]
         keep_monthly: u32,
         /// The newest of each of so many years.
-        #[arg(long, default_value_t = 0)]
+        #[arg(long, default_value_t = Retention::USUAL.yearly)]
         keep_yearly: u32,
         /// Only say which.
         #[arg(long)]
@@ -117,7 +117,7 @@ pub(crate) fn run(
         let _ = writeln!(std::io::stderr(), "{what}");
     };
     let (state, host) = (&state.state, &identity.note.host);
-    let room = Room { state, config: &config, host, clock, say: &say };
+    let room = Room::new(Whose { state, config: &config, host, clock }, &say);
     carry_out(&room, command, json)
 }
 
@@ -143,7 +143,7 @@ fn carry_out(room: &Room<'_>, command: BackupCommand, json: bool) -> Result<Stri
         }
         BackupCommand::Show { product, backup } => {
             let view = room.find(&product, &backup)?;
-            if json { text(&view) } else { sheet(&view) }
+            if json { text(&view) } else { view.sheet() }
         }
         BackupCommand::Verify { product, backup, scratch } => {
             let view = room.find(&product, &backup)?;
@@ -209,45 +209,17 @@ fn table(views: &[BackupView]) -> String {
         return "no backups".to_owned();
     }
     let line = |view: &BackupView| {
-        let place = match (view.local, view.snapshot.is_some()) {
-            (true, true) => "host, repository",
-            (true, false) => "host",
-            (false, _) => "repository",
-        };
         format!(
             "{:<28} {:<14} {:<12} {:>10}  {:<17} {}",
             view.id,
             view.product,
             view.build,
             view.size.to_string(),
-            place,
-            proof(view)
+            view.place(),
+            view.proof()
         )
     };
     views.iter().map(line).collect::<Vec<_>>().join("\n")
-}
-
-fn proof(view: &BackupView) -> String {
-    match (view.proven_at, view.verified_at) {
-        (Some(at), _) => format!("restored into scratch space {at}"),
-        (None, Some(at)) => format!("read back {at}"),
-        (None, None) => "never read back".to_owned(),
-    }
-}
-
-fn sheet(view: &BackupView) -> String {
-    let moment = if view.stood_still { "the product stood still" } else { "the product ran" };
-    let mut lines = vec![
-        format!("backup    {}", view.id),
-        format!("product   {} build {}", view.product, view.build),
-        format!("moment    {}, {moment}", view.taken_at),
-        format!("size      {}", view.size),
-        format!("manifest  {}", view.manifest),
-        format!("on host   {}", if view.local { "yes" } else { "no" }),
-    ];
-    lines.push(format!("snapshot  {}", view.snapshot.as_deref().unwrap_or("none")));
-    lines.push(format!("proof     {}", proof(view)));
-    lines.join("\n")
 }
 
 fn verdicts(forgotten: &refit_vault::Forgotten, dry_run: bool) -> String {

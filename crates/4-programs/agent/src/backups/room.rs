@@ -6,14 +6,16 @@ use crate::{
     files,
 };
 use refit_ambient::Clock;
-use refit_backup::{Depth, Saved, Sealed};
-use refit_host::unit::ProductUnit;
+use refit_backup::{Depth, Meter, Saved, Sealed};
+use refit_host::{error::StepError, unit::ProductUnit};
 use refit_names::{HostName, ProductName};
 use refit_packs::manifest::Unit;
 use refit_protocol::backup::{BackupView, Retention};
 use refit_vault::{Forgotten, Snapshot, Vault, VaultPlace};
 use std::{
+    cell::OnceCell,
     fs,
+    ops::Deref,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -23,14 +25,32 @@ const LOCAL_KEPT: usize = 3;
 /// Reading a dump's table of contents takes seconds.
 const CHECK_LIMIT: Duration = Duration::from_secs(600);
 
-/// The way to all backups of this host.
-pub(crate) struct Room<'a> {
+/// Whose backups these are.
+#[derive(Clone, Copy)]
+pub(crate) struct Whose<'a> {
     pub(crate) state: &'a Path,
     pub(crate) config: &'a Config,
     pub(crate) host: &'a HostName,
     pub(crate) clock: &'a dyn Clock,
+}
+
+/// The way to all backups of this host.
+pub(crate) struct Room<'a> {
+    whose: Whose<'a>,
     /// Told what is done just now.
-    pub(crate) say: &'a dyn Fn(&str),
+    say: &'a dyn Fn(&str),
+    /// How far that is.
+    meter: Meter,
+    /// Opened once: what its password unlocks takes long on purpose.
+    vault: OnceCell<Vault>,
+}
+
+impl<'a> Deref for Room<'a> {
+    type Target = Whose<'a>;
+
+    fn deref(&self) -> &Whose<'a> {
+        &self.whose
+    }
 }
 
 /// Where the unit of an upgraded product is remembered.
@@ -60,7 +80,22 @@ pub(crate) fn known_unit(
     }
 }
 
-impl Room<'_> {
+impl<'a> Room<'a> {
+    pub(crate) fn new(whose: Whose<'a>, say: &'a dyn Fn(&str)) -> Self {
+        Self { whose, say, meter: Meter::default(), vault: OnceCell::new() }
+    }
+
+    /// Counts with clones of it.
+    pub(crate) fn meter(&self) -> Meter {
+        self.meter.clone()
+    }
+
+    /// Another piece of work begins.
+    fn say(&self, what: &str) {
+        self.meter.begin();
+        (self.say)(what);
+    }
+
     fn with_unit<T>(
         &self,
         name: &ProductName,
@@ -73,15 +108,20 @@ impl Room<'_> {
         };
         let unit = known_unit(self.state, product)?;
         let unit = unit.ok_or_else(|| BackupsError::NoUnit { product: name.clone() })?;
-        work(&ProductUnit { product, unit: &unit, state: self.state })
+        let meter = self.meter();
+        work(&ProductUnit { product, unit: &unit, state: self.state, meter })
     }
 
     fn vault_place(&self) -> Result<VaultPlace, BackupsError> {
         self.config.backup.as_ref().ok_or(BackupsError::NoRepository)?.place()
     }
 
-    fn vault(&self) -> Result<Vault, BackupsError> {
-        Ok(Vault::open(&self.vault_place()?)?)
+    fn vault(&self) -> Result<&Vault, BackupsError> {
+        if let Some(vault) = self.vault.get() {
+            return Ok(vault);
+        }
+        let opened = Vault::open(&self.vault_place()?)?.counted_by(self.meter());
+        Ok(self.vault.get_or_init(|| opened))
     }
 
     /// Makes the repository that the configuration names.
@@ -110,15 +150,16 @@ impl Room<'_> {
             Some(_) => Some(self.vault()?),
             None => None,
         };
-        let sealed =
-            self.with_unit(product, |unit| Ok(unit.back_up(&id, quiesce, now, self.say)?))?;
-        (self.say)("reading back what was saved");
-        refit_backup::verify(&sealed, Depth::Fresh, CHECK_LIMIT)?;
+        let sealed = self.with_unit(product, |unit| {
+            Ok(unit.back_up(&id, quiesce, now, &|what| self.say(what))?)
+        })?;
+        self.say("reading back what was saved");
+        refit_backup::verify_told(&sealed, Depth::Fresh, CHECK_LIMIT, &self.meter)?;
         let saved = Saved::of(&sealed.manifest);
         let mut note = format!("{} saved, {} of it anew", saved.all, saved.copied);
         let mut snapshot = None;
         if let Some(vault) = vault {
-            (self.say)("keeping it in the repository");
+            self.say("keeping it in the repository");
             let kept = vault.keep(self.host, &sealed)?;
             note.push_str(&format!(
                 "; kept as snapshot {}, {} added",
@@ -134,30 +175,23 @@ impl Room<'_> {
                 notes.kept.insert(id.clone(), snapshot);
             }
         })?;
-        let store = self.state.join("backups");
-        let needed = std::collections::BTreeSet::from([id]);
         // Orders need theirs until they end; they have other names and forget by themselves.
         if self.config.backup.is_some() {
-            self.prune_local(&store, product, &needed)?;
+            self.prune_local(product)?;
         }
         Ok((sealed, note))
     }
 
-    /// Forgets old backups on the host that the repository holds.
-    fn prune_local(
-        &self,
-        store: &Path,
-        product: &ProductName,
-        needed: &std::collections::BTreeSet<String>,
-    ) -> Result<(), BackupsError> {
+    /// Forgets all but the newest backups on the host that the repository holds too.
+    fn prune_local(&self, product: &ProductName) -> Result<(), BackupsError> {
         let notes = Notes::read(self.state)?;
-        let local = refit_backup::list(store, product);
-        let mut ours: Vec<String> = local
+        let store = self.state.join("backups");
+        let mut ours: Vec<String> = refit_backup::list(&store, product)
             .iter()
             .filter_map(|sealed| sealed.folder.file_name()?.to_str().map(str::to_owned))
-            .filter(|id| notes.kept.contains_key(id) && !needed.contains(id))
+            .filter(|id| notes.kept.contains_key(id))
             .collect();
-        ours.truncate(ours.len().saturating_sub(LOCAL_KEPT - 1));
+        ours.truncate(ours.len().saturating_sub(LOCAL_KEPT));
         for id in ours {
             let folder = store.join(product.as_str()).join(&id);
             fs::remove_dir_all(&folder).map_err(BackupsError::io("remove", &folder))?;
@@ -199,18 +233,10 @@ impl Room<'_> {
         product: &ProductName,
         backup: &str,
     ) -> Result<BackupView, BackupsError> {
-        let mut views = self.list(Some(product))?;
-        let newest = (backup == "latest").then(|| views.pop()).flatten();
-        let named = || {
-            let by_snapshot = |view: &BackupView| {
-                backup.len() >= 6 && view.snapshot.as_ref().is_some_and(|s| s.starts_with(backup))
-            };
-            let mut found = views.into_iter().filter(|view| view.id == backup || by_snapshot(view));
-            found.next()
-        };
+        let views = self.list(Some(product))?;
         let none =
             || BackupsError::NoBackup { backup: backup.to_owned(), product: product.clone() };
-        newest.or_else(named).ok_or_else(none)
+        BackupView::named(views.iter(), backup).cloned().ok_or_else(none)
     }
 
     /// The backup on the host; fetched from the repository when it lies only there.
@@ -219,7 +245,7 @@ impl Room<'_> {
         if view.local {
             return Ok(Sealed::open(&store, &view.product, &view.id)?);
         }
-        (self.say)("fetching it from the repository");
+        self.say("fetching it from the repository");
         let vault = self.vault()?;
         let id = view.snapshot.as_deref().unwrap_or(&view.id);
         let snapshot = vault.find(self.host, &view.product, id)?;
@@ -234,21 +260,21 @@ impl Room<'_> {
     pub(crate) fn verify(&self, view: &BackupView, scratch: bool) -> Result<String, BackupsError> {
         let mut lines = Vec::new();
         if let Some(snapshot) = &view.snapshot {
-            (self.say)("reading it back in the repository");
+            self.say("reading it back in the repository");
             let vault = self.vault()?;
             let snapshot = vault.find(self.host, &view.product, snapshot)?;
             lines.push(format!("{} read back in the repository", vault.verify(&snapshot)?));
         }
         if view.local {
-            (self.say)("reading it back on the host");
+            self.say("reading it back on the host");
             let sealed = Sealed::open(&self.state.join("backups"), &view.product, &view.id)?;
-            let read = refit_backup::verify(&sealed, Depth::Whole, CHECK_LIMIT)?;
+            let read = refit_backup::verify_told(&sealed, Depth::Whole, CHECK_LIMIT, &self.meter)?;
             lines.push(format!("{read} read back on the host"));
         }
         let now = self.clock.now();
         if scratch {
             let sealed = self.at_hand(view)?;
-            (self.say)("restoring it into scratch space");
+            self.say("restoring it into scratch space");
             let proof = self.with_unit(&view.product, |unit| Ok(unit.prove(&sealed)?))?;
             lines.push(format!("{} of files restored into scratch space", proof.files));
             lines.extend(proof.databases);
@@ -268,20 +294,17 @@ impl Room<'_> {
         let mark = Some((view.product.clone(), view.id.clone()));
         Notes::change(self.state, |notes| notes.restoring = mark)?;
         let done = self.with_unit(&view.product, |unit| {
-            Ok(unit.bring_back(&sealed, self.clock.now(), self.say)?)
+            Ok(unit.bring_back(&sealed, self.clock.now(), &|what| self.say(what))?)
         });
-        // An error that left the product half restored is tried again; one that refused is over.
-        let refused = match &done {
-            Ok(_) => true,
+        // An error that left the product half restored is tried again after the next start; one that refused is over.
+        let is_over = match &done {
             Err(BackupsError::Host(error)) => !matches!(
                 error,
-                refit_host::error::StepError::Backup(_)
-                    | refit_host::error::StepError::Io { .. }
-                    | refit_host::error::StepError::Service { .. }
+                StepError::Backup(_) | StepError::Io { .. } | StepError::Service { .. }
             ),
-            Err(_) => true,
+            _ => true,
         };
-        if refused {
+        if is_over {
             Notes::change(self.state, |notes| notes.restoring = None)?;
         }
         let restored = done?;
@@ -305,7 +328,7 @@ impl Room<'_> {
         let of = (self.host, product);
         let forgotten = vault.forget(of, retention, self.clock.now(), dry_run)?;
         if !dry_run && !forgotten.gone.is_empty() {
-            (self.say)("giving back the room");
+            self.say("giving back the room");
             vault.prune()?;
         }
         Ok(forgotten)

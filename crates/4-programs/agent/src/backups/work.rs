@@ -1,10 +1,11 @@
 //! Follows schedules and requests while the agent runs, one after the other.
 
 use crate::{
-    backups::{BackupsError, Room, notes::Notes, schedule},
+    backups::{BackupsError, Room, Whose, notes::Notes, schedule},
     run::Agent,
 };
 use jiff::{SignedDuration, Timestamp};
+use refit_backup::Meter;
 use refit_journal::Cause;
 use refit_names::{Coded as _, ProductName, chain};
 use refit_protocol::backup::{
@@ -12,7 +13,8 @@ use refit_protocol::backup::{
 };
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError, mpsc},
+    thread,
     time::Duration,
 };
 use tokio::sync::watch;
@@ -21,6 +23,8 @@ use tokio::sync::watch;
 const RETRY: SignedDuration = SignedDuration::from_mins(10);
 /// Schedules are looked at this often at least: clocks jump.
 const LOOK: Duration = Duration::from_secs(60);
+/// Half of what people are promised.
+const BEAT: Duration = Duration::from_secs(1);
 
 /// What the server hears of backups, and what it wishes for.
 #[derive(Default)]
@@ -39,9 +43,10 @@ impl Desk {
         });
     }
 
-    /// The report with a number that rises when it changes; 0: nothing is known yet.
-    pub(crate) fn report(&self) -> (u64, BackupReport) {
-        self.report.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The number of the report, which rises when it changes, 0 when nothing is known yet; and the report, if it is not the `told` one.
+    pub(crate) fn report(&self, told: u64) -> (u64, Option<BackupReport>) {
+        let report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        (report.0, (report.0 != told).then(|| report.1.clone()))
     }
 
     fn retry_at(&self, product: &ProductName) -> Option<Timestamp> {
@@ -65,6 +70,17 @@ impl Desk {
             guard.0 += 1;
             drop(guard);
             agent.board.news();
+        }
+    }
+}
+
+impl Agent {
+    fn whose(&self) -> Whose<'_> {
+        Whose {
+            state: &self.state,
+            config: &self.config,
+            host: &self.identity.host,
+            clock: self.ambient.clock.as_ref(),
         }
     }
 }
@@ -248,20 +264,33 @@ async fn on_thread<T: Send + 'static>(
     let inner = Arc::clone(agent);
     let since = agent.ambient.clock.now();
     let worked = tokio::task::spawn_blocking(move || {
-        let clock = Arc::clone(&inner.ambient.clock);
-        let say = |what: &str| {
-            let (what, at) = (what.to_owned(), clock.now());
-            let running = BackupRunning { product: product.clone(), what, since, at };
+        let now = Mutex::new(String::new());
+        let meter = OnceLock::<Meter>::new();
+        let tell = || {
+            let what = now.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let (bytes_done, bytes_total) = meter.get().map_or((0, 0), Meter::read);
+            let (product, at) = (product.clone(), inner.ambient.clock.now());
+            let running = BackupRunning { product, what, since, at, bytes_done, bytes_total };
             inner.backups.tell(&inner, |report| report.running = Some(running));
         };
-        let room = Room {
-            state: &inner.state,
-            config: &inner.config,
-            host: &inner.identity.host,
-            clock: clock.as_ref(),
-            say: &say,
+        let say = |what: &str| {
+            what.clone_into(&mut now.lock().unwrap_or_else(PoisonError::into_inner));
+            tell();
         };
-        work(&room).map_err(|error| Cause::of(&error))
+        let room = Room::new(inner.whose(), &say);
+        let _ = meter.set(room.meter());
+        thread::scope(|scope| {
+            let (over, ended) = mpsc::channel::<()>();
+            let tell = &tell;
+            scope.spawn(move || {
+                while ended.recv_timeout(BEAT) == Err(mpsc::RecvTimeoutError::Timeout) {
+                    tell();
+                }
+            });
+            let done = work(&room).map_err(|error| Cause::of(&error));
+            drop(over);
+            done
+        })
     });
     let worked = worked.await;
     agent.backups.tell(agent, |report| report.running = None);
@@ -275,13 +304,7 @@ async fn refresh(agent: &Arc<Agent>) {
     let inner = Arc::clone(agent);
     let looked = tokio::task::spawn_blocking(move || {
         let quiet = |_: &str| {};
-        let room = Room {
-            state: &inner.state,
-            config: &inner.config,
-            host: &inner.identity.host,
-            clock: inner.ambient.clock.as_ref(),
-            say: &quiet,
-        };
+        let room = Room::new(inner.whose(), &quiet);
         let notes = Notes::read(&inner.state)?;
         Ok::<_, BackupsError>((room.list(None), notes))
     });

@@ -123,8 +123,8 @@ async fn list(host: Option<HostName>, context: &Context) -> Result<Exit, CliErro
     for host in &hosts {
         if let Some(running) = &host.report.running {
             context.output.say(&format!(
-                "{}: {} of {}, since {}",
-                host.host, running.what, running.product, running.since
+                "{}: {}: {running}, since {}",
+                host.host, running.product, running.since
             ));
         }
         for alarm in &host.alarms {
@@ -136,41 +136,21 @@ async fn list(host: Option<HostName>, context: &Context) -> Result<Exit, CliErro
 }
 
 fn row(host: &HostBackups, backup: &BackupView) -> [String; 7] {
-    let place = match (backup.local, backup.snapshot.is_some()) {
-        (true, true) => "host, repository",
-        (true, false) => "host",
-        (false, _) => "repository",
-    };
     [
         host.host.to_string(),
         backup.product.to_string(),
         backup.id.clone(),
         backup.build.to_string(),
         backup.size.to_string(),
-        place.to_owned(),
-        proof(backup),
+        backup.place().to_owned(),
+        backup.proof(),
     ]
-}
-
-fn proof(backup: &BackupView) -> String {
-    match (backup.proven_at, backup.verified_at) {
-        (Some(at), _) => format!("restored into scratch space {at}"),
-        (None, Some(at)) => format!("read back {at}"),
-        (None, None) => "never read back".to_owned(),
-    }
 }
 
 /// The backup of that name, by the beginning of its snapshot's identifier, or the newest.
 fn find<'a>(host: &'a HostBackups, of: &Of, backup: &str) -> Result<&'a BackupView, CliError> {
-    let mut mine = host.report.backups.iter().filter(|view| view.product == of.product);
-    let found = if backup == "latest" {
-        mine.next_back()
-    } else {
-        mine.find(|view| {
-            let by_snapshot = |id: &String| backup.len() >= 6 && id.starts_with(backup);
-            view.id == backup || view.snapshot.as_ref().is_some_and(by_snapshot)
-        })
-    };
+    let mine = host.report.backups.iter().filter(|view| view.product == of.product);
+    let found = BackupView::named(mine, backup);
     found.ok_or_else(|| {
         let text = format!(
             "host `{}` has told of no backup `{backup}` of product `{}`",
@@ -184,18 +164,7 @@ async fn show(of: &Of, backup: &str, context: &Context) -> Result<Exit, CliError
     let host = context.api()?.host_backups(&of.host).await?;
     let view = find(&host, of, backup)?;
     context.output.data(view, |view| {
-        let moment = if view.stood_still { "the product stood still" } else { "the product ran" };
-        [
-            format!("backup    {} of host {}", view.id, of.host),
-            format!("product   {} build {}", view.product, view.build),
-            format!("moment    {}, {moment}", view.taken_at),
-            format!("size      {}", view.size),
-            format!("manifest  {}", view.manifest),
-            format!("on host   {}", if view.local { "yes" } else { "no" }),
-            format!("snapshot  {}", view.snapshot.as_deref().unwrap_or("none")),
-            format!("proof     {}", proof(view)),
-        ]
-        .join("\n")
+        format!("host      {}\n{}", of.host, view.sheet())
     })?;
     Ok(Exit::Done)
 }

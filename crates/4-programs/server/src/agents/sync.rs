@@ -41,8 +41,10 @@ pub(super) async fn sync(
         app.changed();
     }
     if let Some(said) = &request.backups {
-        Box::pin(app.store.put_backup_report(&host, said, app.now())).await?;
-        app.changed();
+        // Told every second while a backup runs; what is wished for changes only when a request is done.
+        if Box::pin(app.store.put_backup_report(&host, said, app.now())).await? {
+            app.changed();
+        }
     }
     for done in &request.tests {
         if Box::pin(app.store.end_runbook_test(&host, done)).await? {

@@ -64,7 +64,7 @@ fn xdelta3(pair: &Pair, dir: &Path, _: &Web) -> Result<Vec<Cost>> {
 fn rsync(pair: &Pair, dir: &Path, more: &[&str]) -> Result<Vec<Cost>> {
     let made = dir.join("rsync");
     output(Command::new("cp").arg("-a").arg(&pair.old).arg(&made))?;
-    let before = super::children_cpu()?;
+    let before = crate::child::children_cpu()?;
     let said = output(
         Command::new("rsync")
             .args([
@@ -79,7 +79,7 @@ fn rsync(pair: &Pair, dir: &Path, more: &[&str]) -> Result<Vec<Cost>> {
             .arg(format!("{}/", pair.new.display()))
             .arg(format!("{}/", made.display())),
     )?;
-    let both_ends = super::children_cpu()? - before;
+    let both_ends = crate::child::children_cpu()? - before;
     let bytes: f64 = said
         .lines()
         .filter(|line| {

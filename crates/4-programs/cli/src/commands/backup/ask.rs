@@ -117,7 +117,7 @@ async fn until_done(
             return Ok(done.clone());
         }
         let now = match &view.report.running {
-            Some(running) => running.what.clone(),
+            Some(running) => running.to_string(),
             None if !view.reachable => "waiting: its agent was not heard of lately".to_owned(),
             None => "waiting for its agent".to_owned(),
         };

@@ -63,19 +63,19 @@ struct Set {
     #[arg(long, value_name = "DAYS", default_value_t = 7)]
     prove_every: u32,
     /// Keeps the newest so many
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = Retention::USUAL.last)]
     keep_last: u32,
     /// Keeps the newest of each of so many days
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, default_value_t = Retention::USUAL.daily)]
     keep_daily: u32,
     /// Keeps the newest of each of so many weeks
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = Retention::USUAL.weekly)]
     keep_weekly: u32,
     /// Keeps the newest of each of so many months
-    #[arg(long, default_value_t = 12)]
+    #[arg(long, default_value_t = Retention::USUAL.monthly)]
     keep_monthly: u32,
     /// Keeps the newest of each of so many years
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = Retention::USUAL.yearly)]
     keep_yearly: u32,
     /// Only says what would be set
     #[arg(long)]
