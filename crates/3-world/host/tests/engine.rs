@@ -2,6 +2,8 @@
 
 #[path = "engine/bench.rs"]
 mod bench;
+#[path = "engine/kinds.rs"]
+mod kinds;
 
 use bench::{Bench, Crash, FailingLog, LEG_STEPS};
 use refit_host::{

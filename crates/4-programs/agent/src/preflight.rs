@@ -15,7 +15,9 @@ use std::{io, path::PathBuf, sync::Arc};
 #[derive(Debug, thiserror::Error)]
 pub enum PreflightError {
     /// Nothing has this name.
-    #[error("there is no pack `{name}`, expected a folder with pack.yaml, a file, or PRODUCT@BUILD of the repository")]
+    #[error(
+        "there is no pack `{name}`, expected a folder with pack.yaml, a file, or PRODUCT@BUILD of the repository"
+    )]
     NoPack {
         /// What was asked for.
         name: String,
@@ -86,7 +88,10 @@ impl PreflightError {
         match self {
             Self::NoPack { .. } | Self::NoProduct { .. } => 3,
             Self::Engine(_) | Self::Fails { .. } => 7,
-            Self::NotAPack { .. } | Self::Manifest { .. } | Self::Runbook { .. } | Self::Io { .. } => 1,
+            Self::NotAPack { .. }
+            | Self::Manifest { .. }
+            | Self::Runbook { .. }
+            | Self::Io { .. } => 1,
         }
     }
 }
@@ -175,7 +180,9 @@ pub(crate) fn text(preflight: &Preflight) -> String {
     let Preflight { product, installed, to, runbook, runbook_version, checks } = preflight;
     let installed = installed.as_ref().map_or_else(|| "none".to_owned(), ToString::to_string);
     let mut lines = vec![
-        format!("{product}: build {installed} to {to}, runbook {runbook} version {runbook_version}"),
+        format!(
+            "{product}: build {installed} to {to}, runbook {runbook} version {runbook_version}"
+        ),
         String::new(),
     ];
     lines.extend(row(&COLUMNS.map(|(name, _)| name.to_owned())));
@@ -199,8 +206,11 @@ fn cells(check: &PreflightCheck) -> [String; 5] {
 
 /// One row, as many lines as its longest cell needs.
 fn row(cells: &[String; 5]) -> Vec<String> {
-    let mut columns: Vec<std::vec::IntoIter<String>> =
-        cells.iter().zip(COLUMNS).map(|(cell, (_, width))| folded(cell, width).into_iter()).collect();
+    let mut columns: Vec<std::vec::IntoIter<String>> = cells
+        .iter()
+        .zip(COLUMNS)
+        .map(|(cell, (_, width))| folded(cell, width).into_iter())
+        .collect();
     let mut lines = vec![];
     loop {
         let parts: Vec<Option<String>> = columns.iter_mut().map(Iterator::next).collect();

@@ -63,12 +63,14 @@ fn every_example_is_read_and_every_kind_has_one() {
     runbook::parse(examples[0]).unwrap();
     let mut shown: BTreeSet<&str> = BTreeSet::new();
     for example in &examples[1..] {
-        let steps: Vec<Step> = serde_saphyr::from_str(example).unwrap_or_else(|error| panic!("{error}\n{example}"));
+        let steps: Vec<Step> =
+            serde_saphyr::from_str(example).unwrap_or_else(|error| panic!("{error}\n{example}"));
         shown.extend(steps.iter().map(|step| step.kind.name()));
     }
     // Authors do not write it.
     shown.insert("install.remove");
     let all = kinds(SchemaOf::Runbook.schema());
-    let without: Vec<_> = all.iter().filter(|(kind, _)| !kind.is_empty() && !shown.contains(kind.as_str())).collect();
+    let without: Vec<_> =
+        all.iter().filter(|(kind, _)| !kind.is_empty() && !shown.contains(kind.as_str())).collect();
     assert!(without.is_empty(), "no example of {without:?}");
 }

@@ -7,8 +7,8 @@ use super::{
     rehearse::{NoRelease, OneLeg, scratch::Scratch},
 };
 use crate::{
-    context::Context, finding::Finding, layout::Layout, machine::ThisMachine, product::ProductConfig,
-    steps,
+    context::Context, error::StepError, finding::Finding, layout::Layout, machine::ThisMachine,
+    product::ProductConfig, steps,
 };
 use refit_ambient::Clock;
 use refit_journal::Verb;
@@ -83,7 +83,10 @@ fn start(installed: Option<&BuildId>, record: &PackRecord) -> PreflightCheck {
     let remedy = match installed {
         _ if fits => String::new(),
         Some(build) if *build == manifest.to => "nothing is to be done: it is installed".to_owned(),
-        _ => format!("take a pack that starts from this build, or install {} first", from.join(" or ")),
+        _ => format!(
+            "take a pack that starts from this build, or install {} first",
+            from.join(" or ")
+        ),
     };
     PreflightCheck {
         check: "installed build".to_owned(),
@@ -134,7 +137,10 @@ fn all(mut input: PreflightInput, from: &BuildId) -> Result<Vec<PreflightCheck>,
 fn own_looks(steps: &[Step]) -> Vec<Step> {
     let wait_ms = 0;
     let kinds = [
-        (StepKind::CheckDisk { percent_of_product: 150, extra: ByteSize(0), volumes: vec![] }, Severity::Mandatory),
+        (
+            StepKind::CheckDisk { percent_of_product: 150, extra: ByteSize(0), volumes: vec![] },
+            Severity::Mandatory,
+        ),
         (StepKind::CheckRebootPending {}, Severity::Advisory),
         (StepKind::CheckClock(CheckClock { skew_ms: 5_000, server: None }), Severity::Advisory),
         (
@@ -262,7 +268,10 @@ fn quarantined(
         Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
     })?;
     let rows: Vec<(String, String)> = rows.collect::<Result<_, _>>()?;
-    Ok(rows.into_iter().filter_map(|(build, why)| Some((BuildId::parse(build).ok()?, why))).collect())
+    Ok(rows
+        .into_iter()
+        .filter_map(|(build, why)| Some((BuildId::parse(build).ok()?, why)))
+        .collect())
 }
 
 impl Engine {
@@ -282,20 +291,29 @@ impl Engine {
                 )];
             }
             match measurement.measure(&context) {
-                Ok(findings) => findings.into_iter().map(|found| of_finding(&context, found)).collect(),
-                Err(error) => {
-                    let cause = error.cause();
-                    vec![of_step(
-                        step,
-                        verdict(step, false),
-                        format!("{} `{}`", step.kind.name(), step.id),
-                        [context.redacted(&cause.text), "a measurement".to_owned()],
-                        step.remedy.clone().unwrap_or_default(),
-                    )]
+                Ok(findings) => {
+                    findings.into_iter().map(|found| of_finding(&context, found)).collect()
                 }
+                Err(error) => vec![unmeasured(&context, &error)],
             }
         })
     }
+}
+
+/// A check that ended without a value: a command that said no, or what is needed to look is missing.
+fn unmeasured(context: &Context<'_>, error: &StepError) -> PreflightCheck {
+    let step = context.step;
+    let (measured, limit) = match error {
+        StepError::ExitCode { status, expected, said, .. } => {
+            (format!("{status}: {said}"), expected.clone())
+        }
+        _ => (error.cause().text, "a measurement".to_owned()),
+    };
+    let own = step.id.as_str().starts_with(OWN);
+    let kind = step.kind.name();
+    let check = if own { kind.to_owned() } else { format!("{kind} `{}`", step.id) };
+    let texts = [measured, limit].map(|text| context.redacted(&text));
+    of_step(step, verdict(step, false), check, texts, step.remedy.clone().unwrap_or_default())
 }
 
 /// A program of the step that is not on the host before the release is.
@@ -330,7 +348,8 @@ fn of_step(
 
 /// What comes after the first change may be brought about by it; leftovers are measured without the running service.
 fn verdict(step: &Step, ok: bool) -> CheckVerdict {
-    let now = matches!(step.kind, StepKind::CheckProcessesGone(_) | StepKind::CheckFilesUnlocked(_));
+    let now =
+        matches!(step.kind, StepKind::CheckProcessesGone(_) | StepKind::CheckFilesUnlocked(_));
     match step.severity {
         _ if ok => CheckVerdict::Ok,
         _ if step.phase > Phase::Before && !now => CheckVerdict::Later,

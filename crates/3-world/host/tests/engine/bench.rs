@@ -219,7 +219,7 @@ impl Bench {
         serde_json::from_value(json!({
             "name": "tally", "root": self.root(),
             "service": {"kind": "supervised", "run": ["current/bin/tally", "serve"]},
-            "parameters": {"port": self.port.to_string()},
+            "parameters": {"port": self.port.to_string()}, "secrets": {"word": "hunter2hunter2"},
         }))
         .unwrap()
     }
