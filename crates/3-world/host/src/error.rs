@@ -83,6 +83,16 @@ pub enum JournalError {
         /// Why.
         source: rusqlite::Error,
     },
+    /// There is no room for it.
+    #[error("failed to {what} the journal {}: its volume is full", path.display())]
+    Full {
+        /// What was tried.
+        what: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// What the database said.
+        source: rusqlite::Error,
+    },
     /// An entry cannot be written as JSON or read from it.
     #[error("journal entry {seq} is not readable")]
     Text {
@@ -459,13 +469,15 @@ impl Coded for JournalError {
         match self {
             Self::Locked { .. } => "journal.locked",
             Self::Broken { .. } | Self::Text { .. } => "journal.broken",
-            Self::Io { .. } | Self::Storage { .. } | Self::Hash(_) => "journal.storage",
+            Self::Io { .. } | Self::Storage { .. } | Self::Full { .. } | Self::Hash(_) => {
+                "journal.storage"
+            }
         }
     }
 
     fn class(&self) -> ErrorClass {
         match self {
-            Self::Io { .. } | Self::Storage { .. } => ErrorClass::Retry,
+            Self::Io { .. } | Self::Storage { .. } | Self::Full { .. } => ErrorClass::Retry,
             Self::Locked { .. } | Self::Broken { .. } | Self::Text { .. } | Self::Hash(_) => {
                 ErrorClass::NeedsOperator
             }

@@ -1,5 +1,7 @@
 //! The journal on disk: one per host, appended by one agent. SQLite in WAL mode with full synchronisation.
 
+mod reserve;
+
 use refit_journal::{Entry, EntryBody, verify_chain};
 use refit_names::{BuildId, Digest, ProductName, StepId};
 use refit_plan::OrderKey;
@@ -15,6 +17,7 @@ use std::{
 };
 
 pub use crate::error::JournalError;
+use reserve::Reserve;
 
 /// Where steps are written down before and after they are done.
 pub trait StepLog: Send + Sync {
@@ -87,6 +90,7 @@ const BUSY_WAIT: Duration = Duration::from_secs(10);
 pub struct Journal {
     path: PathBuf,
     database: Mutex<Connection>,
+    reserve: Reserve,
     _lock: File,
 }
 
@@ -103,19 +107,18 @@ impl Journal {
         fs::create_dir_all(state).map_err(io("make folder", state))?;
         let lock = lock(state)?;
         let path = state.join("journal.db");
-        let opened = Connection::open(&path).and_then(|database| {
-            database.busy_timeout(BUSY_WAIT)?;
-            database.pragma_update(None, "journal_mode", "wal")?;
-            database.pragma_update(None, "synchronous", "full")?;
-            database.execute_batch(TABLES)?;
-            Ok(database)
-        });
-        let failed = |source| JournalError::Storage { what: "open", path: path.clone(), source };
-        let database = Mutex::new(opened.map_err(failed)?);
+        let reserve = Reserve::of(state);
+        let opened = match connect(&path) {
+            Err(error) if reserve.helps(&error) => connect(&path),
+            opened => opened,
+        };
+        let database =
+            Mutex::new(opened.map_err(|source| broke("open", &path, &reserve, source))?);
+        reserve.fill();
         // A new file's name must survive a power loss too.
         let folder = File::open(state).and_then(|folder| folder.sync_all());
         folder.map_err(io("write folder to disk", state))?;
-        let journal = Self { path, database, _lock: lock };
+        let journal = Self { path, database, reserve, _lock: lock };
         let all = journal.after(0, usize::MAX)?;
         verify_chain(&all)
             .map_err(|source| JournalError::Broken { path: journal.path.clone(), source })?;
@@ -128,8 +131,22 @@ impl Journal {
     }
 
     fn failed(&self, what: &'static str) -> impl FnOnce(rusqlite::Error) -> JournalError {
-        let path = self.path.clone();
-        move |source| JournalError::Storage { what, path, source }
+        move |source| broke(what, &self.path, &self.reserve, source)
+    }
+
+    /// Writes; where the volume is full, into the room that was kept for it.
+    fn write(
+        &self,
+        what: &'static str,
+        database: &Connection,
+        change: &str,
+        row: impl rusqlite::Params + Clone,
+    ) -> Result<usize, JournalError> {
+        let done = match database.execute(change, row.clone()) {
+            Err(error) if self.reserve.helps(&error) => database.execute(change, row),
+            done => done,
+        };
+        done.map_err(self.failed(what))
     }
 
     /// Entries after `seq`, oldest first, at most `limit`: what the server has not acknowledged.
@@ -173,8 +190,7 @@ impl Journal {
         build: &BuildId,
     ) -> Result<(), JournalError> {
         let delete = "DELETE FROM quarantine WHERE product = ?1 AND build = ?2";
-        let done = self.database().execute(delete, [product.as_str(), build.as_str()]);
-        done.map(drop).map_err(self.failed("write"))
+        self.write("write", &self.database(), delete, [product.as_str(), build.as_str()]).map(drop)
     }
 
     fn last(&self, database: &Connection) -> Result<Option<(u64, Digest)>, JournalError> {
@@ -188,6 +204,28 @@ impl Journal {
             .map_err(|error| JournalError::Text { seq, source: serde::de::Error::custom(error) })?;
         Ok(Some((seq, hash)))
     }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let database = Connection::open(path)?;
+    database.busy_timeout(BUSY_WAIT)?;
+    database.pragma_update(None, "journal_mode", "wal")?;
+    database.pragma_update(None, "synchronous", "full")?;
+    database.execute_batch(TABLES)?;
+    Ok(database)
+}
+
+fn broke(
+    what: &'static str,
+    path: &Path,
+    reserve: &Reserve,
+    source: rusqlite::Error,
+) -> JournalError {
+    let path = path.to_owned();
+    if reserve.is_full(&source) {
+        return JournalError::Full { what, path, source };
+    }
+    JournalError::Storage { what, path, source }
 }
 
 /// SQLite's numbers are signed; no host writes so many entries that it matters.
@@ -246,7 +284,7 @@ impl StepLog for Journal {
             hash,
             text
         ];
-        database.execute(insert, row).map_err(self.failed("append to"))?;
+        self.write("append to", &database, insert, row)?;
         Ok(entry)
     }
 
@@ -259,7 +297,7 @@ impl StepLog for Journal {
     fn remember(&self, order: &OrderKey, key: &str, value: &str) -> Result<String, JournalError> {
         let insert = "INSERT INTO kept (rollout, generation, key, value) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING";
         let row = params![order.rollout.as_str(), signed(order.generation.0), key, value];
-        self.database().execute(insert, row).map_err(self.failed("write"))?;
+        self.write("write", &self.database(), insert, row)?;
         Ok(self.recall(order, key)?.unwrap_or_else(|| value.to_owned()))
     }
 
@@ -278,8 +316,8 @@ impl StepLog for Journal {
     ) -> Result<(), JournalError> {
         let insert = "INSERT INTO quarantine (product, build, because) VALUES (?1, ?2, ?3)
             ON CONFLICT DO UPDATE SET because = excluded.because";
-        let done = self.database().execute(insert, [product.as_str(), build.as_str(), because]);
-        done.map(drop).map_err(self.failed("write"))
+        let row = [product.as_str(), build.as_str(), because];
+        self.write("write", &self.database(), insert, row).map(drop)
     }
 
     fn quarantined(

@@ -3,8 +3,21 @@
 use super::{Deed, Precheck, Undo};
 use crate::{context::Context, error::StepError};
 use refit_backup::{Quiet, Saved, take};
+use std::{fs, io};
 
 pub(super) struct BackupTake;
+
+/// What filled the volume must not keep the host from its way back.
+fn discard_half(context: &Context<'_>) {
+    let name = format!("{}.partial", context.backup_id());
+    let half = context.backups().join(context.product.name.as_str()).join(name);
+    match fs::remove_dir_all(&half) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            tracing::warn!(%error, "failed to remove {}", half.display());
+        }
+        _ => {}
+    }
+}
 
 impl Deed for BackupTake {
     /// A sealed backup of an earlier try may be older than the last write: a new one is taken.
@@ -14,7 +27,8 @@ impl Deed for BackupTake {
 
     fn apply(&self, context: &Context<'_>) -> Result<String, StepError> {
         let unit = context.unit()?;
-        let sealed = take(&context.backups(), &context.backup_id(), &unit, context.clock.now())?;
+        let taken = take(&context.backups(), &context.backup_id(), &unit, context.clock.now());
+        let sealed = taken.inspect_err(|_| discard_half(context))?;
         let how = match unit.product_is {
             Quiet::Stopped => "the product stopped",
             Quiet::Running => "the product running",
