@@ -174,6 +174,7 @@ fn nature(kind: &StepKind) -> Nature {
         | StepKind::InstallSwitch {}
         | StepKind::InstallInPlace(_)
         | StepKind::InstallPackages(_)
+        | StepKind::InstallRemove(_)
         | StepKind::DatabaseMigrate { .. }
         | StepKind::ScriptRun { .. } => Nature::Undoable,
         StepKind::ServiceHold(_) | StepKind::ClusterDrain(_) => Nature::Hold,

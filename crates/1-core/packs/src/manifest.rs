@@ -15,7 +15,7 @@ pub use requirements::{Requirements, Unmet, VolumeNeed, capability_number};
 pub(crate) use rules::check;
 pub use rules::{MANIFEST_BYTES_MAX, ManifestError, accept, misfits, parse, read};
 pub use terms::{
-    Coexistence, FeatureSwitch, Migration, Part, PartTerms, RebootNeed, Terms, Uninstall,
+    Coexistence, DataSince, FeatureSwitch, Migration, Part, PartTerms, RebootNeed, Terms, Uninstall,
     UninstallRule,
 };
 

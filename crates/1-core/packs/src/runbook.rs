@@ -21,7 +21,7 @@ pub use checks::{
     CheckBackupAge, CheckClock, CheckCommand, CheckFilesUnlocked, CheckMemory, CheckOs, CheckPorts,
     CheckPrivilege, CheckProcessesGone, EndSignal, FreeSpace,
 };
-pub use install::{ConfigFiles, FileOwner, InPlace, Packages};
+pub use install::{ConfigFiles, FileOwner, InPlace, Packages, Remove};
 pub use keeping::{BackupRequire, EvidenceConfig, EvidenceErrors, EvidenceLogs};
 pub use kind::StepKind;
 pub use parameters::{ParameterProblem, ParametersError, resolve_parameters};

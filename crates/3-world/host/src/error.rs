@@ -306,6 +306,16 @@ pub enum StepError {
         /// What does not.
         found: String,
     },
+    /// The last pack cannot be removed.
+    #[error("build `{build}` of product `{product}` cannot be removed: {because}")]
+    CannotUninstall {
+        /// Which product.
+        product: ProductName,
+        /// Which build.
+        build: BuildId,
+        /// Why.
+        because: String,
+    },
     /// Files are in use that are about to be exchanged.
     #[error("files are in use {count} times, expected nobody: {list}")]
     FilesHeld {
@@ -507,6 +517,7 @@ impl Coded for StepError {
             Self::PackagesLocked { .. } => "host.packages-locked",
             Self::PackagesBroken { .. } => "host.packages-broken",
             Self::PackagesUnfit { .. } => "host.packages-unfit",
+            Self::CannotUninstall { .. } => "host.cannot-uninstall",
             Self::FilesHeld { .. } => "host.files-held",
             Self::Service { .. } | Self::Bus { .. } => "host.service",
             Self::Probe { .. } => "host.probe-failed",

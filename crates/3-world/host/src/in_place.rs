@@ -15,6 +15,7 @@ mod exchange;
 mod listing;
 mod plan;
 mod prepare;
+mod remove;
 
 pub use adopt::Adoption;
 pub(crate) use listing::{lossless, write_durable};
@@ -24,6 +25,7 @@ use crate::{context::Context, error::StepError};
 pub(crate) use exchange::{backward, forward, is_as_planned};
 pub(crate) use plan::{Plan, Rules, make, seen};
 pub(crate) use prepare::{SeenBefore, prepare};
+pub(crate) use remove::{plan_of, put_again, take_out};
 use refit_names::{BuildId, ProductName};
 use refit_packs::runbook::{InPlace, Runbook, StepKind};
 use std::path::{Path, PathBuf};
@@ -79,6 +81,9 @@ impl Places {
     }
     pub(crate) fn plan(&self) -> PathBuf {
         self.work.join("plan.json")
+    }
+    pub(crate) fn removing(&self) -> PathBuf {
+        self.work.join("removing.json")
     }
     pub(crate) fn staged_mark(&self) -> PathBuf {
         self.work.join("staged")

@@ -37,6 +37,7 @@ pub mod product;
 pub mod service;
 mod steps;
 mod system_journal;
+pub mod uninstall;
 pub mod unit;
 mod user;
 mod volume;

@@ -25,6 +25,7 @@ mod evidence_errors;
 mod evidence_logs;
 mod install_in_place;
 mod install_packages;
+mod install_remove;
 mod install_stage;
 mod install_switch;
 mod machine_reboot;
@@ -121,6 +122,7 @@ pub(crate) fn deed(kind: &StepKind) -> Box<dyn Deed + '_> {
         StepKind::BackupTake {} => Box::new(backup_take::BackupTake),
         StepKind::BackupVerify {} => Box::new(backup_verify::BackupVerify),
         StepKind::InstallSwitch {} => Box::new(install_switch::InstallSwitch),
+        StepKind::InstallRemove(terms) => Box::new(install_remove::InstallRemove { terms }),
         StepKind::InstallPackages(terms) => Box::new(install_packages::InstallPackages { terms }),
         StepKind::InstallInPlace(terms) => Box::new(install_in_place::InstallInPlace { terms }),
         StepKind::DatabaseMigrate { run } => Box::new(database_migrate::DatabaseMigrate { run }),

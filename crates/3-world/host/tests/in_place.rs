@@ -1,12 +1,15 @@
 //! A product that lives in one folder beside its data: exchanged file by file, and taken back to the same files.
 
+#[path = "installs/dying.rs"]
+mod dying;
 #[path = "installs/room.rs"]
 mod room;
 
 use refit_host::{engine::EngineError, in_place::Adoption, layout::Layout};
 use refit_journal::OrderOutcome;
 use refit_names::BuildId;
-use room::{Dying, Has, Room, Seen, Tree, lay, snapshot};
+use dying::Dying;
+use room::{Has, Room, Seen, Tree, lay, snapshot};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,

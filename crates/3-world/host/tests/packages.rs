@@ -1,6 +1,7 @@
 //! Debian packages on a system of their own: an overlay over this machine's files, in which dpkg and apt may do what they like.
 
 #[path = "installs/room.rs"]
+#[expect(dead_code, reason = "other tests look at folders")]
 mod room;
 
 use refit_host::{engine::EngineError, layout::Layout};

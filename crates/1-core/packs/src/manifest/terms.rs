@@ -1,6 +1,7 @@
 //! What taking a pack means for a host and for those who use it.
 
 use super::{Manifest, Requirements};
+use crate::runbook::Command;
 use refit_names::{BuildId, PartName, StepId, SwitchName, TreePath};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -78,6 +79,32 @@ pub struct Uninstall {
     /// Why; needed when it is never allowed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub because: String,
+    /// What becomes of data that was written since.
+    #[serde(default, skip_serializing_if = "DataSince::is_lost")]
+    pub data: DataSince,
+    /// The pack's own way back for data: run with the product stopped, before its files are put back. Needs `data: keep`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub down: Option<Command>,
+}
+
+/// What becomes of data that was written after a pack was installed, when the pack is removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DataSince {
+    /// Files and databases return to the moment before the pack; what was written since is put aside and no longer in use.
+    #[default]
+    Lost,
+    /// They stay as they are: the build before reads them, maybe after `down`.
+    Keep,
+    /// The pack is not removed once something was written.
+    Refuse,
+}
+
+impl DataSince {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+    fn is_lost(&self) -> bool {
+        *self == Self::Lost
+    }
 }
 
 /// When a pack can be removed.

@@ -43,6 +43,20 @@ impl FileOwner {
     }
 }
 
+/// Terms of `install.remove`. The host writes such steps itself, when its last pack is removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Remove {
+    /// The order and leg that installed what is removed.
+    pub installed_by: String,
+    /// How it was installed, when not side by side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_place: Option<InPlace>,
+    /// The backup to which files and databases return; absent: they stay as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<String>,
+}
+
 /// Terms of `install.packages`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -4,7 +4,7 @@ use super::{
     BackupRequire, CheckBackupAge, CheckClock, CheckCommand, CheckFilesUnlocked, CheckMemory,
     CheckOs, CheckPorts, CheckPrivilege, CheckProcessesGone, ClusterDrain, Command, Confirm,
     Decide, EvidenceConfig, EvidenceErrors, EvidenceLogs, FillIn, FreeSpace, InPlace, MachineWait,
-    Packages, Probe, RebootPolicy, ServiceHold, Upload, Value,
+    Packages, Probe, RebootPolicy, Remove, ServiceHold, Upload, Value,
 };
 use refit_names::{ByteSize, StepId};
 use schemars::JsonSchema;
@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub enum StepKind {
-    /// Free space on the product's volume: `factor` per cent of the product's folder, plus the pack's own need.
+    /// Free space on every volume, added up and shown: a share of the product's folder, what the pack needs, one backup, what is asked for here.
     #[serde(rename = "check.disk")]
     CheckDisk {
         /// Per cent of the product's folder that must be free.
@@ -160,6 +160,9 @@ pub enum StepKind {
     /// Installs the Debian packages that the pack carries, without a network; what it changes is kept for undo.
     #[serde(rename = "install.packages")]
     InstallPackages(Packages),
+    /// Puts back what the last pack replaced. Written by the host itself, for `refit-agent uninstall`.
+    #[serde(rename = "install.remove")]
+    InstallRemove(Remove),
     /// Changes the databases for the new build. Not repeated after a crash: the unit is restored instead.
     #[serde(rename = "database.migrate")]
     DatabaseMigrate {
@@ -264,6 +267,7 @@ impl StepKind {
             Self::InstallSwitch {} => "install.switch",
             Self::InstallInPlace(_) => "install.in-place",
             Self::InstallPackages(_) => "install.packages",
+            Self::InstallRemove(_) => "install.remove",
             Self::DatabaseMigrate { .. } => "database.migrate",
             Self::MachineReboot { .. } => "machine.reboot",
             Self::MachineWait(_) => "machine.wait",
@@ -305,7 +309,10 @@ impl StepKind {
     /// Whether the step puts the new build in the place of the old one.
     #[must_use]
     pub const fn exchanges(&self) -> bool {
-        matches!(self, Self::InstallSwitch {} | Self::InstallInPlace(_) | Self::InstallPackages(_))
+        matches!(self, Self::InstallSwitch {}
+                | Self::InstallInPlace(_)
+                | Self::InstallPackages(_)
+                | Self::InstallRemove(_))
     }
 
     /// Every probe.
@@ -331,6 +338,7 @@ impl StepKind {
             Self::CheckPorts(terms) => terms.listening.iter().chain(&terms.free).collect(),
             Self::CheckFilesUnlocked(terms) => terms.paths.iter().collect(),
             Self::InstallInPlace(terms) => vec![&terms.into],
+            Self::InstallRemove(terms) => terms.in_place.iter().map(|own| &own.into).collect(),
             Self::InstallPackages(terms) => terms.also.iter().collect(),
             Self::EvidenceLogs(EvidenceLogs { files, .. })
             | Self::EvidenceErrors(EvidenceErrors { files, .. })

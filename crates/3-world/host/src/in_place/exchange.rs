@@ -53,7 +53,7 @@ fn keep(places: &Places, change: &Change) -> Result<(), StepError> {
     fs::hard_link(&live, &kept).map_err(StepError::io("keep for undo", &live))
 }
 
-fn make_parent(path: &Path) -> Result<(), StepError> {
+pub(super) fn make_parent(path: &Path) -> Result<(), StepError> {
     let folder = path.parent().unwrap_or(Path::new("/"));
     fs::create_dir_all(folder).map_err(StepError::io("make folder", folder))
 }

@@ -8,20 +8,17 @@ use refit_host::{
     machine::Machine,
     product::ProductConfig,
 };
-use refit_journal::{Cause, Entry, EntryBody, OrderOutcome};
-use refit_names::{BuildId, Digest, ProductName};
+use refit_journal::{Cause, OrderOutcome};
+use refit_names::Digest;
 use refit_packs::record::PackRecord;
-use refit_plan::{Order, OrderKey};
+use refit_plan::Order;
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     fs::{self, Permissions},
     os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink},
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU32, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -55,7 +52,7 @@ pub(crate) fn lay(tree: &Tree, into: &Path) {
     }
 }
 
-struct Trees(BTreeMap<String, Tree>);
+pub(crate) struct Trees(pub(crate) BTreeMap<String, Tree>);
 
 impl StageRelease for Trees {
     fn stage(
@@ -70,7 +67,7 @@ impl StageRelease for Trees {
     }
 }
 
-struct NoMachine;
+pub(crate) struct NoMachine;
 impl Machine for NoMachine {
     fn boot_id(&self) -> Result<String, StepError> {
         Ok("boot".to_owned())
@@ -80,7 +77,7 @@ impl Machine for NoMachine {
     }
 }
 
-struct Open;
+pub(crate) struct Open;
 impl LegGate for Open {
     fn may_begin(&self, _: &Order, _: u32) -> Result<(), Cause> {
         Ok(())
@@ -268,78 +265,4 @@ pub(crate) fn snapshot(top: &Path) -> BTreeMap<PathBuf, Seen> {
         }
     }
     found
-}
-
-/// A journal whose agent dies at one write; a dead agent writes and reads nothing more.
-pub(crate) struct Dying {
-    inner: Arc<Journal>,
-    before: bool,
-    at: u32,
-    writes: AtomicU32,
-    dead: AtomicBool,
-}
-
-impl Dying {
-    pub(crate) fn new(inner: Arc<Journal>, before: bool, at: u32) -> Self {
-        Self { inner, before, at, writes: AtomicU32::new(0), dead: AtomicBool::new(false) }
-    }
-    pub(crate) fn died(&self) -> bool {
-        self.dead.load(Ordering::SeqCst)
-    }
-    fn alive(&self) -> Result<(), JournalError> {
-        if !self.died() {
-            return Ok(());
-        }
-        let source = std::io::Error::other("the agent died");
-        Err(JournalError::Io { what: "go on", path: PathBuf::new(), source })
-    }
-    fn write<T>(&self, write: impl FnOnce() -> Result<T, JournalError>) -> Result<T, JournalError> {
-        self.alive()?;
-        if self.writes.fetch_add(1, Ordering::SeqCst) + 1 != self.at {
-            return write();
-        }
-        self.dead.store(true, Ordering::SeqCst);
-        if !self.before {
-            write()?;
-        }
-        self.alive()?;
-        unreachable!("it died")
-    }
-}
-
-impl StepLog for Dying {
-    fn append(
-        &self,
-        order: &OrderKey,
-        body: EntryBody,
-        at: jiff::Timestamp,
-    ) -> Result<Entry, JournalError> {
-        self.write(|| self.inner.append(order, body, at))
-    }
-    fn entries(&self, order: &OrderKey) -> Result<Vec<Entry>, JournalError> {
-        self.alive()?;
-        self.inner.entries(order)
-    }
-    fn remember(&self, order: &OrderKey, key: &str, value: &str) -> Result<String, JournalError> {
-        self.write(|| self.inner.remember(order, key, value))
-    }
-    fn recall(&self, order: &OrderKey, key: &str) -> Result<Option<String>, JournalError> {
-        self.alive()?;
-        self.inner.recall(order, key)
-    }
-    fn quarantine(
-        &self,
-        product: &ProductName,
-        build: &BuildId,
-        because: &str,
-    ) -> Result<(), JournalError> {
-        self.write(|| self.inner.quarantine(product, build, because))
-    }
-    fn quarantined(
-        &self,
-        product: &ProductName,
-    ) -> Result<BTreeMap<BuildId, String>, JournalError> {
-        self.alive()?;
-        self.inner.quarantined(product)
-    }
 }

@@ -1,0 +1,65 @@
+//! `install.remove`: puts back what the last pack replaced, and the unit of that moment if its data is not kept.
+
+use super::{Deed, Precheck, Undo, install_switch::expect};
+use crate::{context::Context, error::StepError, in_place};
+use refit_backup::{Sealed, UnitPlace, restore};
+use refit_packs::runbook::Remove;
+
+pub(super) struct InstallRemove<'a> {
+    pub(super) terms: &'a Remove,
+}
+
+impl InstallRemove<'_> {
+    fn restore(&self, context: &Context<'_>) -> Result<String, StepError> {
+        let Some(id) = &self.terms.backup else {
+            return Ok("files and databases stay as they are".to_owned());
+        };
+        let done = format!("leg{}/removed", context.leg);
+        if let Some(note) = context.log.recall(context.order, &done)? {
+            return Ok(note);
+        }
+        let sealed = Sealed::open(&context.backups(), &context.product.name, id)?;
+        sealed.is_of(context.to)?;
+        let release = context.layout.look_of(context.to)?;
+        let place = UnitPlace { build: context.to.clone(), release, ..context.unit()? };
+        let restored = restore(&sealed, &place, context.clock.now())?;
+        let note = format!(
+            "files and {} databases are those of {}; what was written since is kept in {}",
+            restored.databases,
+            sealed.manifest.taken_at,
+            restored.abandoned.display()
+        );
+        Ok(context.log.remember(context.order, &done, &note)?)
+    }
+}
+
+impl Deed for InstallRemove<'_> {
+    fn check(&self, context: &Context<'_>) -> Result<Precheck, StepError> {
+        let release = context.layout.release(context.to);
+        if release.is_dir() { Ok(Precheck::Ready) } else { Err(StepError::NotStaged { path: release }) }
+    }
+
+    fn apply(&self, context: &Context<'_>) -> Result<String, StepError> {
+        let back = match &self.terms.in_place {
+            Some(terms) => in_place::take_out(context, terms, &self.terms.installed_by)?,
+            None => 0,
+        };
+        context.layout.point_at(context.to)?;
+        let unit = self.restore(context)?;
+        Ok(format!("from {} back to {}, {back} entries put back; {unit}", context.from, context.to))
+    }
+
+    fn verify(&self, context: &Context<'_>) -> Result<(), StepError> {
+        expect(context, context.to)
+    }
+
+    fn undo(&self, context: &Context<'_>) -> Result<Undo, StepError> {
+        if let Some(terms) = &self.terms.in_place {
+            in_place::put_again(context, terms)?;
+        }
+        context.layout.point_at(context.from)?;
+        expect(context, context.from)?;
+        let unit = context.restore_unit()?;
+        Ok(Undo::Done(format!("build {} is in place again; {unit}", context.from)))
+    }
+}
