@@ -166,6 +166,11 @@ impl Scenario for FilePrint {
             host.write("etc/samba/smb.conf", SMB_CONF)?;
             host.write(&format!("srv/file-print/shares/{USER}/letter.txt"), &letter(host))?;
             host.write("usr/lib/cups/backend/paper", PRINTER)?;
+            // Where the kernel lets nobody end a whole control group, systemd would wait a minute and a half for its second process.
+            host.write(
+                "etc/systemd/system/nut-monitor.service.d/lab.conf",
+                "[Service]\nTimeoutStopSec=3\n",
+            )?;
             host.write("etc/nut/nut.conf", "MODE=standalone\n")?;
             host.write("etc/nut/ups.conf", "[rack]\ndriver = dummy-ups\nport = rack.dev\n")?;
             host.write("etc/nut/rack.dev", "ups.status: OL\nbattery.charge: 100\n")?;

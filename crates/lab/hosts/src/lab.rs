@@ -155,7 +155,7 @@ pub(crate) fn together<'a>(
     hosts: impl IntoIterator<Item = &'a Machine>,
     deed: impl Fn(&Machine) -> Result<()> + Sync,
 ) -> Result<()> {
-    at_once(hosts.into_iter().collect(), |host| host.name, |host| deed(host))
+    at_once(hosts.into_iter().collect(), |host| host.name, deed)
 }
 
 /// Does the same with several things at once; all problems are told, each with the thing's name.

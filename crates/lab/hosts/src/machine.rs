@@ -3,7 +3,7 @@
 use crate::{
     image::Recipe,
     network::{BRIDGE, OUTSIDE, PREFIX},
-    process::{done, run, until},
+    process::{done, run, tail, until},
 };
 use anyhow::{Context as _, Result, ensure};
 use rustix::process::{Pid, Signal};
@@ -170,11 +170,20 @@ impl Machine {
             &format!("{} is up (console: {})", self.name, self.console().display()),
             BOOT_LIMIT,
             || {
+                if self.boot_loop().is_none() {
+                    // Waiting longer would not help.
+                    let console = fs::read_to_string(self.console()).unwrap_or_default();
+                    return Ok(Some(Err(anyhow::anyhow!(
+                        "{} went off:\n{}",
+                        self.name,
+                        tail(&console)
+                    ))));
+                }
                 let said = run(&mut self.command(&["systemctl", "is-system-running"])?, SHORT)?;
                 // `degraded` is up too: the units that matter are looked at by themselves.
-                Ok(["running", "degraded"].contains(&said.stdout.trim()).then_some(()))
+                Ok(["running", "degraded"].contains(&said.stdout.trim()).then_some(Ok(())))
             },
-        )
+        )?
     }
 
     /// Runs a command inside to its end and answers with its standard output.
@@ -192,6 +201,11 @@ impl Machine {
     /// Shuts it down and takes its disk away; nothing happens when it is not there.
     pub(crate) fn remove(&self) -> Result<()> {
         self.shut_down()?;
+        // A machine that was killed leaves its end of the network behind, and could not boot again.
+        let link = format!("vb-{}", self.name);
+        if Path::new("/sys/class/net").join(&link).exists() {
+            done(Command::new("ip").args(["link", "delete", &link]), SHORT)?;
+        }
         if is_mount_point(&self.root())? {
             done(Command::new("umount").arg(self.root()), SHORT)?;
         }

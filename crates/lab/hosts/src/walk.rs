@@ -127,7 +127,8 @@ fn follow(
 fn answer(lab: &Lab, control: &Control, scenario: &dyn Scenario) -> Result<()> {
     let rollout = scenario.campaign().rollout;
     let asked = control.json("deployer", &["rollout", "questions", rollout])?;
-    for question in asked.as_array().into_iter().flatten().filter(|asked| asked["state"] == "open") {
+    for question in asked.as_array().into_iter().flatten().filter(|asked| asked["state"] == "open")
+    {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let (host, step) = (text(&question["host"]), text(&question["key"]["step"]));
         let Some(words) = scenario.answer(lab, &step) else { continue };
