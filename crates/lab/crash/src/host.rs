@@ -3,11 +3,12 @@
 use crate::{
     kinds::Kind,
     tree::{self, Tree},
-    writer::{Writer, ask},
+    writer::Writer,
 };
-use anyhow::{Result, anyhow, bail, ensure};
+use anyhow::{Result, anyhow, ensure};
 use refit_content::{Origin, Realise, fetch};
-use refit_host::{product::ProductConfig, service};
+use refit_host::{in_place::Adoption, product::ProductConfig, service};
+use refit_names::BuildId;
 use refit_packs::record::PackRecord;
 use refit_plan::Order;
 use serde::{Deserialize, Serialize};
@@ -22,7 +23,7 @@ use std::{
 use url::Url;
 
 /// A service that does not come within this time does not come.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What the agent of the walk finds in `host.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -30,6 +31,8 @@ pub(crate) struct Spec {
     port: u16,
     packs: PathBuf,
     builds: Vec<String>,
+    /// Where the service's program lies below the product's folder.
+    program: String,
 }
 
 impl Spec {
@@ -49,9 +52,17 @@ impl Spec {
     pub(crate) fn product(&self, folder: &Path) -> Result<ProductConfig> {
         Ok(serde_json::from_value(json!({
             "name": "ledger", "root": self.root(folder),
-            "service": {"kind": "supervised", "run": ["current/bin/ledger", "serve"]},
+            "service": {"kind": "supervised", "run": [self.program, "serve"]},
             "parameters": {"port": self.port.to_string()},
         }))?)
+    }
+
+    pub(crate) const fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn packs(&self) -> &Path {
+        &self.packs
     }
 
     fn legs(&self) -> impl Iterator<Item = &[String]> {
@@ -153,12 +164,20 @@ fn lay_payload(payload: &Path, build: &str, ledger: &Path) -> Result<()> {
     Ok(fs::set_permissions(payload.join("bin/ledger"), fs::Permissions::from_mode(0o755))?)
 }
 
+/// A product that was put there without Refit is taken over.
+fn adopt(spec: &Spec, folder: &Path, build: &str, into: &Path) -> Result<()> {
+    let (product, state) = (spec.product(folder)?, spec.state(folder));
+    let build = &BuildId::parse(build)?;
+    Adoption { product: &product, state: &state, build, into, except: &[] }.take()?;
+    Ok(())
+}
+
 /// The host that is killed.
 pub(crate) struct Host {
     pub(crate) folder: PathBuf,
     pub(crate) spec: Spec,
-    kind: Kind,
-    before: Tree,
+    pub(crate) kind: Kind,
+    pub(crate) before: Tree,
     writer: Option<Writer>,
 }
 
@@ -167,16 +186,25 @@ impl Host {
     /// client writes.
     pub(crate) fn lay(folder: &Path, kind: &Kind, packs: &Path, port: u16) -> Result<Self> {
         let builds = kind.builds.iter().map(|build| (*build).to_owned()).collect();
-        let spec = Spec { port, packs: packs.to_owned(), builds };
+        let program = format!("{}/bin/ledger", kind.place.unwrap_or("current"));
+        let spec = Spec { port, packs: packs.to_owned(), builds, program };
         let (root, state) = (spec.root(folder), spec.state(folder));
         let first = kind.builds[0];
         fs::create_dir_all(root.join("data/notes"))?;
         fs::create_dir_all(&state)?;
         fs::write(root.join("data/notes/one"), "kept\n")?;
+        fs::write(root.join("data/notes/large"), "a line of many\n".repeat(35_000))?;
         fs::set_permissions(root.join("data/notes/one"), fs::Permissions::from_mode(0o640))?;
         symlink("one", root.join("data/notes/two"))?;
-        tree::copy(&packs.join(first).join("payload"), &root.join("releases").join(first))?;
-        symlink(Path::new("releases").join(first), root.join("current"))?;
+        let payload = packs.join(first).join("payload");
+        if let Some(place) = kind.place {
+            tree::copy(&payload, &root.join(place))?;
+            adopt(&spec, folder, first, &root.join(place))?;
+            fs::write(root.join(place).join("share/of-this-host"), "local\n")?;
+        } else {
+            tree::copy(&payload, &root.join("releases").join(first))?;
+            symlink(Path::new("releases").join(first), root.join("current"))?;
+        }
         for build in &kind.builds[1..] {
             tree::copy(&packs.join(build).join("cache"), &spec.cache(folder))?;
         }
@@ -208,7 +236,7 @@ impl Host {
         Ok(self.service()?.start(PATIENCE)?)
     }
 
-    fn wait(&self, what: &str, done: impl Fn() -> Result<bool>) -> Result<()> {
+    pub(crate) fn wait(&self, what: &str, done: impl Fn() -> Result<bool>) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         while !done()? {
             ensure!(Instant::now() < deadline, "{what} do not come");
@@ -243,134 +271,6 @@ impl Host {
     /// Ends the client; the entries that it was told are stored.
     pub(crate) fn acknowledged(&mut self) -> Vec<String> {
         self.writer.take().map(Writer::finish).unwrap_or_default()
-    }
-
-    /// What is wrong with the host, which says that it ended on `build`; empty when it is whole and nothing is lost.
-    pub(crate) fn judge(&self, build: &str, acknowledged: &[String]) -> Result<Vec<String>> {
-        let mut wrong = vec![];
-        wrong.extend(self.judge_service(build)?);
-        wrong.extend(self.judge_tree(build)?);
-        wrong.extend(self.judge_database(build, acknowledged)?);
-        wrong.extend(self.judge_state(build)?);
-        Ok(wrong)
-    }
-
-    fn judge_service(&self, build: &str) -> Result<Vec<String>> {
-        let ready = || {
-            let answer = ask(self.spec.port, "GET", "/health", "");
-            Ok(answer.is_some_and(|(_, body)| {
-                body.contains(&format!("\"build\":\"{build}\""))
-                    && body.contains("\"mode\":\"open\"")
-            }))
-        };
-        let mut wrong = vec![];
-        if let Err(error) = self.wait("the service's answers", ready) {
-            let answer = ask(self.spec.port, "GET", "/health", "");
-            wrong.push(format!("{error}: expected build {build}, open; found {answer:?}"));
-        }
-        let runs = refit_host::process::running_from(&self.spec.root(&self.folder))?;
-        if runs.len() != 1 {
-            wrong.push(format!("expected one process, found {runs:?}"));
-        }
-        Ok(wrong)
-    }
-
-    /// Releases byte for byte, the link, the data that is no database, and nothing else.
-    fn judge_tree(&self, build: &str) -> Result<Vec<String>> {
-        let found = tree::read(&self.spec.root(&self.folder))?;
-        let (mut expected, mut wrong) = (Tree::new(), vec![]);
-        let mut seen = found.clone();
-        for (path, node) in &self.before {
-            if !path.starts_with("data/ledger") {
-                expected.insert(path.clone(), node.clone());
-            }
-        }
-        if let Some(link) = expected.get_mut("current") {
-            link.what = tree::What::Link(format!("releases/{build}"));
-        }
-        seen.retain(|path, _| !path.starts_with("data/ledger"));
-        for leg in &self.kind.builds[1..] {
-            let prefix = format!("releases/{leg}");
-            let release = tree::below(&found, &prefix);
-            if !release.is_empty() || build == *leg {
-                let payload = tree::read(&self.spec.packs.join(leg).join("payload"))?;
-                wrong.extend(tree::differences(
-                    &prefix,
-                    &tree::timeless(&payload),
-                    &tree::timeless(&release),
-                ));
-            }
-            seen.retain(|path, _| *path != prefix && !path.starts_with(&format!("{prefix}/")));
-        }
-        wrong.extend(tree::differences("product", &expected, &seen));
-        let (settings, was) = (found.get("data/ledger.json"), self.before.get("data/ledger.json"));
-        if (self.kind.builds[0] == build || build == "1100") && settings != was {
-            wrong.push(format!("data/ledger.json is {settings:?}, expected {was:?}"));
-        }
-        let known =
-            ["data/ledger.json", "data/ledger.db", "data/ledger.db-wal", "data/ledger.db-shm"];
-        let odd = found
-            .keys()
-            .filter(|path| path.starts_with("data/ledger") && !known.contains(&path.as_str()));
-        wrong.extend(odd.map(|path| format!("product: {path} is too much")));
-        Ok(wrong)
-    }
-
-    fn judge_database(&self, build: &str, acknowledged: &[String]) -> Result<Vec<String>> {
-        let path = self.spec.root(&self.folder).join("data/ledger.db");
-        let database = rusqlite::Connection::open(&path)?;
-        database.busy_timeout(PATIENCE)?;
-        let mut wrong = vec![];
-        let verdict: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0))?;
-        if verdict != "ok" {
-            wrong.push(format!("the database is damaged: {verdict}"));
-        }
-        let schema: i64 = database.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-        let wanted = if build == "1200" { 2 } else { 1 };
-        if schema != wanted {
-            wrong.push(format!("the database has schema {schema}, expected {wanted}"));
-        }
-        let mut query = database.prepare("SELECT id FROM entries")?;
-        let stored = query.query_map([], |row| row.get::<_, String>(0))?;
-        let stored = stored.collect::<Result<std::collections::BTreeSet<_>, _>>()?;
-        let lost: Vec<_> = acknowledged.iter().filter(|id| !stored.contains(*id)).collect();
-        if !lost.is_empty() {
-            wrong.push(format!(
-                "{} of {} acknowledged writes are lost: {lost:?}",
-                lost.len(),
-                acknowledged.len()
-            ));
-        }
-        if acknowledged.len() < 4 {
-            bail!("only {} writes were acknowledged: nothing would be proven", acknowledged.len());
-        }
-        Ok(wrong)
-    }
-
-    /// Nothing half done in the agent's folder, no process of the order, and a build that was taken back is kept away.
-    fn judge_state(&self, build: &str) -> Result<Vec<String>> {
-        let state = self.spec.state(&self.folder);
-        let found = tree::read(&state)?;
-        let half = |path: &&String| {
-            [".partial", ".new", ".refit-restore", ".scratch"].iter().any(|end| path.ends_with(end))
-        };
-        let mut wrong: Vec<String> =
-            found.keys().filter(half).map(|path| format!("state: {path} is left over")).collect();
-        for process in fs::read_dir("/proc")?.flatten() {
-            let environment = fs::read(process.path().join("environ")).unwrap_or_default();
-            let mark = format!("REFIT_ORDER={}", state.display());
-            if environment.split(|byte| *byte == 0).any(|word| word.starts_with(mark.as_bytes())) {
-                wrong.push(format!("process {} of the order still runs", process.path().display()));
-            }
-        }
-        let journal = rusqlite::Connection::open(state.join("journal.db"))?;
-        let kept: i64 =
-            journal.query_row("SELECT count(*) FROM quarantine", [], |row| row.get(0))?;
-        let back = self.kind.builds.last() != Some(&build);
-        if (kept > 0) != back {
-            wrong.push(format!("{kept} builds are in quarantine on a host that ended on {build}"));
-        }
-        Ok(wrong)
     }
 
     /// Ends the service and the client.

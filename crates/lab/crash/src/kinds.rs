@@ -11,25 +11,24 @@ pub struct Kind {
     pub steps: &'static str,
     /// The build that is reached where nothing is killed.
     pub ends_on: &'static str,
+    /// The folder below the product's own that is exchanged in place; none: builds lie side by side.
+    pub place: Option<&'static str>,
 }
+
+const PLAIN: Kind =
+    Kind { name: "", builds: &["1000", "1100"], steps: "", ends_on: "1100", place: None };
+const MIGRATES: Kind = Kind { builds: &["1100", "1200"], ends_on: "1200", ..PLAIN };
+const IN_PLACE: Kind = Kind { place: Some("app"), ..PLAIN };
 
 /// Every kind.
 pub const KINDS: &[Kind] = &[
-    Kind { name: "side-by-side", builds: &["1000", "1100"], steps: SIDE_BY_SIDE, ends_on: "1100" },
-    Kind {
-        name: "side-by-side-rolled-back",
-        builds: &["1000", "1100"],
-        steps: SIDE_BY_SIDE_FAILS,
-        ends_on: "1000",
-    },
-    Kind { name: "migration", builds: &["1100", "1200"], steps: MIGRATION, ends_on: "1200" },
-    Kind {
-        name: "migration-rolled-back",
-        builds: &["1100", "1200"],
-        steps: MIGRATION_FAILS,
-        ends_on: "1100",
-    },
-    Kind { name: "reboot", builds: &["1000", "1100"], steps: REBOOT, ends_on: "1100" },
+    Kind { name: "side-by-side", steps: SIDE_BY_SIDE, ..PLAIN },
+    Kind { name: "side-by-side-rolled-back", steps: SIDE_BY_SIDE_FAILS, ends_on: "1000", ..PLAIN },
+    Kind { name: "migration", steps: MIGRATION, ..MIGRATES },
+    Kind { name: "migration-rolled-back", steps: MIGRATION_FAILS, ends_on: "1100", ..MIGRATES },
+    Kind { name: "reboot", steps: REBOOT, ..PLAIN },
+    Kind { name: "in-place", steps: EXCHANGE, ..IN_PLACE },
+    Kind { name: "in-place-rolled-back", steps: EXCHANGE_FAILS, ends_on: "1000", ..IN_PLACE },
 ];
 
 macro_rules! stage {
@@ -47,8 +46,19 @@ macro_rules! before {
   - { id: stop, phase: protect, do: { service.stop: {} } }
   - { id: gone, phase: protect, do: { check.processes-gone: {} } }
   - { id: backup, phase: protect, do: { backup.take: {} } }
-  - { id: backup-verified, phase: protect, do: { backup.verify: {} } }
+  - { id: backup-verified, phase: protect, do: { backup.verify: {} } }"#
+    };
+}
+macro_rules! switch {
+    () => {
+        r#"
   - { id: switch, phase: install, do: { install.switch: {} } }"#
+    };
+}
+macro_rules! exchange {
+    () => {
+        r#"
+  - { id: exchange, phase: install, do: { install.in-place: { into: app } } }"#
     };
 }
 macro_rules! migrate {
@@ -83,8 +93,11 @@ macro_rules! proof {
     };
 }
 
-const SIDE_BY_SIDE: &str = concat!(stage!(), before!(), start!(), open!());
-const SIDE_BY_SIDE_FAILS: &str = concat!(stage!(), before!(), start!(), fails!());
-const MIGRATION: &str = concat!(stage!(), before!(), migrate!(), start!(), open!());
-const MIGRATION_FAILS: &str = concat!(stage!(), before!(), migrate!(), start!(), fails!());
-const REBOOT: &str = concat!(stage!(), proof!(), before!(), start!(), open!());
+const SIDE_BY_SIDE: &str = concat!(stage!(), before!(), switch!(), start!(), open!());
+const SIDE_BY_SIDE_FAILS: &str = concat!(stage!(), before!(), switch!(), start!(), fails!());
+const MIGRATION: &str = concat!(stage!(), before!(), switch!(), migrate!(), start!(), open!());
+const MIGRATION_FAILS: &str =
+    concat!(stage!(), before!(), switch!(), migrate!(), start!(), fails!());
+const REBOOT: &str = concat!(stage!(), proof!(), before!(), switch!(), start!(), open!());
+const EXCHANGE: &str = concat!(stage!(), before!(), exchange!(), start!(), open!());
+const EXCHANGE_FAILS: &str = concat!(stage!(), before!(), exchange!(), start!(), fails!());

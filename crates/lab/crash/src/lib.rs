@@ -1,18 +1,21 @@
 //! Kills the agent's engine at every file operation of an install, and judges the host afterwards.
 //!
 //! Here: the walk over all points (`strace` kills the process as it enters the n-th call), the second kill while the first is made
-//! good, the power cut on volumes that lose what was not made durable, the judge that compares with the old or the new build.
+//! good, the power cut on volumes that lose what was not made durable, volumes that fill up, the judge that compares with the old or the new build.
 //! Deliberately not here: kills at journal writes inside one process (`host`'s own tests), faults of the network and the server.
 //! Called by: `./dev crash`, its own test in CI.
 //!
 //! Invariants:
 //! 1. The product's code has no seam for this: what dies is the real engine with the real journal, content store, forge and product.
-//! 2. Every change is made by the thread that is followed; a recording in which another thread changes a file is refused.
+//! 2. Every change of a file by the agent is a point; a recording with one that cannot be hit again is refused.
 //! 3. The judge shares no code with the engine: it reads folders, databases and answers over HTTP.
 
 mod agent;
+mod full;
 mod host;
+mod judge;
 mod kinds;
+mod life;
 mod power;
 mod report;
 mod trace;
@@ -71,9 +74,12 @@ enum FaultName {
     /// The agent, and again while it makes good.
     KillTwice,
     /// The power, on ext4.
+    #[value(alias = "power")]
     PowerExt4,
     /// The power, on XFS.
     PowerXfs,
+    /// Nothing: a volume fills up.
+    Full,
 }
 
 impl FaultName {
@@ -83,6 +89,7 @@ impl FaultName {
             Self::KillTwice => Fault::KillTwice,
             Self::PowerExt4 => Fault::Power(Disk::Ext4),
             Self::PowerXfs => Fault::Power(Disk::Xfs),
+            Self::Full => Fault::Full,
         }
     }
 }

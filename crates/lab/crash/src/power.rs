@@ -38,7 +38,7 @@ impl Volumes {
     pub(crate) fn make(folder: &Path, fault: Fault) -> Result<Self> {
         let disk = match fault {
             Fault::Power(disk) => Some(disk),
-            Fault::Kill | Fault::KillTwice => None,
+            Fault::Kill | Fault::KillTwice | Fault::Full => None,
         };
         let volumes = Self { folder: folder.to_owned(), disk };
         volumes.remove()?;
@@ -126,13 +126,13 @@ impl Volumes {
     }
 }
 
-fn is_mounted(place: &Path) -> Result<bool> {
+pub(crate) fn is_mounted(place: &Path) -> Result<bool> {
     let mounts = fs::read_to_string("/proc/self/mounts")?;
     let place = place.display().to_string();
     Ok(mounts.lines().any(|line| line.split(' ').nth(1) == Some(place.as_str())))
 }
 
-fn run(command: &mut Command) -> Result<()> {
+pub(crate) fn run(command: &mut Command) -> Result<()> {
     let output = command.output().with_context(|| format!("start {command:?}"))?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "{command:?} failed: {said}");

@@ -1,8 +1,8 @@
 //! Points in a run of the agent, seen and hit with `strace`: no seam in the product's code.
 //!
 //! A recording lists every call of the agent that changes something. A kill goes by the call's name and how often it was made
-//! before: the kernel is told to kill the process as it enters that call, which is then not carried out. All of them are made by
-//! one thread (the recording proves it), and only that one is followed, so counting is exact. Files are opened for reading a
+//! before: the kernel is told to kill the process as it enters that call, which is then not carried out. Nearly all are made by the
+//! first thread, and only that one is followed, so counting is exact; what another one does is counted by the path that it names. Files are opened for reading a
 //! different number of times in each run; opening one for writing is counted among the calls that name this very file.
 
 use anyhow::{Context as _, Result, ensure};
@@ -29,8 +29,10 @@ pub(crate) struct Point {
     pub(crate) call: String,
     /// How many calls of this name (on this path, if there is one) came before, from 1.
     pub(crate) number: u32,
-    /// Of a file that is made, below the host's folder.
+    /// Of a file that is made, and of what another thread changes, below the host's folder.
     path: Option<String>,
+    /// Made by another thread than the first.
+    aside: bool,
     /// For people: the arguments' beginning.
     pub(crate) shown: String,
 }
@@ -54,12 +56,15 @@ pub(crate) fn record(folder: &Path, log: &Path, agent: &[String]) -> Command {
 
 /// The agent under a tracer that kills it at `point`.
 pub(crate) fn kill_at(point: &Point, folder: &Path, log: &Path, agent: &[String]) -> Command {
-    let Point { call, number, path, .. } = point;
+    let Point { call, number, path, aside, .. } = point;
     let mut command = Command::new("strace");
     command.args(["-y", "-s", "0", "-e", "signal=none", "-e", &format!("trace={call}")]);
     command.args(["-e", &format!("inject={call}:signal=KILL:when={number}")]);
     if let Some(path) = path {
         command.arg("-P").arg(folder.join(path));
+    }
+    if *aside {
+        command.arg("-f");
     }
     command.arg("-o").arg(log).args(agent).arg(folder).stdin(Stdio::null());
     command
@@ -82,6 +87,7 @@ pub(crate) fn read(log: &Path, folder: &Path) -> Result<Recording> {
         .next()
         .context("an empty recording: can processes be traced here?")?;
     let (mut counts, mut opened) = (BTreeMap::<String, u32>::new(), BTreeMap::<String, u32>::new());
+    let mut aside = BTreeMap::<(String, String), u32>::new();
     let mut threads = BTreeSet::from([main]);
     let mut recording = Recording { points: vec![], missed: vec![] };
     let inside = folder.display().to_string();
@@ -101,8 +107,21 @@ pub(crate) fn read(log: &Path, folder: &Path) -> Result<Recording> {
         }
         let changes = changes(name, rest, &inside);
         if pid != main {
-            if changes && threads.contains(pid) && !is_process(name) {
-                recording.missed.push(call.to_owned());
+            if !threads.contains(pid) || is_process(name) {
+                continue;
+            }
+            let Some(path) = path_in(rest, &inside) else {
+                if changes {
+                    recording.missed.push(call.to_owned());
+                }
+                continue;
+            };
+            let count = aside.entry((name.to_owned(), path.clone())).or_default();
+            *count += 1;
+            if changes {
+                let shown = rest.replace(&inside, "").chars().take(110).collect();
+                let (call, number, path) = (name.to_owned(), *count, Some(path));
+                recording.points.push(Point { call, number, path, aside: true, shown });
             }
             continue;
         }
@@ -122,11 +141,24 @@ pub(crate) fn read(log: &Path, folder: &Path) -> Result<Recording> {
         }
         if changes {
             let shown = rest.replace(&inside, "").chars().take(110).collect();
-            recording.points.push(Point { call: name.to_owned(), number, path, shown });
+            recording.points.push(Point {
+                call: name.to_owned(),
+                number,
+                path,
+                aside: false,
+                shown,
+            });
         }
     }
     ensure!(!recording.points.is_empty(), "the agent changed nothing");
     Ok(recording)
+}
+
+/// The first path below the host's folder that a call names, by itself or through a handle.
+fn path_in(rest: &str, inside: &str) -> Option<String> {
+    let begins = rest.find(inside)?;
+    let path = rest[begins + inside.len()..].split(['"', '>']).next()?;
+    Some(path.trim_start_matches('/').to_owned())
 }
 
 fn is_process(name: &str) -> bool {
@@ -147,6 +179,11 @@ fn changes(name: &str, rest: &str, inside: &str) -> bool {
         "write" | "writev" | "sendfile" | "splice" => rest.contains(inside),
         _ => CHANGES.split(',').any(|change| change == name),
     }
+}
+
+/// Whether the log of a tracer that follows threads says that its agent was killed.
+pub(crate) fn was_killed(log: &Path) -> bool {
+    fs::read_to_string(log).is_ok_and(|text| text.contains("+++ killed by SIGKILL"))
 }
 
 /// The call at which a killed agent ended, from its log; none when it was not killed.

@@ -1,31 +1,22 @@
 //! The walk: every point of every kind of install, one killed agent each.
 
 use crate::{
-    agent::REBOOT,
     host::{Host, free_port, make_packs},
     kinds::Kind,
+    life::{Life, boot, build_of, live, plain, run_to_end, scratch, words},
     power::Volumes,
     trace::{self, Point},
 };
-use anyhow::{Context as _, Result, bail};
-use refit_journal::OrderOutcome;
+use anyhow::{Result, bail};
 use std::{
     collections::BTreeMap,
     fs,
-    os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
-    process::Command,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
 };
-
-/// One life of the agent; on a loaded machine an install takes some seconds.
-const LIFE_MAX: Duration = Duration::from_secs(120);
-/// Lives after a kill: a restart, two boots, and some more would already be a defect that the outcome shows.
-const LIVES_MAX: u32 = 8;
 
 /// What dies at a point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +27,8 @@ pub enum Fault {
     KillTwice,
     /// The machine's power: every process ends, and what was not made durable is gone.
     Power(crate::power::Disk),
+    /// No process: a volume is full, at another place in each run.
+    Full,
 }
 
 /// What to walk.
@@ -80,14 +73,6 @@ pub struct Tally {
     pub wrong: Vec<String>,
 }
 
-/// How one life ended.
-enum Life {
-    Finished,
-    Reboots,
-    Killed,
-    Failed(String),
-}
-
 /// What one point did.
 #[derive(Default)]
 struct Verdict {
@@ -103,6 +88,9 @@ impl Walk {
     /// # Errors
     /// When a host cannot be laid or recorded; what is wrong with a killed host is in the tally.
     pub fn kind(&self, kind: &Kind) -> Result<Tally> {
+        if self.fault == Fault::Full {
+            return self.full(kind);
+        }
         let base = tempfile::Builder::new().prefix("refit-crash-").tempdir_in(scratch())?;
         let packs = base.path().join("packs");
         make_packs(kind, &packs, &self.ledger)?;
@@ -235,7 +223,7 @@ impl Walk {
                     Life::Finished | Life::Failed(_) => {}
                 }
             }
-            Fault::Kill => {
+            Fault::Kill | Fault::Full => {
                 if let Life::Reboots = killed {
                     boot(host)?;
                 }
@@ -276,87 +264,6 @@ impl Tally {
             .map(|wrong| format!("{} at {call} {number} ({shown}): {wrong}", kind.name));
         self.wrong.extend(told);
     }
-}
-
-/// In memory where that is possible: not the disk's patience is under test, but order.
-fn scratch() -> PathBuf {
-    let memory = PathBuf::from("/dev/shm");
-    if memory.is_dir() { memory } else { std::env::temp_dir() }
-}
-
-fn plain(agent: &[String], folder: &Path) -> Command {
-    let mut command = Command::new(&agent[0]);
-    command.args(&agent[1..]).arg(folder).stdin(std::process::Stdio::null());
-    command
-}
-
-/// Runs the agent once.
-fn live(host: &Host, mut command: Command) -> Result<Life> {
-    let words = host.folder.join("words");
-    let mut child = trace::start(&mut command, &words)?;
-    let follows = command.get_args().any(|word| word == "-f");
-    let deadline = Instant::now() + LIFE_MAX;
-    let status = loop {
-        if let Some(status) = child.try_wait()? {
-            break status;
-        }
-        // A tracer that follows children waits for the service, too.
-        if follows && host.folder.join("outcome.json").exists() {
-            std::thread::sleep(Duration::from_millis(200));
-            host.kill_everything()?;
-        }
-        if Instant::now() > deadline {
-            child.kill()?;
-            child.wait()?;
-            return Ok(Life::Failed("it did not end".to_owned()));
-        }
-        std::thread::sleep(Duration::from_millis(2));
-    };
-    Ok(match (status.code(), status.signal()) {
-        (Some(0), _) => Life::Finished,
-        (Some(code), _) if code == i32::from(REBOOT) => Life::Reboots,
-        (_, Some(9)) => Life::Killed,
-        _ if follows && host.folder.join("outcome.json").exists() => Life::Finished,
-        _ => Life::Failed(format!("{status}")),
-    })
-}
-
-/// What an agent does that is started again whenever it ends.
-fn run_to_end(host: &Host, agent: &[String]) -> Result<()> {
-    let mut last = String::new();
-    for _ in 0..LIVES_MAX {
-        match live(host, plain(agent, &host.folder))? {
-            Life::Finished => return Ok(()),
-            Life::Reboots => boot(host)?,
-            Life::Failed(how) => last = how,
-            Life::Killed => {}
-        }
-    }
-    bail!("{LIVES_MAX} lives were not enough, {last}: {}", words(&host.folder))
-}
-
-/// Another boot: what ran ends.
-fn boot(host: &Host) -> Result<()> {
-    host.kill_everything()?;
-    let path = host.folder.join("boot");
-    let number: u32 = fs::read_to_string(&path)?.trim().parse()?;
-    Ok(fs::write(path, (number + 1).to_string())?)
-}
-
-fn build_of(folder: &Path) -> Result<String> {
-    let text = fs::read(folder.join("outcome.json")).context("no outcome")?;
-    match serde_json::from_slice(&text)? {
-        OrderOutcome::Succeeded { build } | OrderOutcome::RolledBack { build, .. } => {
-            Ok(build.to_string())
-        }
-        OrderOutcome::NeedsPerson { cause } => {
-            bail!("a person is called: {}: {}", cause.code, cause.text)
-        }
-    }
-}
-
-fn words(folder: &Path) -> String {
-    fs::read_to_string(folder.join("words")).unwrap_or_default()
 }
 
 /// Spreads numbers (the finaliser of SplitMix64).

@@ -1,0 +1,54 @@
+//! A seeded, bounded part of the walk, for every kind: `./dev crash` walks all points.
+
+use refit_crash::{Disk, Fault, KINDS, Tally, Walk, possible};
+use std::{env, path::PathBuf, process::Command};
+
+/// Walks of different tests would take each other's processor.
+const JOBS: usize = 2;
+
+fn walk(fault: Fault, every: usize) -> Vec<Tally> {
+    let traces = Command::new("strace").args(["-o", "/dev/null", "true"]).status();
+    if !traces.is_ok_and(|status| status.success()) {
+        eprintln!("SKIPPED the walk: strace is not there or may not trace");
+        assert!(env::var_os("CI").is_none(), "the walk must run in CI");
+        return vec![];
+    }
+    let agent = vec![env!("CARGO_BIN_EXE_refit-crash").to_owned(), "agent".to_owned()];
+    let ledger = PathBuf::from(env!("CARGO_BIN_EXE_refit-crash-ledger"));
+    let mut tallies = vec![];
+    for (seed, kind) in (3..).zip(KINDS) {
+        // Another place in each kind.
+        let walk =
+            Walk { fault, every, seed, jobs: JOBS, agent: agent.clone(), ledger: ledger.clone() };
+        tallies.push(walk.kind(kind).unwrap());
+    }
+    let wrong: Vec<_> = tallies.iter().flat_map(|tally| &tally.wrong).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    tallies
+}
+
+#[test]
+fn killed_at_any_file_operation_and_again_the_host_ends_whole_on_old_or_new() {
+    for (fault, every) in [(Fault::Kill, 37), (Fault::KillTwice, 41)] {
+        let tallies = walk(fault, every);
+        for tally in &tallies {
+            assert!(tally.points > 300 && tally.journal > 100, "{tally:?}");
+            assert!(tally.killed * every + 2 * every > tally.points, "{tally:?}");
+        }
+        let again: usize = tallies.iter().map(|tally| tally.killed_again).sum();
+        assert!(fault == Fault::Kill || tallies.is_empty() || again > 20, "{again}");
+    }
+}
+
+#[test]
+fn power_that_fails_at_any_file_operation_loses_nothing_that_was_acknowledged() {
+    for (disk, every) in [(Disk::Ext4, 59), (Disk::Xfs, 149)] {
+        if let Err(error) = possible(disk) {
+            eprintln!("SKIPPED the power cut on {disk:?}: {error:#}");
+            continue;
+        }
+        for tally in walk(Fault::Power(disk), every) {
+            assert!(tally.killed > 0, "{tally:?}");
+        }
+    }
+}
