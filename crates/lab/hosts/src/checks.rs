@@ -201,10 +201,10 @@ mod tests {
 
     #[test]
     fn digests_cover_files_in_folders() {
-        let found = digests(&Path::new(env!("CARGO_MANIFEST_DIR")).join("packs/shared")).unwrap();
+        let found = digests(&Path::new(env!("CARGO_MANIFEST_DIR")).join("packs")).unwrap();
         assert!(
-            found.contains_key(Path::new("payload/bin/migrate"))
-                && found.contains_key(Path::new("runbook.yaml"))
+            found.contains_key(Path::new("shared/payload/bin/migrate"))
+                && found.contains_key(Path::new("4.3.0/pack.yaml"))
         );
     }
 }
