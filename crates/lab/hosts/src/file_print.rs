@@ -143,11 +143,10 @@ impl Scenario for FilePrint {
             product: PRODUCT.product,
             first: PRODUCT.first,
             target: PRODUCT.target,
+            // Both at once: waves are rehearsed by the masters.
             shape: &[
                 "--share",
-                "50",
-                "--share",
-                "50",
+                "100",
                 "--goal",
                 "50",
                 "--soak",
