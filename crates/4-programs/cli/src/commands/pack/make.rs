@@ -49,6 +49,10 @@ pub(super) fn init(args: &InitArgs, context: &Context) -> Result<Exit, CliError>
 fn start(args: &InitArgs) -> Vec<example::ExampleFile> {
     let Some(shipped) = args.runbook else { return example::files(&args.product) };
     let mut files = shipped.files(&args.product);
+    if !files.iter().any(|file| file.path.starts_with("payload/")) {
+        let example = example::files(&args.product);
+        files.extend(example.into_iter().filter(|file| file.path.starts_with("payload/")));
+    }
     files.extend(example::pages(&args.product));
     files
 }
