@@ -59,7 +59,9 @@ impl World {
         let mut command = Command::new(program);
         command.current_dir(self.dir.path()).args(args).stdin(Stdio::null());
         command.env("REFIT_SERVER", &self.server).env("REFIT_CA", self.path("server/ca.pem"));
-        command.env("REFIT_TOKEN_FILE", self.path("admin.token"));
+        let token = ["operator.token", "admin.token"].map(|name| self.path(name));
+        command
+            .env("REFIT_TOKEN_FILE", token.iter().find(|path| path.exists()).unwrap_or(&token[1]));
         command.env("REFIT_STATE", self.path("state")).env("REFIT_AGENT_STATE", self.path("state"));
         command.env("REFIT_AGENT_CONFIG", self.path("agent.toml"));
         command
@@ -139,9 +141,13 @@ impl World {
         fs::write(world.path("agent.toml"), config).unwrap();
         let args = ["fleet", "token", "--site", "north", "--role", "app", "--host", "web-1"];
         let token = world.refit(&args, 0);
+        let add = ["user", "add", "operator", "--right", "deployer", "--right", "planner"];
+        let token = (token, world.refit(&add, 0));
         let (agent, state) = (neighbour("refit-agent"), world.path("state").display().to_string());
         let server = world.server.clone();
-        let token = token.lines().next().unwrap_or_default().trim().to_owned();
+        let first = |text: &str| text.lines().next().unwrap_or_default().trim().to_owned();
+        fs::write(world.path("operator.token"), first(&token.1)).unwrap();
+        let token = first(&token.0);
         let args = [
             "enroll", "--server", &server, "--host", "web-1", "--token", &token, "--state", &state,
         ];
@@ -149,6 +155,9 @@ impl World {
         let config = world.path("agent.toml").display().to_string();
         world.start(&agent, &["run", "--state", &state, "--config", &config], "agent.log");
         world.until("the ledger runs", |world| world.count().is_some());
+        world.until("the server has heard of it", |world| {
+            world.refit(&["fleet", "list", "--json"], 0).contains("\"services\": \"running\"")
+        });
         world
     }
 
@@ -300,15 +309,15 @@ fn a_schedule_is_followed_and_its_retention_too(world: &World) {
 }
 
 fn what_does_not_fit_is_refused_before_anything_changes(world: &World) {
-    let told = world.host(&["run", "abacus"], 1);
+    let told = world.host(&["run", "abacus"], 3);
     assert!(told.contains("product `abacus` is not in the agent's configuration"), "{told}");
-    let told = world.host(&["restore", "ledger", "no-such", "--yes"], 1);
+    let told = world.host(&["restore", "ledger", "no-such", "--yes"], 3);
     assert!(told.contains("no backup `no-such`"), "{told}");
     // The release that ran then is another now: files of one build under another's program would be worse than none.
     let build = world.path("root/releases/1000/share/build");
     fs::write(&build, "1000, changed by hand").unwrap();
     let before = world.count();
-    let told = world.host(&["restore", "ledger", "latest", "--yes"], 1);
+    let told = world.host(&["restore", "ledger", "latest", "--yes"], 7);
     assert!(told.contains("releases/1000"), "{told}");
     assert_eq!(world.count(), before, "the ledger was not even stopped");
     fs::write(&build, "1000").unwrap();
