@@ -15,8 +15,8 @@ pub use requirements::{Requirements, Unmet, VolumeNeed, capability_number};
 pub(crate) use rules::check;
 pub use rules::{MANIFEST_BYTES_MAX, ManifestError, accept, misfits, parse, read};
 pub use terms::{
-    Coexistence, DataSince, FeatureSwitch, Migration, Part, PartTerms, RebootNeed, Terms, Uninstall,
-    UninstallRule,
+    Coexistence, DataSince, FeatureSwitch, Migration, Part, PartTerms, RebootNeed, Terms,
+    Uninstall, UninstallRule,
 };
 
 /// The value of `format` in a manifest that this code understands.

@@ -75,12 +75,13 @@ impl Context<'_> {
     /// A command of the runbook, ready to run: below the new release, with the leg's environment.
     pub(crate) fn run(&self, command: &Command) -> Result<Run, StepError> {
         let release = self.layout.release(self.to);
-        let staged = release.is_dir();
+        let below = self.release_with(command, &release);
+        let staged = below.is_dir();
         if !staged && !self.only_measures {
             return Err(StepError::NotStaged { path: release });
         }
         // What only measures may come before the release does.
-        let folder = if staged { release.clone() } else { self.layout.root().to_owned() };
+        let folder = if staged { below.clone() } else { self.layout.root().to_owned() };
         let mut environment = parameter_environment(self.values);
         let text = |path: &Path| path.display().to_string();
         environment.extend([
@@ -92,18 +93,27 @@ impl Context<'_> {
             ("REFIT_TO".to_owned(), self.to.to_string()),
             (ORDER_MARK.to_owned(), self.mark.to_owned()),
         ]);
-        if let Some(terms) = in_place::terms(&self.record.runbook) {
-            let into = self.layout.root().join(self.text(&terms.into)?);
-            environment.insert("REFIT_INTO".to_owned(), text(&into));
+        if in_place::terms(&self.record.runbook).is_some() {
+            environment.insert("REFIT_INTO".to_owned(), text(&self.product_folder()?));
         }
         Ok(Run {
             argv: command.0.clone(),
             folder,
-            below: release,
+            below,
             environment,
             user: self.product.user.clone(),
             secrets: self.secrets.to_vec(),
         })
+    }
+
+    /// Where the command's program lies: below the new release. On the way back a script may have removed that: then below the old one.
+    fn release_with(&self, command: &Command, release: &Path) -> PathBuf {
+        let program = command.0.first().filter(|program| program.contains('/'));
+        let holds = |folder: &Path| {
+            program.map_or_else(|| folder.to_owned(), |name| folder.join(name)).exists()
+        };
+        let old = self.layout.release(self.from);
+        if self.taken_back && !holds(release) && holds(&old) { old } else { release.to_owned() }
     }
 
     /// Runs a command of the step to its end; what it said when it ended with a code that the step accepts.
@@ -224,6 +234,15 @@ impl Context<'_> {
     pub(crate) fn after_switch(&self) -> bool {
         let before = self.record.runbook.steps.iter().take_while(|step| step.id != self.step.id);
         before.into_iter().any(|step| step.kind.exchanges())
+    }
+
+    /// The folder that the product runs from: its root, or the one that it is installed into.
+    pub(crate) fn product_folder(&self) -> Result<PathBuf, StepError> {
+        let root = self.layout.root();
+        Ok(match in_place::terms(&self.record.runbook) {
+            Some(terms) => root.join(self.text(&terms.into)?),
+            None => root.to_owned(),
+        })
     }
 
     /// Names the order in what steps keep beside the product.

@@ -8,6 +8,7 @@ mod expected;
 mod heartbeat;
 mod leg;
 mod rehearse;
+mod restart;
 mod window;
 
 use crate::{
@@ -168,7 +169,14 @@ impl Engine {
             .collect::<Vec<_>>();
         let steps = legs.iter().map(LegInput::steps).collect();
         let layout = Layout::of(product);
-        Ok(Self { input, layout, legs, steps, people: Arc::new(Nobody), meter: refit_backup::Meter::default() })
+        Ok(Self {
+            input,
+            layout,
+            legs,
+            steps,
+            people: Arc::new(Nobody),
+            meter: refit_backup::Meter::default(),
+        })
     }
 
     /// Lets people answer what the runbook asks; without them each question ends with its deadline.

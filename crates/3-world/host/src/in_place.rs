@@ -18,16 +18,16 @@ mod prepare;
 mod remove;
 
 pub use adopt::Adoption;
-pub(crate) use listing::{lossless, write_durable};
 pub use listing::{Listing, Node};
+pub(crate) use listing::{lossless, write_durable};
 
 use crate::{context::Context, error::StepError};
 pub(crate) use exchange::{backward, forward, is_as_planned};
 pub(crate) use plan::{Plan, Rules, make, seen};
 pub(crate) use prepare::{SeenBefore, prepare};
-pub(crate) use remove::{plan_of, put_again, take_out};
 use refit_names::{BuildId, ProductName};
 use refit_packs::runbook::{InPlace, Runbook, StepKind};
+pub(crate) use remove::{plan_of, put_again, take_out};
 use std::path::{Path, PathBuf};
 
 /// The folder inside the product's own where everything of Refit lies.

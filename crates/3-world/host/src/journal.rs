@@ -112,8 +112,7 @@ impl Journal {
             Err(error) if reserve.helps(&error) => connect(&path),
             opened => opened,
         };
-        let database =
-            Mutex::new(opened.map_err(|source| broke("open", &path, &reserve, source))?);
+        let database = Mutex::new(opened.map_err(|source| broke("open", &path, &reserve, source))?);
         reserve.fill();
         // A new file's name must survive a power loss too.
         let folder = File::open(state).and_then(|folder| folder.sync_all());

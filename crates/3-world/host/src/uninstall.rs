@@ -57,7 +57,8 @@ impl LastPack<'_> {
     /// [`StepError::CannotUninstall`]: the pack's rule, another build after it, an undo set or backup that is gone.
     pub fn removal(&self) -> Result<Removal, StepError> {
         let manifest = &self.record.manifest;
-        let leg = self.order.legs.get(self.leg()).ok_or_else(|| self.cannot("its order has no legs"))?;
+        let leg =
+            self.order.legs.get(self.leg()).ok_or_else(|| self.cannot("its order has no legs"))?;
         let Some(rule) = &manifest.uninstall else {
             return Err(self.cannot("its pack promises nothing about removal"));
         };
@@ -72,20 +73,31 @@ impl LastPack<'_> {
         }
         let kinds = || self.record.runbook.steps.iter().map(|step| &step.kind);
         if kinds().any(|kind| matches!(kind, StepKind::InstallPackages(_))) {
-            return Err(self.cannot("it consists of system packages, on which others may depend by now"));
+            return Err(
+                self.cannot("it consists of system packages, on which others may depend by now")
+            );
         }
         let release = layout.release(&leg.from);
         if !release.is_dir() {
-            return Err(self.cannot(format!("the release of the build before, {}, is gone", release.display())));
+            return Err(self.cannot(format!(
+                "the release of the build before, {}, is gone",
+                release.display()
+            )));
         }
         let backup = self.backup(&leg.from)?;
         let (data, backup) = match rule.data {
             DataSince::Keep => ("files and databases stay as they are".to_owned(), None),
             DataSince::Refuse if self.written_since(&backup)? => {
-                return Err(self.cannot(format!("data was written since {}, and its pack refuses to lose it", backup.manifest.taken_at)));
+                return Err(self.cannot(format!(
+                    "data was written since {}, and its pack refuses to lose it",
+                    backup.manifest.taken_at
+                )));
             }
             DataSince::Lost | DataSince::Refuse => (
-                format!("files and databases return to {}; whatever was written since is lost to the product and kept beside the backup", backup.manifest.taken_at),
+                format!(
+                    "files and databases return to {}; whatever was written since is lost to the product and kept beside the backup",
+                    backup.manifest.taken_at
+                ),
                 Some(backup_id(&backup)),
             ),
         };
@@ -169,7 +181,8 @@ impl LastPack<'_> {
             deltas: vec![],
             ..self.record.bundle.clone()
         };
-        let runbook = self.procedure(remove, down).map_err(|error| self.cannot(error.to_string()))?;
+        let runbook =
+            self.procedure(remove, down).map_err(|error| self.cannot(error.to_string()))?;
         let (payload, web) = (vec![], vec![]);
         Ok(PackRecord { manifest, runbook, payload, web, bundle, ..self.record.clone() })
     }
@@ -188,16 +201,30 @@ impl LastPack<'_> {
                 StepKind::InstallSwitch {} => {
                     if let Some(run) = down.clone() {
                         let kind = StepKind::DatabaseMigrate { run };
-                        steps.push(Step { id: StepId::parse("down")?, phase: Phase::Install, kind, ..step.clone() });
+                        steps.push(Step {
+                            id: StepId::parse("down")?,
+                            phase: Phase::Install,
+                            kind,
+                            ..step.clone()
+                        });
                     }
-                    Step { id: StepId::parse("remove")?, kind: StepKind::InstallRemove(remove.clone()), ..step }
+                    Step {
+                        id: StepId::parse("remove")?,
+                        kind: StepKind::InstallRemove(remove.clone()),
+                        ..step
+                    }
                 }
                 // As the pack itself starts it, but its probe may ask for what only its own build answers.
                 _ => step,
             };
             steps.push(step);
         }
-        Ok(Runbook { steps, parameters: own.parameters.clone(), rollback: own.rollback.clone(), ..plain })
+        Ok(Runbook {
+            steps,
+            parameters: own.parameters.clone(),
+            rollback: own.rollback.clone(),
+            ..plain
+        })
     }
 
     /// The order that carries the removal out; `number` tells it from earlier ones.

@@ -10,7 +10,8 @@ use crate::{
 };
 use jiff::Timestamp;
 use refit_backup::{
-    DatabasePlace, Meter, Proof, Quiet, Restored, Sealed, UnitPlace, prove, restore, save_ahead, take,
+    DatabasePlace, Meter, Proof, Quiet, Restored, Sealed, UnitPlace, prove, restore, save_ahead,
+    take,
 };
 use refit_inventory::ServiceState;
 use refit_names::{BuildId, ParameterName, ProductName};

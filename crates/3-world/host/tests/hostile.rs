@@ -57,7 +57,7 @@ fn script_that_does_not_behave_is_named_and_the_leg_taken_back() {
         ("sleep 600", "host.command-timed-out", "sleep 600"),
         ("setsid -f setsid -f sleep 601; echo done", "host.left-running", "sleep 601"),
         ("rm -rf \"$REFIT_RELEASE\"; exit 1", "host.command-failed", "rm -rf"),
-        ("rm -rf \"$REFIT_RELEASE\"", "host.layout", "1100"),
+        ("rm -rf \"$REFIT_RELEASE\"", "host.layout", "releases/1100"),
         ("rm -rf \"$REFIT_ROOT/data\"; exit 1", "host.command-failed", "rm -rf"),
         ("kill -9 $$", "host.command-failed", "signal 9"),
     ];
@@ -175,7 +175,10 @@ fn folder_of_backups_that_takes_nothing_ends_on_the_old_build() {
 #[test]
 fn backup_that_is_damaged_or_gone_before_it_is_needed_ends_on_the_old_build() {
     for (line, word) in [
-        (r#"for f in $(find "$REFIT_ROOT/../state/backups" -type f -name "*.txt"); do echo damaged > "$f"; done"#, "notes.txt"),
+        (
+            r#"for f in $(find "$REFIT_ROOT/../state/backups" -type f -name "*.txt"); do echo damaged > "$f"; done"#,
+            "notes.txt",
+        ),
         (r#"rm -rf "$REFIT_ROOT/../state/backups""#, "backup"),
     ] {
         let bench = Bench::new(&tamper("backup-verified", "protect", line));

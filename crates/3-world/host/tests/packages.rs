@@ -73,14 +73,27 @@ fn deb(name: &str, version: &str, fields: &str, files: &[(&str, &str)], postinst
     let control = tree.join("DEBIAN");
     fs::create_dir_all(&control).unwrap();
     let arch = if fields.contains("Architecture") { "" } else { "Architecture: all\n" };
-    let text = format!("Package: {name}\nVersion: {version}\n{arch}{fields}Maintainer: owner <owner@example.org>\nDescription: test\n");
+    let text = format!(
+        "Package: {name}\nVersion: {version}\n{arch}{fields}Maintainer: owner <owner@example.org>\nDescription: test\n"
+    );
     fs::write(control.join("control"), text).unwrap();
     let conf = files.iter().filter(|(path, _)| path.starts_with("etc/"));
-    fs::write(control.join("conffiles"), conf.map(|(path, _)| format!("/{path}\n")).collect::<String>()).unwrap();
-    fs::write(control.join("postinst"), format!("#!/bin/sh\nset -e\n{postinst}\nexit 0\n")).unwrap();
+    fs::write(
+        control.join("conffiles"),
+        conf.map(|(path, _)| format!("/{path}\n")).collect::<String>(),
+    )
+    .unwrap();
+    fs::write(control.join("postinst"), format!("#!/bin/sh\nset -e\n{postinst}\nexit 0\n"))
+        .unwrap();
     fs::set_permissions(control.join("postinst"), fs::Permissions::from_mode(0o755)).unwrap();
     let file = PathBuf::from(format!("/srv/make/{name}_{version}.deb"));
-    run(&["dpkg-deb", "--root-owner-group", "--build", tree.to_str().unwrap(), file.to_str().unwrap()]);
+    run(&[
+        "dpkg-deb",
+        "--root-owner-group",
+        "--build",
+        tree.to_str().unwrap(),
+        file.to_str().unwrap(),
+    ]);
     file
 }
 
@@ -93,16 +106,40 @@ while [ -e /srv/slow ]; do touch /srv/is-slow; sleep 0.05; done
 
 /// Version 1 is installed; the pack carries version 2 and a package that comes with it.
 fn host(last: &str) -> Room {
-    let old = deb("refit-tiny", "1", "", &[
-        ("usr/bin/refit-tiny", "one"), ("usr/share/refit-tiny/data", "one"),
-        ("usr/share/refit-tiny/gone/deep", "gone"), ("etc/refit-tiny.conf", "a=1\n"), ("etc/refit-tiny.d/plain", "p=1\n"),
-    ], SCRIPT);
+    let old = deb(
+        "refit-tiny",
+        "1",
+        "",
+        &[
+            ("usr/bin/refit-tiny", "one"),
+            ("usr/share/refit-tiny/data", "one"),
+            ("usr/share/refit-tiny/gone/deep", "gone"),
+            ("etc/refit-tiny.conf", "a=1\n"),
+            ("etc/refit-tiny.d/plain", "p=1\n"),
+        ],
+        SCRIPT,
+    );
     run(&["dpkg", "--install", old.to_str().unwrap()]);
-    let new = deb("refit-tiny", "2", "", &[
-        ("usr/bin/refit-tiny", "two"), ("usr/share/refit-tiny/data", "two"),
-        ("usr/share/refit-tiny/added/deep", "added"), ("etc/refit-tiny.conf", "a=2\n"), ("etc/refit-tiny.d/plain", "p=2\n"),
-    ], SCRIPT);
-    let more = deb("refit-more", "1", "Depends: refit-tiny (>= 2)\n", &[("usr/share/refit-more/x", "x"), ("etc/refit-more", "m\n")], "adduser --quiet --system refit-more 2>/dev/null || useradd --system refit-more || true");
+    let new = deb(
+        "refit-tiny",
+        "2",
+        "",
+        &[
+            ("usr/bin/refit-tiny", "two"),
+            ("usr/share/refit-tiny/data", "two"),
+            ("usr/share/refit-tiny/added/deep", "added"),
+            ("etc/refit-tiny.conf", "a=2\n"),
+            ("etc/refit-tiny.d/plain", "p=2\n"),
+        ],
+        SCRIPT,
+    );
+    let more = deb(
+        "refit-more",
+        "1",
+        "Depends: refit-tiny (>= 2)\n",
+        &[("usr/share/refit-more/x", "x"), ("etc/refit-more", "m\n")],
+        "adduser --quiet --system refit-more 2>/dev/null || useradd --system refit-more || true",
+    );
     fs::write("/etc/refit-tiny.conf", "a=local\n").unwrap();
     carrying(&[new, more], last)
 }
@@ -114,7 +151,10 @@ fn carrying(debs: &[PathBuf], last: &str) -> Room {
         let content: &'static [u8] = fs::read(deb).unwrap().leak();
         tree.push((name.leak(), Has::File(0o644, content)));
     }
-    let mut room = Room::new(&[("1", vec![]), ("2", tree)], steps(last, &json!({"hold_services": true, "also": ["/var/lib/refit-tiny"]})));
+    let mut room = Room::new(
+        &[("1", vec![]), ("2", tree)],
+        steps(last, &json!({"hold_services": true, "also": ["/var/lib/refit-tiny"]})),
+    );
     room.config = json!({"package": "refit-tiny"});
     room
 }
@@ -135,7 +175,16 @@ fn steps(last: &str, terms: &Value) -> Value {
 /// Everything that packages change, with rights, owner, time and content.
 fn system() -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
-    let tops = ["/etc", "/usr/bin", "/usr/sbin", "/usr/share/refit-tiny", "/usr/share/refit-more", "/var/lib/dpkg", "/var/lib/refit-tiny", "/var/lib/systemd"];
+    let tops = [
+        "/etc",
+        "/usr/bin",
+        "/usr/sbin",
+        "/usr/share/refit-tiny",
+        "/usr/share/refit-more",
+        "/var/lib/dpkg",
+        "/var/lib/refit-tiny",
+        "/var/lib/systemd",
+    ];
     let mut open: Vec<PathBuf> = tops.map(PathBuf::from).into();
     while let Some(path) = open.pop() {
         let Ok(seen) = fs::symlink_metadata(&path) else { continue };
@@ -146,7 +195,12 @@ fn system() -> BTreeMap<PathBuf, String> {
         } else if seen.is_symlink() {
             format!("link {}", fs::read_link(&path).unwrap().display())
         } else {
-            format!("file {rights} {}.{} {}", seen.mtime(), seen.mtime_nsec(), Digest::of(&fs::read(&path).unwrap()))
+            format!(
+                "file {rights} {}.{} {}",
+                seen.mtime(),
+                seen.mtime_nsec(),
+                Digest::of(&fs::read(&path).unwrap())
+            )
         };
         found.insert(path, what);
     }
@@ -188,26 +242,35 @@ fn assert_new() {
     assert_eq!((version("refit-tiny"), version("refit-more")), ("ii 2".into(), "ii 1".into()));
     assert_eq!(read("/usr/bin/refit-any"), "two");
     // Changed here, so it stays; the other one is the new one.
-    assert_eq!((read("/etc/refit-tiny.conf"), read("/etc/refit-tiny.d/plain")), ("a=local\n".into(), "p=2\n".into()));
+    assert_eq!(
+        (read("/etc/refit-tiny.conf"), read("/etc/refit-tiny.d/plain")),
+        ("a=local\n".into(), "p=2\n".into())
+    );
     assert!(!Path::new("/usr/share/refit-tiny/gone").exists());
     assert!(!fs::read_to_string("/usr/sbin/policy-rc.d").unwrap_or_default().contains("Refit"));
 }
 
 #[test]
 fn carried_packages_are_installed_without_a_network_and_local_configuration_stays() {
-    on_own_system("carried_packages_are_installed_without_a_network_and_local_configuration_stays", || {
-        let room = host("true");
-        let engine = room.engine(room.journal(), "r");
-        engine.stage(&|_| ()).unwrap();
-        let values = engine.preflight().unwrap();
-        let carried = values.iter().find(|value| value.what == "carried packages").unwrap();
-        assert!(carried.ok && carried.found.starts_with("2 packages to install"), "{carried:?}");
-        let outcome = room.finish(&engine).unwrap();
-        assert!(matches!(outcome, OrderOutcome::Succeeded { .. }), "{outcome:?}");
-        assert_new();
-        assert!(read("/var/lib/refit-tiny/log").ends_with("version 1 then 2\npolicy 101\n"));
-        assert_eq!(Layout::of(&room.product()).installed().unwrap().unwrap().as_str(), "2");
-    });
+    on_own_system(
+        "carried_packages_are_installed_without_a_network_and_local_configuration_stays",
+        || {
+            let room = host("true");
+            let engine = room.engine(room.journal(), "r");
+            engine.stage(&|_| ()).unwrap();
+            let values = engine.preflight().unwrap();
+            let carried = values.iter().find(|value| value.what == "carried packages").unwrap();
+            assert!(
+                carried.ok && carried.found.starts_with("2 packages to install"),
+                "{carried:?}"
+            );
+            let outcome = room.finish(&engine).unwrap();
+            assert!(matches!(outcome, OrderOutcome::Succeeded { .. }), "{outcome:?}");
+            assert_new();
+            assert!(read("/var/lib/refit-tiny/log").ends_with("version 1 then 2\npolicy 101\n"));
+            assert_eq!(Layout::of(&room.product()).installed().unwrap().unwrap().as_str(), "2");
+        },
+    );
 }
 
 #[test]
@@ -225,7 +288,8 @@ fn what_is_taken_back_is_the_system_of_before_byte_for_byte() {
         assert_same(&before);
         assert_eq!(Layout::of(&room.product()).installed().unwrap().unwrap().as_str(), "1");
         fs::remove_file("/srv/fail").unwrap();
-        let again = Room { steps: steps("true", &json!({"also": ["/var/lib/refit-tiny"]})), ..room };
+        let again =
+            Room { steps: steps("true", &json!({"also": ["/var/lib/refit-tiny"]})), ..room };
         assert!(matches!(again.upgrade("third"), OrderOutcome::Succeeded { .. }));
         assert_new();
     });
@@ -236,7 +300,8 @@ fn what_is_taken_back_is_the_system_of_before_byte_for_byte() {
 fn agent_that_is_killed() {
     if let Some(folder) = env::var_os("REFIT_TEST_AGENT") {
         let last = env::var("REFIT_TEST_LAST").unwrap();
-        let debs = [PathBuf::from("/srv/make/refit-tiny_2.deb"), "/srv/make/refit-more_1.deb".into()];
+        let debs =
+            [PathBuf::from("/srv/make/refit-tiny_2.deb"), "/srv/make/refit-more_1.deb".into()];
         let mut room = carrying(&debs, &last);
         room.at = Some(folder.into());
         room.upgrade("r");
@@ -245,33 +310,36 @@ fn agent_that_is_killed() {
 
 #[test]
 fn killed_while_dpkg_works_it_goes_forward_or_ends_on_the_system_of_before() {
-    on_own_system("killed_while_dpkg_works_it_goes_forward_or_ends_on_the_system_of_before", || {
-        for last in ["false", "true"] {
-            let mut room = host(last);
-            room.at = Some(room.folder.path().to_owned());
-            let before = system();
-            fs::write("/srv/slow", "").unwrap();
-            let mut agent = Command::new("/refit-test");
-            agent.args(["--exact", "agent_that_is_killed"]).stdout(Stdio::null());
-            agent.env("REFIT_TEST_AGENT", room.folder.path()).env("REFIT_TEST_LAST", last);
-            let mut agent = agent.spawn().unwrap();
-            wait_for("the package's script", || Path::new("/srv/is-slow").exists());
-            agent.kill().unwrap();
-            agent.wait().unwrap();
-            fs::remove_file("/srv/slow").unwrap();
-            fs::remove_file("/srv/is-slow").unwrap();
-            // What the dead agent started is ended first, then the fold goes on.
-            let engine = room.engine(room.journal(), "r");
-            let outcome = room.finish(&engine).unwrap();
-            if last == "true" {
-                assert!(matches!(outcome, OrderOutcome::Succeeded { .. }), "{outcome:?}");
-                assert_new();
-            } else {
-                why(outcome);
-                assert_same(&before);
+    on_own_system(
+        "killed_while_dpkg_works_it_goes_forward_or_ends_on_the_system_of_before",
+        || {
+            for last in ["false", "true"] {
+                let mut room = host(last);
+                room.at = Some(room.folder.path().to_owned());
+                let before = system();
+                fs::write("/srv/slow", "").unwrap();
+                let mut agent = Command::new("/refit-test");
+                agent.args(["--exact", "agent_that_is_killed"]).stdout(Stdio::null());
+                agent.env("REFIT_TEST_AGENT", room.folder.path()).env("REFIT_TEST_LAST", last);
+                let mut agent = agent.spawn().unwrap();
+                wait_for("the package's script", || Path::new("/srv/is-slow").exists());
+                agent.kill().unwrap();
+                agent.wait().unwrap();
+                fs::remove_file("/srv/slow").unwrap();
+                fs::remove_file("/srv/is-slow").unwrap();
+                // What the dead agent started is ended first, then the fold goes on.
+                let engine = room.engine(room.journal(), "r");
+                let outcome = room.finish(&engine).unwrap();
+                if last == "true" {
+                    assert!(matches!(outcome, OrderOutcome::Succeeded { .. }), "{outcome:?}");
+                    assert_new();
+                } else {
+                    why(outcome);
+                    assert_same(&before);
+                }
             }
-        }
-    });
+        },
+    );
 }
 
 #[test]
@@ -285,7 +353,10 @@ fn what_cannot_work_is_refused_before_the_window_with_its_reason() {
         let before = system();
         let needy = deb("refit-needy", "1", "Depends: refit-nowhere\n", &[], "");
         let cause = stage(&carrying(&[needy], "true"));
-        assert!(cause.code == "host.packages-unfit" && cause.text.contains("refit-nowhere"), "{cause:?}");
+        assert!(
+            cause.code == "host.packages-unfit" && cause.text.contains("refit-nowhere"),
+            "{cause:?}"
+        );
         let foreign = deb("refit-foreign", "1", "Architecture: s390x\n", &[], "");
         let cause = stage(&carrying(&[foreign], "true"));
         assert!(cause.text.contains("refit-foreign 1 is of s390x, expected"), "{cause:?}");
@@ -305,7 +376,11 @@ fn what_cannot_work_is_refused_before_the_window_with_its_reason() {
         fs::remove_file("/srv/slow").unwrap();
         assert!(!dpkg.wait().unwrap().success());
         let cause = stage(&room);
-        assert!(cause.code == "host.packages-broken" && cause.text.contains("refit-other 1 (half configured)"), "{cause:?}");
+        assert!(
+            cause.code == "host.packages-broken"
+                && cause.text.contains("refit-other 1 (half configured)"),
+            "{cause:?}"
+        );
     });
 }
 

@@ -12,8 +12,8 @@ use refit_host::{
     journal::Journal,
     machine::ThisMachine,
     product::ProductConfig,
-    unit::ProductLock,
     uninstall::{LastPack, Removal},
+    unit::ProductLock,
 };
 use refit_journal::{Cause, OrderOutcome};
 use refit_names::{BuildId, Coded, ErrorClass, ProductName};
@@ -90,7 +90,9 @@ pub enum RemovalError {
         known: String,
     },
     /// No order of this host installed anything of it.
-    #[error("no order on this host installed a build of product `{product}`: there is no last pack to remove")]
+    #[error(
+        "no order on this host installed a build of product `{product}`: there is no last pack to remove"
+    )]
     NoLastPack {
         /// Which product.
         product: ProductName,
@@ -176,7 +178,8 @@ pub(crate) fn adopt(arguments: AdoptArguments, json: bool) -> Result<String, Age
         return Ok(json!({ "build": arguments.build, "into": into, "owns": paths, "adopted": !arguments.dry_run }).to_string());
     }
     let head = if arguments.dry_run { "would own" } else { "owns" };
-    let text = format!("build {} {head} {} entries of {}", arguments.build, paths.len(), into.display());
+    let text =
+        format!("build {} {head} {} entries of {}", arguments.build, paths.len(), into.display());
     Ok(if arguments.dry_run { format!("{text}\n{}", paths.join("\n")) } else { text })
 }
 
@@ -236,7 +239,8 @@ impl Desk {
             }
             let mut records = self.orders.records(&order)?;
             let reached = self.engine(&order, records.clone())?.reached();
-            let Ok(Reached::Finished { outcome: OrderOutcome::Succeeded { .. }, .. }) = reached else {
+            let Ok(Reached::Finished { outcome: OrderOutcome::Succeeded { .. }, .. }) = reached
+            else {
                 continue;
             };
             use refit_host::journal::StepLog as _;
@@ -285,7 +289,10 @@ pub(crate) fn uninstall(
     }
     let (order, text) = last.order(&removal, removals + 1).map_err(RemovalError::from)?;
     carry_out(&desk, &order, &text, &removal)?;
-    let text = format!("build {} is removed, build {} runs: {}", removal.build, removal.back_to, removal.data);
+    let text = format!(
+        "build {} is removed, build {} runs: {}",
+        removal.build, removal.back_to, removal.data
+    );
     Ok(said(&removal, json, "removed", &text))
 }
 
@@ -315,12 +322,7 @@ fn ask(removal: &Removal, told: &str) -> Result<(), AgentError> {
 }
 
 /// The order is on disk before anything happens: killed here, the agent goes on with it at its next start.
-fn carry_out(
-    desk: &Desk,
-    order: &Order,
-    text: &[u8],
-    removal: &Removal,
-) -> Result<(), AgentError> {
+fn carry_out(desk: &Desk, order: &Order, text: &[u8], removal: &Removal) -> Result<(), AgentError> {
     let record = desk.orders.save_record(order, 0, text)?;
     let engine = desk.engine(order, vec![record.clone()])?;
     desk.orders.persist(order, &[record])?;

@@ -27,9 +27,9 @@ impl StepKind {
         match self {
             Self::ServiceStop { .. } => format!("stops {units}"),
             Self::ServiceStart { ready, .. } => {
-                let ready = ready.as_ref().map_or(String::new(), |probe| {
-                    format!(" and waits until {}", probed(probe))
-                });
+                let ready = ready
+                    .as_ref()
+                    .map_or(String::new(), |probe| format!(" and waits until {}", probed(probe)));
                 format!("starts {units}{ready}")
             }
             Self::ServiceHold(terms) => {
@@ -60,9 +60,9 @@ impl StepKind {
                 format!("tests `{name}`: {}{watch}", probed(probe))
             }
             Self::ScriptRun { run, undo, .. } => {
-                let back = undo.as_ref().map_or(String::new(), |undo| {
-                    format!("; taken back by {}", words(undo))
-                });
+                let back = undo
+                    .as_ref()
+                    .map_or(String::new(), |undo| format!("; taken back by {}", words(undo)));
                 format!("runs {}{back}", words(run))
             }
             Self::TrafficClose { close, .. } => format!("closes the service with {}", words(close)),

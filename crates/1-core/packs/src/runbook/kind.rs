@@ -309,10 +309,13 @@ impl StepKind {
     /// Whether the step puts the new build in the place of the old one.
     #[must_use]
     pub const fn exchanges(&self) -> bool {
-        matches!(self, Self::InstallSwitch {}
+        matches!(
+            self,
+            Self::InstallSwitch {}
                 | Self::InstallInPlace(_)
                 | Self::InstallPackages(_)
-                | Self::InstallRemove(_))
+                | Self::InstallRemove(_)
+        )
     }
 
     /// Every probe.

@@ -325,60 +325,6 @@ impl Engine {
     fn do_deed(&self, entries: &[Entry], chosen: &Chosen) -> Result<StepResult, StepError> {
         self.in_context(entries, chosen, |context| do_verb(context, chosen.verb))
     }
-
-    fn ask_for_restart(
-        &self,
-        entries: &mut Vec<Entry>,
-        chosen: &Chosen,
-    ) -> Result<Option<RunEnd>, EngineError> {
-        let Chosen { leg, verb, attempt, .. } = *chosen;
-        let id = self.step(chosen).id.clone();
-        self.push(entries, EntryBody::Intent { leg, step: id.clone(), verb, attempt })?;
-        let boot_id = self.input.machine.boot_id()?;
-        self.restart(entries, leg, &id, boot_id)
-    }
-
-    fn restart(
-        &self,
-        entries: &mut Vec<Entry>,
-        leg: u32,
-        id: &StepId,
-        boot_id: String,
-    ) -> Result<Option<RunEnd>, EngineError> {
-        self.push(entries, EntryBody::RebootRequested { leg, step: id.clone(), boot_id })?;
-        match self.input.machine.reboot() {
-            Ok(()) => Ok(Some(RunEnd::Rebooting)),
-            Err(error) => {
-                let result = StepResult::Failed { cause: error.cause() };
-                self.push(entries, outcome(leg, id, Verb::Apply, result, Duration::ZERO))?;
-                Ok(None)
-            }
-        }
-    }
-
-    fn await_boot(
-        &self,
-        entries: &mut Vec<Entry>,
-        leg: u32,
-        id: &StepId,
-        before: &str,
-        waited_ms: u64,
-        within_ms: u64,
-    ) -> Result<Option<RunEnd>, EngineError> {
-        let boot_id = self.input.machine.boot_id()?;
-        let result = if boot_id != before {
-            let note = format!("boot {boot_id} follows {before} after {waited_ms} ms");
-            StepResult::Done { note }
-        } else if waited_ms < within_ms {
-            return self.restart(entries, leg, id, boot_id);
-        } else {
-            let error = StepError::NoRestart { boot_id, after_ms: waited_ms, within_ms };
-            StepResult::Failed { cause: error.cause() }
-        };
-        let took = Duration::from_millis(waited_ms);
-        self.push(entries, outcome(leg, id, Verb::Apply, result, took))?;
-        Ok(None)
-    }
 }
 
 fn do_verb(context: &Context<'_>, verb: Verb) -> Result<StepResult, StepError> {

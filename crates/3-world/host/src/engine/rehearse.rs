@@ -6,12 +6,8 @@ pub(super) mod scratch;
 
 use super::{Engine, EngineError, EngineInput, StageRelease, drive::Chosen};
 use crate::{
-    context::Context,
-    error::StepError,
-    layout::Layout,
-    machine::ThisMachine,
-    product::ProductConfig,
-    service::product_values,
+    context::Context, error::StepError, layout::Layout, machine::ThisMachine,
+    product::ProductConfig, service::product_values,
 };
 use look::{Findings, look};
 use refit_ambient::Clock;

@@ -50,9 +50,8 @@ impl Reserve {
     pub(super) fn is_full(&self, error: &Error) -> bool {
         let code = error.sqlite_error_code();
         let folder = self.path.parent().unwrap_or(Path::new("/"));
-        let full = || {
-            statvfs(folder).is_ok_and(|volume| volume.f_bavail * volume.f_frsize < FULL_BELOW)
-        };
+        let full =
+            || statvfs(folder).is_ok_and(|volume| volume.f_bavail * volume.f_frsize < FULL_BELOW);
         code == Some(ErrorCode::DiskFull) || (code == Some(ErrorCode::SystemIoFailure) && full())
     }
 }

@@ -142,7 +142,8 @@ impl<'a> Apt<'a> {
 
     /// All that dpkg knows, by name and architecture.
     fn known(&self) -> Result<BTreeMap<(String, String), Known>, StepError> {
-        let form = "--showformat=${db:Status-Abbrev}\\t${Package}\\t${Architecture}\\t${Version}\\n";
+        let form =
+            "--showformat=${db:Status-Abbrev}\\t${Package}\\t${Architecture}\\t${Version}\\n";
         let said = self.query(form)?;
         let mut known = BTreeMap::new();
         let mut broken = vec![];
@@ -189,7 +190,8 @@ impl<'a> Apt<'a> {
         let archs = self.architectures()?;
         let (mut chosen, mut foreign) = (Chosen::default(), vec![]);
         for deb in self.carried()? {
-            let same_name = known.iter().filter(|((name, _), known)| *name == deb.name && known.installed);
+            let same_name =
+                known.iter().filter(|((name, _), known)| *name == deb.name && known.installed);
             let mut same_arch = same_name
                 .filter(|((_, arch), _)| *arch == deb.arch || *arch == "all" || deb.arch == "all");
             match same_arch.next() {
@@ -198,7 +200,8 @@ impl<'a> Apt<'a> {
                     foreign.push(format!("{} {} is of {}", deb.name, deb.version, deb.arch));
                 }
                 Some((_, there))
-                    if there.version == deb.version || self.newer(&there.version, &deb.version)? =>
+                    if there.version == deb.version
+                        || self.newer(&there.version, &deb.version)? =>
                 {
                     chosen.there += 1;
                 }
@@ -289,7 +292,8 @@ impl<'a> Apt<'a> {
         for deb in &chosen.debs {
             let script = "{ dpkg-query --listfiles \"$0\" 2>/dev/null || dpkg-query --listfiles \"$1\" 2>/dev/null; \
                 dpkg-deb --fsys-tarfile \"$2\" | tar --list --quoting-style=literal --file=-; } > \"$3\"";
-            let (arch, file) = (format!("{}:{}", deb.name, deb.arch), deb.file.display().to_string());
+            let (arch, file) =
+                (format!("{}:{}", deb.name, deb.arch), deb.file.display().to_string());
             let to = list.display().to_string();
             self.well(&["sh", "-c", script, &arch, &deb.name, &file, &to], LOOK_LIMIT)?;
             let text = fs::read(&list).map_err(StepError::io("read", &list))?;
@@ -347,7 +351,8 @@ pub(crate) fn lock_is_free(limit: Duration) -> Result<(), StepError> {
         };
         if Instant::now() >= deadline {
             let found = holders(&Held::files([path]).without_readers())?;
-            let list = if found.is_empty() { "nobody that is seen".to_owned() } else { list(&found) };
+            let list =
+                if found.is_empty() { "nobody that is seen".to_owned() } else { list(&found) };
             return Err(StepError::PackagesLocked { path: path.to_owned(), list });
         }
         thread::sleep(LOOK_AGAIN);

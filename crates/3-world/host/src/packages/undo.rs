@@ -75,12 +75,20 @@ impl UndoSet {
     }
 
     /// Saves what is not saved yet, while everything runs.
-    pub(crate) fn save(&self, also: &[PathBuf], files: &BTreeSet<PathBuf>) -> Result<(), StepError> {
+    pub(crate) fn save(
+        &self,
+        also: &[PathBuf],
+        files: &BTreeSet<PathBuf>,
+    ) -> Result<(), StepError> {
         self.keep("ahead.json", also, files)
     }
 
     /// Saves what changed since, and seals: durable when it returns.
-    pub(crate) fn seal(&self, also: &[PathBuf], files: &BTreeSet<PathBuf>) -> Result<(), StepError> {
+    pub(crate) fn seal(
+        &self,
+        also: &[PathBuf],
+        files: &BTreeSet<PathBuf>,
+    ) -> Result<(), StepError> {
         self.keep("undo.json", also, files)
     }
 
@@ -148,7 +156,8 @@ impl UndoSet {
     fn restore(&self, saved: &Saved) -> Result<bool, StepError> {
         let path = saved.path.0.as_path();
         let there = seen(path)?;
-        if there.as_ref().is_some_and(|there| there.is_dir() != matches!(saved.what, What::Folder)) {
+        if there.as_ref().is_some_and(|there| there.is_dir() != matches!(saved.what, What::Folder))
+        {
             remove(path)?;
         }
         let fresh = match &saved.what {

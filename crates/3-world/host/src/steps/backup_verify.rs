@@ -15,8 +15,7 @@ impl Deed for BackupVerify {
         let sealed = context.backup()?.ok_or(StepError::NoBackup { leg: context.leg, before })?;
         sealed.is_of(context.from)?;
         let depth = refit_backup::Depth::Fresh;
-        let read =
-            refit_backup::verify_told(&sealed, depth, context.limit(), context.meter)?;
+        let read = refit_backup::verify_told(&sealed, depth, context.limit(), context.meter)?;
         Ok(format!("{read} read back and equal to the manifest {}", sealed.digest))
     }
 

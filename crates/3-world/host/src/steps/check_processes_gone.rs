@@ -10,7 +10,7 @@ pub(super) struct CheckProcessesGoneOf<'a>(pub(super) &'a CheckProcessesGone);
 
 impl Measure for CheckProcessesGoneOf<'_> {
     fn measure(&self, context: &Context<'_>) -> Result<Vec<Finding>, StepError> {
-        let root = context.layout.root();
+        let root = &context.product_folder()?;
         let limit = Duration::from_millis(self.0.wait_ms).min(context.limit());
         let of_service = context.of_running_service()?;
         let mut left = leftovers::await_gone_but(root, limit, &of_service)?;

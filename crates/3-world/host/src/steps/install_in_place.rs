@@ -8,7 +8,7 @@ use crate::{
     in_place::{self, Places, Plan, Rules, SeenBefore, is_as_planned},
 };
 use refit_packs::runbook::InPlace;
-use std::{fs, io, path::PathBuf, time::Duration};
+use std::{fs, path::PathBuf, time::Duration};
 
 /// A process that was just ended leaves its files within it.
 const RELEASE_WAIT: Duration = Duration::from_secs(2);
@@ -21,15 +21,7 @@ pub(super) struct InstallInPlace<'a> {
 
 /// The plan of this very leg; none when it did not come so far.
 fn begun(context: &Context<'_>, places: &Places) -> Result<Option<Plan>, StepError> {
-    let path = places.plan();
-    match fs::read(&path) {
-        Ok(text) => {
-            let plan: Plan = serde_json::from_slice(&text)?;
-            Ok((plan.of == context.key_of_leg()).then_some(plan))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(StepError::io("read", &path)(error)),
-    }
+    in_place::plan_of(&places.plan(), &context.key_of_leg())
 }
 
 impl InstallInPlace<'_> {

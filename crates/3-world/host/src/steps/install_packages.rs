@@ -18,7 +18,8 @@ use std::{
 };
 
 /// What packages' scripts are told while services are held: the action is forbidden.
-const FORBIDS: &str = "#!/bin/sh\n# Refit installs packages and starts services itself.\nexit 101\n";
+const FORBIDS: &str =
+    "#!/bin/sh\n# Refit installs packages and starts services itself.\nexit 101\n";
 /// Caches and units are read within seconds.
 const LIMIT: Duration = Duration::from_secs(120);
 const LINKER_CACHE: &str = "/etc/ld.so.cache";

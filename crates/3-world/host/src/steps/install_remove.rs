@@ -36,7 +36,11 @@ impl InstallRemove<'_> {
 impl Deed for InstallRemove<'_> {
     fn check(&self, context: &Context<'_>) -> Result<Precheck, StepError> {
         let release = context.layout.release(context.to);
-        if release.is_dir() { Ok(Precheck::Ready) } else { Err(StepError::NotStaged { path: release }) }
+        if release.is_dir() {
+            Ok(Precheck::Ready)
+        } else {
+            Err(StepError::NotStaged { path: release })
+        }
     }
 
     fn apply(&self, context: &Context<'_>) -> Result<String, StepError> {

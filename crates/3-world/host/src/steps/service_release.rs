@@ -29,8 +29,11 @@ impl Deed for ServiceRelease {
 
     /// Each hold is tried, whatever another one does; the first failure is told.
     fn apply(&self, context: &Context<'_>) -> Result<String, StepError> {
-        let outcomes: Vec<_> =
-            holds(context).into_iter().rev().map(|(id, terms)| release(context, id, terms)).collect();
+        let outcomes: Vec<_> = holds(context)
+            .into_iter()
+            .rev()
+            .map(|(id, terms)| release(context, id, terms))
+            .collect();
         let names: Vec<String> = outcomes.into_iter().collect::<Result<Vec<_>, _>>()?.concat();
         Ok(format!("{} as before", names.join(", ")))
     }

@@ -57,11 +57,8 @@ impl Deed for Test<'_> {
     }
 
     fn apply(&self, context: &Context<'_>) -> Result<String, StepError> {
-        let seen = if self.watch.is_zero() {
-            context.probe(self.probe)?
-        } else {
-            self.watch(context)?
-        };
+        let seen =
+            if self.watch.is_zero() { context.probe(self.probe)? } else { self.watch(context)? };
         Ok(format!("{}: {seen}", self.name))
     }
 

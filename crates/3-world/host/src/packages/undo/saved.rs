@@ -46,7 +46,10 @@ pub(super) struct Saved {
 pub(super) enum What {
     Folder,
     Link(Place),
-    File { copy: u64, was: Stamp },
+    File {
+        copy: u64,
+        was: Stamp,
+    },
     /// Another name of a file that was saved before.
     Twin(Place),
 }
