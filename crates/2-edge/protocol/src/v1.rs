@@ -54,6 +54,7 @@
 //! | POST `/rollouts/{name}/advance` | – | [`RolloutView`] | deployer |
 //! | POST `/rollouts/{name}/hosts/{host}/ignore` | [`Reason`] | [`RolloutView`] | deployer |
 //! | GET `/rollouts/{name}/hosts/{host}/why` | – | [`WhyView`] | any |
+//! | POST `/rollouts/{name}/hosts/{host}/steps/{step}/acknowledge` | [`Reason`] | [`RolloutView`] | deployer, application-owner |
 //! | GET `/questions?rollout=&all=` | [`QuestionsQuery`] as query | [`QuestionView`] list | any |
 //! | POST `/rollouts/{name}/hosts/{host}/steps/{step}/answer` | [`NewAnswer`] | [`QuestionView`] | the role that is asked |
 //! | GET `/uploads/{digest}` | – | the file that was handed in | any |
@@ -87,6 +88,7 @@ use refit_rollout::{HostState, RolloutState};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
+mod acknowledgement;
 mod backup;
 mod fleet;
 mod notify;
@@ -99,6 +101,7 @@ mod runbook_test;
 mod updates;
 mod window;
 
+pub use acknowledgement::Acknowledgement;
 pub use backup::*;
 pub use fleet::*;
 pub use notify::*;

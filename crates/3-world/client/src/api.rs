@@ -12,7 +12,7 @@ mod updates;
 mod windows;
 
 use crate::{error::ClientError, events::EventStream, http, trust};
-use refit_names::{BuildId, HostName, ProductName, RolloutName};
+use refit_names::{BuildId, HostName, ProductName, RolloutName, StepId};
 use refit_protocol::v1::{
     CertificateView, Configuration, Decision, Deploy, EnrolmentToken, HostImport, HostImported,
     HostView, NewEnrolmentToken, NewRollout, NewUser, PREFIX, PathView, PlanRequest, PlanView,
@@ -182,6 +182,15 @@ impl ApiClient {
         reason: &Reason,
     ) -> Answer<RolloutView> {
         self.act(name, &format!("hosts/{host}/ignore"), reason).await
+    }
+    /// POST `/rollouts/{name}/hosts/{host}/steps/{step}/acknowledge`.
+    pub async fn acknowledge(
+        &self,
+        name: &RolloutName,
+        (host, step): (&HostName, &StepId),
+        reason: &Reason,
+    ) -> Answer<RolloutView> {
+        self.act(name, &format!("hosts/{host}/steps/{step}/acknowledge"), reason).await
     }
     /// GET `/rollouts/{name}/hosts/{host}/why`.
     pub async fn why(&self, name: &RolloutName, host: &HostName) -> Answer<WhyView> {

@@ -9,7 +9,7 @@ use refit_names::{
 };
 use refit_plan::PackPin;
 use refit_protocol::agent::RunEvidence;
-use refit_protocol::v1::{CertificateState, PartySignature, Right};
+use refit_protocol::v1::{Acknowledgement, CertificateState, PartySignature, Right};
 use refit_risk::RiskScore;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -60,6 +60,9 @@ pub struct CertificateEvidence {
     pub risk: RiskScore,
     /// Who decided.
     pub people: People,
+    /// Advisory findings that people took.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub acknowledged: Vec<Acknowledgement>,
 }
 
 /// What the server holds of the host's journal.

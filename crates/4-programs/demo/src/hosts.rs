@@ -99,7 +99,8 @@ pub(crate) async fn start(
     for host in &hosts {
         let home = folder.join(host.spec.name.as_str());
         let (config, state) = (home.join("agent.toml"), home.join("state"));
-        fs::write(&config, configuration(host, options)).map_err(DemoError::io("write", &config))?;
+        fs::write(&config, configuration(host, options))
+            .map_err(DemoError::io("write", &config))?;
         let args = [
             "run".as_ref(),
             "--state".as_ref(),

@@ -1,5 +1,6 @@
 //! The API for people and programs, below `/api/v1`: one table says which route needs which right.
 
+mod acknowledgements;
 mod answers;
 mod auth;
 mod backups;
@@ -148,6 +149,11 @@ fn routes() -> Vec<Route> {
         act("/rollouts/{name}/cancel", &[Deployer], post(decisions::cancel)),
         act("/rollouts/{name}/advance", &[Deployer], post(decisions::advance)),
         act("/rollouts/{name}/hosts/{host}/ignore", &[Deployer], post(decisions::ignore)),
+        act(
+            "/rollouts/{name}/hosts/{host}/steps/{step}/acknowledge",
+            &[Deployer, ApplicationOwner],
+            post(acknowledgements::acknowledge),
+        ),
         read("/rollouts/{name}/hosts/{host}/why", get(rollouts::why)),
         read("/rollouts/{name}/events", get(events::stream)),
         act(
@@ -176,11 +182,7 @@ fn routes() -> Vec<Route> {
         read("/backups", get(backups::all)),
         read("/hosts/{host}/backups", get(backups::one)),
         act("/hosts/{host}/backups", &[Deployer], post(backups::ask)),
-        act(
-            "/hosts/{host}/runbook-tests",
-            &[Planner, Deployer],
-            post(runbook_tests::ask),
-        ),
+        act("/hosts/{host}/runbook-tests", &[Planner, Deployer], post(runbook_tests::ask)),
         read("/runbook-tests/{id}", get(runbook_tests::one)),
         read("/backup-schedules", get(backups::schedules)),
         act("/backup-schedules", &[Planner], post(backups::set_schedule)),

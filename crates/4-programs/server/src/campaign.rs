@@ -7,7 +7,7 @@ use crate::{
 use jiff::Timestamp;
 use refit_names::{PersonName, RolloutName};
 use refit_plan::Freeze;
-use refit_protocol::v1::{Configuration, NewRollout};
+use refit_protocol::v1::{Acknowledgement, Configuration, NewRollout};
 use refit_rollout::{Effect, Event, IllegalMove, Rollout, RolloutState};
 use refit_store::{StoreError, rollouts::RolloutRow};
 use serde::{Deserialize, Serialize};
@@ -30,6 +30,9 @@ pub(crate) struct Campaign {
     /// Who said go.
     #[serde(default)]
     pub(crate) deployer: Option<PersonName>,
+    /// Advisory findings that people took.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) acknowledged: Vec<Acknowledgement>,
 }
 
 /// A campaign with its version.
@@ -95,6 +98,7 @@ pub(crate) async fn change(
         if campaign.rollout == row.body.rollout
             && campaign.configuration == row.body.configuration
             && campaign.deployer == row.body.deployer
+            && campaign.acknowledged == row.body.acknowledged
         {
             return Ok(campaign);
         }

@@ -36,12 +36,9 @@ pub(crate) struct Desired {
 impl Desired {
     /// A number that differs when what it is told differs, also over restarts. Never 0.
     pub(crate) fn seen(&self) -> u64 {
-        let text = serde_json::to_vec(&(
-            &self.assignment,
-            &self.backups,
-            &self.answers,
-            &self.tests,
-        )).unwrap_or_default();
+        let text =
+            serde_json::to_vec(&(&self.assignment, &self.backups, &self.answers, &self.tests))
+                .unwrap_or_default();
         let digest = Digest::of(&text);
         let mut first = [0; 8];
         first.copy_from_slice(&digest.as_bytes()[..8]);

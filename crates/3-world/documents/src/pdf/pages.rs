@@ -8,7 +8,7 @@ use refit_journal::OrderOutcome;
 use refit_names::Digest;
 use refit_protocol::agent::{RunEvidence, TestPair, TestResult};
 use refit_protocol::question::AnswerRecord;
-use refit_protocol::v1::CertificateState;
+use refit_protocol::v1::{Acknowledgement, CertificateState};
 use serde::Serialize;
 
 /// Longest text of one cell; the signed JSON has all of it.
@@ -32,6 +32,7 @@ pub(super) struct Pages {
     tests: Vec<(String, Seen, Seen)>,
     preflight: Vec<(String, String, String, bool)>,
     answers: Vec<[String; 4]>,
+    acknowledged: Vec<[String; 4]>,
     steps: Vec<StepLine>,
     people: Vec<(&'static str, String)>,
     signatures: Vec<[String; 4]>,
@@ -103,6 +104,7 @@ impl Pages {
                 .map(|seen| (cell(&seen.what), cell(&seen.found), cell(&seen.expected), seen.ok))
                 .collect(),
             answers: run.answers.iter().map(answer).collect(),
+            acknowledged: evidence.acknowledged.iter().map(acknowledged).collect(),
             steps: steps(run),
             people: people(evidence),
             signatures: input
@@ -129,6 +131,11 @@ fn answer(record: &AnswerRecord) -> [String; 4] {
     let asked = format!("{}: {}", record.asked, record.question);
     let (step, answer) = (record.step.to_string(), record.answer.to_string());
     [step, cell(&asked), cell(&answer), moment(record.answer.at)]
+}
+
+/// Step, reason, who took it, and when.
+fn acknowledged(taken: &Acknowledgement) -> [String; 4] {
+    [taken.step.to_string(), cell(&taken.reason), taken.by.to_string(), moment(taken.at)]
 }
 
 fn outcome(evidence: &CertificateEvidence) -> Outcome {

@@ -152,6 +152,7 @@ pub(crate) fn signed() -> CertificateInput {
                 authoriser: Some("authoriser".parse().unwrap()),
                 deployer: Some("deployer".parse().unwrap()),
             },
+            acknowledged: vec![],
         },
         parties: BTreeSet::from([Right::Deployer, Right::ApplicationOwner]),
         signatures: vec![

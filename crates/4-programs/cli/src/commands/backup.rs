@@ -163,8 +163,6 @@ fn find<'a>(host: &'a HostBackups, of: &Of, backup: &str) -> Result<&'a BackupVi
 async fn show(of: &Of, backup: &str, context: &Context) -> Result<Exit, CliError> {
     let host = context.api()?.host_backups(&of.host).await?;
     let view = find(&host, of, backup)?;
-    context.output.data(view, |view| {
-        format!("host      {}\n{}", of.host, view.sheet())
-    })?;
+    context.output.data(view, |view| format!("host      {}\n{}", of.host, view.sheet()))?;
     Ok(Exit::Done)
 }

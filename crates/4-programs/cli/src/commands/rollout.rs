@@ -12,7 +12,7 @@ mod watch;
 
 use crate::{CliError, Exit, context::Context, span};
 use clap::{Args, Subcommand};
-use refit_names::{Digest, HostName, RolloutName};
+use refit_names::{Digest, HostName, RolloutName, StepId};
 use std::time::Duration;
 
 /// Arguments of `refit rollout`.
@@ -148,6 +148,21 @@ enum Verb {
         /// The rollout
         name: RolloutName,
     },
+    /// Takes an advisory finding of a server, with your name and reason; it stands in the certificate
+    #[command(
+        after_help = "Example:\n  refit rollout acknowledge spring web-7 load --reason 'the nightly report runs until six'"
+    )]
+    Acknowledge {
+        /// The rollout
+        name: RolloutName,
+        /// The server
+        host: HostName,
+        /// The advisory step of the runbook
+        check: StepId,
+        /// Why it may be so
+        #[arg(long)]
+        reason: String,
+    },
     /// Goes on without a server
     #[command(
         after_help = "Example:\n  refit rollout ignore spring web-7 --reason 'disk is being replaced'"
@@ -238,6 +253,10 @@ pub(crate) async fn run(args: RolloutArgs, context: &Context) -> Result<Exit, Cl
         Verb::Resume(args) => api.resume(&args.name, &args.reason()).await?,
         Verb::Cancel { because, yes } => decide::cancel(context, &api, because, yes).await?,
         Verb::Advance { name } => api.advance(&name).await?,
+        Verb::Acknowledge { name, host, check, reason } => {
+            let reason = refit_protocol::v1::Reason { reason };
+            api.acknowledge(&name, (&host, &check), &reason).await?
+        }
         Verb::Ignore { name, host, reason } => {
             api.ignore(&name, &host, &refit_protocol::v1::Reason { reason }).await?
         }

@@ -49,6 +49,7 @@ pub(super) async fn add(
         author: person.name.clone(),
         configuration: None,
         deployer: None,
+        acknowledged: Vec::new(),
         spec,
     };
     app.store.add_rollout(&name, &campaign, app.now()).await?;

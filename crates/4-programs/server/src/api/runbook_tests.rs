@@ -6,11 +6,7 @@ use crate::{
     body,
     refusal::{Answer, ApiError, Refusal},
 };
-use axum::{
-    Json,
-    extract::State,
-    http::StatusCode,
-};
+use axum::{Json, extract::State, http::StatusCode};
 use refit_names::HostName;
 use refit_packs::runbook;
 use refit_protocol::{
@@ -49,7 +45,8 @@ pub(super) async fn ask(
         done: None,
     };
     app.store.add_runbook_test(&view).await?;
-    let details = serde_json::json!({ "host": view.host, "product": view.request.product, "id": id });
+    let details =
+        serde_json::json!({ "host": view.host, "product": view.request.product, "id": id });
     app.audit(&person.name, "runbook.test", &details).await?;
     app.changed();
     Ok((StatusCode::CREATED, Json(view)))

@@ -77,6 +77,7 @@ impl Agent {
             prepare: PrepareEvidence::default(),
             tests: Vec::new(),
             steps: Vec::new(),
+            answers: Vec::new(),
             backups: Vec::new(),
             packs: Vec::new(),
             journal_head: self.journal.last().unwrap().hash,

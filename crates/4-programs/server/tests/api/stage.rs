@@ -124,6 +124,7 @@ async fn repository(folder: &Path) -> std::path::PathBuf {
         fs::write(source.join("web/index.html"), format!("<h1>ledger {to}</h1>")).unwrap();
         fs::write(source.join("README.md"), "what is new").unwrap();
         fs::write(source.join("pack.yaml"), manifest(from, to)).unwrap();
+        fs::write(source.join("runbook.yaml"), runbook()).unwrap();
         let built = refit_forge::pack::build(&source).unwrap();
         let file = folder.join(built.file_name());
         refit_forge::pack_file::write(&built, &file, None).unwrap();
@@ -138,9 +139,17 @@ async fn repository(folder: &Path) -> std::path::PathBuf {
     pinned
 }
 
+/// The usual one, with a check that does not end an order. JSON is YAML.
+fn runbook() -> String {
+    let mut runbook = refit_packs::runbook::default_for_plain_service();
+    let load = r#"{"id":"load","phase":"stage","severity":"advisory","do":{"check.command":{"run":["uptime"]}}}"#;
+    runbook.steps.insert(0, serde_json::from_str(load).unwrap());
+    serde_json::to_string(&runbook).unwrap()
+}
+
 fn manifest(from: &str, to: &str) -> String {
     format!(
         "format: refit.pack/1\nproduct: ledger\nfrom: [{from}]\nto: {to}\nkind: service-pack\n\
-         title: Ledger {to}\nreadme: README.md\npayload: payload\nweb: web\nunit:\n  data: [data]\n"
+         title: Ledger {to}\nreadme: README.md\npayload: payload\nweb: web\nrunbook: runbook.yaml\nunit:\n  data: [data]\n"
     )
 }

@@ -6,10 +6,10 @@ use crate::{
 };
 use refit_client::ApiClient;
 use refit_journal::{Cause, OrderOutcome};
-use refit_names::{BuildId, HostName};
+use refit_names::{BuildId, HostName, StepId};
 use refit_protocol::{
     agent::{Permission, PrepareEvidence, Standing},
-    v1::{CertificateState, Configuration, Decision, Deploy, Right, RolloutView, SignOff},
+    v1::{CertificateState, Configuration, Decision, Deploy, Reason, Right, RolloutView, SignOff},
 };
 use refit_rollout::{HostState, RolloutState};
 use refit_testkit::postgres::Postgres;
@@ -134,6 +134,24 @@ async fn walk(stage: Stage) {
     let hosts: Vec<_> = view.waves.iter().flat_map(|wave| &wave.hosts).collect();
     assert!(hosts.iter().any(|host| matches!(&host.state, HostState::RolledBack { build, .. } if build.as_str() == "1100")));
 
+    let (host, because) =
+        (HostName::parse("ledger-1").unwrap(), |text: &str| Reason { reason: text.to_owned() });
+    let step = |name: &str| StepId::parse(name).unwrap();
+    let refused = problem(owner.acknowledge(&name, (&host, &step("laod")), &because("x")).await);
+    assert_eq!(refused.code, "acknowledge.not-advisory");
+    assert!(refused.detail.contains("expected one of: load"), "{refused:?}");
+    let refused = problem(owner.acknowledge(&name, (&host, &step("load")), &because(" ")).await);
+    assert_eq!(refused.code, "acknowledge.no-reason");
+    assert_eq!(
+        problem(planner.acknowledge(&name, (&host, &step("load")), &because("x")).await).status,
+        403
+    );
+    lead.acknowledge(&name, (&host, &step("load")), &because("a report")).await.unwrap();
+    owner
+        .acknowledge(&name, (&host, &step("load")), &because("the nightly report runs"))
+        .await
+        .unwrap();
+
     let certificates = owner.certificates(&name).await.unwrap();
     assert_eq!(certificates.len(), 2, "a rolled-back host has one, too");
     for host in ["ledger-1", "ledger-2"].map(|host| HostName::parse(host).unwrap()) {
@@ -151,6 +169,8 @@ async fn walk(stage: Stage) {
             problem(owner.sign(&name, &host, &as_party(Right::ApplicationOwner)).await).code,
             "signoff.signed-already"
         );
+        let late = owner.acknowledge(&name, (&host, &step("load")), &because("x")).await;
+        assert_eq!(problem(late).code, "acknowledge.too-late");
         let last = lead.sign(&name, &host, &as_party(Right::Deployer)).await.unwrap();
         assert_eq!((last.state, last.evidence), (CertificateState::Final, draft.evidence));
         let envelope = owner.certificate_json(&name, &host).await.unwrap();
@@ -158,6 +178,15 @@ async fn walk(stage: Stage) {
         let key = owner.signing_key().await.unwrap();
         let verified = refit_documents::verify(&envelope, &key);
         assert!(verified.is_ok(), "{:?}", verified.err());
+        let taken = verified.unwrap().certificate.evidence.acknowledged;
+        let taken: Vec<_> =
+            taken.iter().map(|taken| (taken.by.as_str(), taken.reason.as_str())).collect();
+        let expected = if host.as_str() == "ledger-1" {
+            vec![("owner", "the nightly report runs")]
+        } else {
+            vec![]
+        };
+        assert_eq!(taken, expected);
         assert!(owner.certificate_pdf(&name, &host).await.unwrap().starts_with(b"%PDF"));
     }
     stage.server.shutdown().await;
