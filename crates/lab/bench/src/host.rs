@@ -35,8 +35,11 @@ pub async fn run(size: Size) -> Result<Vec<Row>> {
     let server = Postgres::start()?.context("PostgreSQL is missing")?;
     say("downtime: 1 GB in 20,000 files, 200 MB of PostgreSQL");
     let (mut rows, product) = downtime::run(dir.path(), &server).await?;
+    tell(&rows);
     say("backups of that product");
-    rows.extend(backup::run(dir.path(), &product)?);
+    let backups = backup::run(dir.path(), &product)?;
+    tell(&backups);
+    rows.extend(backups);
     std::fs::remove_dir_all(&product.files)?;
     say(&format!("six steps on {} hosts", size.hosts));
     rows.extend(steps::run(dir.path(), size)?);
@@ -70,6 +73,13 @@ fn done(command: &mut Command) -> Result<String> {
         bail!("{command:?} ended with {}: {said} {errors}", output.status);
     }
     Ok(said)
+}
+
+/// What was found stays found, whatever fails later.
+fn tell(rows: &[Row]) {
+    for Row { case, ours, peer, unit, ratio, .. } in rows {
+        say(&format!("{case}: {ours:.1} against {peer:.1} {unit}, ratio {ratio:.4}"));
+    }
 }
 
 #[expect(clippy::print_stderr, reason = "the benchmark's talk")]
