@@ -4,12 +4,14 @@
 //! the same file names; every outcome is compared with the new tree. CPU is that of whole process trees, from the kernel's account
 //! of children that were waited for. Bytes of HTTP peers are those that the web server sent.
 
+mod big;
 mod host;
 mod ours;
 mod peers;
 mod trees;
 mod web;
 
+pub use big::run as big;
 pub use host::run as host;
 
 use crate::row::{Better, Row};

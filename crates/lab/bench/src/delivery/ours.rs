@@ -51,7 +51,8 @@ pub(super) fn measure(pair: &Pair, dir: &Path, web: &Web) -> Result<Cost> {
         std::fs::create_dir(&state)?;
         let before = web.sent()?;
         host.push(timed(
-            Command::new(std::env::current_exe()?)
+            // This very program, also when somebody builds another in its place.
+            Command::new("/proc/self/exe")
                 .arg("delivery-host")
                 .arg(format!("{}/refit", web.url))
                 .arg(repository.join("metadata/1.root.json"))
@@ -72,11 +73,11 @@ pub(super) fn measure(pair: &Pair, dir: &Path, web: &Web) -> Result<Cost> {
 }
 
 /// A pack's folder around a tree.
-fn folder(folder: &Path, build: &str, from: &str, tree: &Path) -> Result<()> {
+pub(super) fn folder(folder: &Path, build: &str, from: &str, tree: &Path) -> Result<()> {
     std::fs::create_dir_all(folder)?;
     let manifest = format!(
         "format: refit.pack/1\nproduct: app\nfrom: [\"{from}\"]\nto: \"{build}\"\nkind: service-pack\ntitle: app {build}\n\
-         readme: README.md\npayload: payload\nunit: {{ data: [data] }}\nrequirements: {{ os: [linux] }}\n\
+         readme: README.md\npayload: payload\nunit: {{ data: [data] }}\nrequirements: {{ os: [linux], case_sensitive: true }}\n\
          estimate: {{ p50_ms: 20000, p95_ms: 60000, undo_p95_ms: 60000 }}\n"
     );
     std::fs::write(folder.join("pack.yaml"), manifest)?;
