@@ -20,6 +20,7 @@ pub fn older_builds(
     builds: &BTreeSet<BuildId>,
 ) -> Result<Vec<OldBuild>, ForgeError> {
     let state = State::read(dir)?;
+    state.root()?;
     let mut found = Vec::new();
     for (targets, pack) in published(&state)? {
         if pack.product == *product && builds.contains(&pack.to) {

@@ -23,7 +23,7 @@ pub(super) struct CleanArgs {
     #[arg(long)]
     withdrawn: bool,
     /// The folder with the private keys, for --withdrawn
-    #[arg(long, value_name = "DIR", required_if_eq_all = [("withdrawn", "true"), ("dry_run", "false")])]
+    #[arg(long, value_name = "DIR")]
     keys: Option<PathBuf>,
     #[command(flatten)]
     sealed: Sealed,
@@ -40,6 +40,9 @@ pub(super) struct CleanArgs {
 
 /// Runs it.
 pub(super) fn run(args: &CleanArgs, context: &Context) -> Result<Exit, CliError> {
+    if args.withdrawn && !args.dry_run && args.keys.is_none() {
+        return Err(CliError::usage("--withdrawn publishes metadata: give --keys DIR, or --dry-run"));
+    }
     let now = context.ambient.clock.now();
     let age = lasting(args.older_than)?;
     let mut found = repo::leftovers(&args.dir, age, now).map_err(refused)?;
