@@ -14,6 +14,11 @@ struct Args {
     /// What `delivery` delivers: `near`, `far` (neighbouring or distant kernel packages of the mirror), or two folders, OLD:NEW.
     #[arg(long, default_value = "near")]
     pair: String,
+    /// `delivery` with a pack of 4 GiB instead: peaks of memory. Needs 10 GB of disk.
+    #[arg(long)]
+    big: bool,
+    #[command(flatten)]
+    planner: planner::Which,
 }
 
 #[derive(Parser)]
@@ -29,7 +34,9 @@ enum PeerCommand {
     RawTlsServer { port: u16, certificate: PathBuf },
     /// Used by the benchmark itself: one plan in a process of its own.
     PlanOnce {
+        fleet: String,
         hosts: usize,
+        seed: u64,
         #[arg(long)]
         naive: bool,
     },
@@ -43,8 +50,8 @@ pub async fn run() -> anyhow::Result<()> {
         Ok(Peer { command: PeerCommand::RawTlsServer { port, certificate } }) => {
             return peers::raw_tls_server(port, &certificate).await;
         }
-        Ok(Peer { command: PeerCommand::PlanOnce { hosts, naive } }) => {
-            return planner::once(hosts, naive);
+        Ok(Peer { command: PeerCommand::PlanOnce { fleet, hosts, seed, naive } }) => {
+            return planner::once(&fleet, hosts, seed, naive);
         }
         Ok(Peer { command: PeerCommand::DeliveryHost { base, root, old, state } }) => {
             return delivery::host(&base, &root, &old, &state).await;
@@ -56,14 +63,15 @@ pub async fn run() -> anyhow::Result<()> {
         None => [
             delivery::run(&args.pair).await?,
             downtime::run().await?,
-            planner::run()?,
+            planner::run(&args.planner)?,
             rehearsal::run()?,
             sync::run().await?,
         ]
         .concat(),
+        Some("delivery") if args.big => delivery::big(&args.pair).await?,
         Some("delivery") => delivery::run(&args.pair).await?,
         Some("downtime") => downtime::run().await?,
-        Some("planner") => planner::run()?,
+        Some("planner") => planner::run(&args.planner)?,
         Some("rehearsal") => rehearsal::run()?,
         Some("sync") => sync::run().await?,
         Some(other) => {
