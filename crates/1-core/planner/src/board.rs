@@ -141,9 +141,14 @@ impl<'a> Board<'a> {
             let engineer = &engineers[*at];
             (width(engineer.sites.len()), width(engineer.skills.len()), &engineer.name)
         });
-        self.crews.push(crew);
-        self.crew_of.insert((site, role), self.crews.len() - 1);
-        Some(self.crews.len() - 1)
+        // Sites and roles that the same people look after share a crew.
+        let known = self.crews.iter().position(|known| *known == crew);
+        let number = known.unwrap_or_else(|| {
+            self.crews.push(crew);
+            self.crews.len() - 1
+        });
+        self.crew_of.insert((site, role), number);
+        Some(number)
     }
 
     /// The moment from which on each host's content can be there, when contents set out now in the order of the plan.

@@ -117,11 +117,11 @@ pub(crate) fn site_end(board: &Board<'_>, jobs: &[usize], release: i64) -> Optio
 fn alone(board: &Board<'_>, jobs: &[usize], release: i64) -> Option<i64> {
     let mut end = release;
     let mut seen: BTreeSet<(usize, i64, i64, i64)> = BTreeSet::new();
-    let mut sites: BTreeMap<usize, (u64, u64, i64)> = BTreeMap::new();
+    let mut sites: BTreeMap<usize, (u64, u64)> = BTreeMap::new();
     for job in jobs.iter().map(|number| &board.jobs[*number]) {
         if board.has_line(job.site) {
-            let sent = sites.entry(job.site).or_insert((job.ahead, 0, i64::MAX));
-            *sent = (sent.0.min(job.ahead), sent.1.saturating_add(job.bytes), sent.2.min(job.busy));
+            let sent = sites.entry(job.site).or_insert((job.ahead, 0));
+            *sent = (sent.0.min(job.ahead), sent.1.saturating_add(job.bytes));
         }
     }
     for job in jobs.iter().map(|number| &board.jobs[*number]) {
@@ -131,11 +131,20 @@ fn alone(board: &Board<'_>, jobs: &[usize], release: i64) -> Option<i64> {
             end = end.max(first_start(board, job, release.max(there))? + job.busy);
         }
     }
-    // Whoever starts last at a site finds all of its content there.
-    for (site, (before, bytes, shortest)) in sites {
-        end = end.max(board.there(site, before.saturating_add(bytes)).saturating_add(shortest));
+    // Whoever starts last at a site finds all of its content there, whoever that is.
+    let mut last: BTreeMap<usize, i64> = BTreeMap::new();
+    let mut seen: BTreeSet<(usize, usize, i64, i64)> = BTreeSet::new();
+    for job in jobs.iter().map(|number| &board.jobs[*number]) {
+        let Some((before, bytes)) = sites.get(&job.site) else { continue };
+        if seen.insert((job.site, job.list, job.busy, job.undo)) {
+            let there = board.there(job.site, before.saturating_add(*bytes)).max(release);
+            let ends = first_start(board, job, there).map_or(i64::MAX, |start| start + job.busy);
+            let known = last.entry(job.site).or_insert(ends);
+            *known = (*known).min(ends);
+        }
     }
-    Some(end)
+    let latest = last.into_values().max().unwrap_or(end);
+    (latest < i64::MAX).then_some(end.max(latest))
 }
 
 /// When a host could start from `from` on if it were the only one.
@@ -225,7 +234,7 @@ impl Group {
     /// When its work and its number of hosts can be done at the earliest.
     fn end(&self, board: &Board<'_>, release: i64) -> Option<i64> {
         // What nothing limits needs no time beyond that of its slowest host.
-        if !self.limited() {
+        if self.count == 0 || !self.limited() {
             return Some(release);
         }
         let shortest = self.lengths.keys().next().copied().unwrap_or(1);

@@ -36,6 +36,11 @@ pub(crate) struct Try<'a> {
 /// Hosts at full sites that are passed over before a queue of many sites waits for the next moment.
 const FULL_MAX: usize = 400;
 
+/// Before all chances that there are.
+const LAST_CHANCE: i64 = i64::MIN / 4;
+/// Sites with a last chance that people are kept free for: more of them than that are not reached anyhow.
+const DESPERATE_MAX: usize = 8;
+
 /// Moments at which a host may start.
 #[derive(Debug, Clone, Copy)]
 struct Range {
@@ -110,6 +115,8 @@ struct Sweep<'a> {
     events: BinaryHeap<Reverse<Event>>,
     /// Queues that could go on if a person, or the limit over all, had room.
     starving: BTreeSet<usize>,
+    /// Those of them where somebody has a last chance, with who could do it.
+    desperate: BTreeMap<usize, usize>,
     release: i64,
     places: Vec<(usize, Placement)>,
 }
@@ -141,6 +148,7 @@ impl<'a> Sweep<'a> {
             doing: vec![Doing::default(); board.people.len()],
             events: BinaryHeap::new(),
             starving: BTreeSet::new(),
+            desperate: BTreeMap::new(),
             release: tried.release,
             places: Vec::new(),
         };
@@ -206,7 +214,7 @@ impl<'a> Sweep<'a> {
                 self.events.pop();
                 room |= self.happen(event, &mut touched);
             }
-            touched.sort_by_key(|queue| (Reverse(self.pressure(*queue)), *queue));
+            touched.sort_by_key(|queue| (self.most_urgent(*queue), *queue));
             touched.dedup();
             for queue in &touched {
                 self.serve(*queue, at);
@@ -231,16 +239,17 @@ impl<'a> Sweep<'a> {
         full || self.doing[person].hosts == 0
     }
 
-    /// Work that is left per place: who has most of it goes first.
-    fn pressure(&self, queue: usize) -> i64 {
+    /// Whoever has the fewest chances goes first, and where they are the same, where most is left per place.
+    fn most_urgent(&self, queue: usize) -> (i64, Reverse<i64>) {
         let queue = &self.queues[queue];
-        queue.work / i64::from(queue.places.min(self.most)).max(1)
+        let first = queue.open.first().map_or(i64::MAX, |entry| entry.0);
+        (first, Reverse(queue.work / i64::from(queue.places.min(self.most)).max(1)))
     }
 
     /// Serves queues that starved, those with most left to do first.
     fn feed(&mut self, at: i64) {
         let mut hungry: Vec<usize> = self.starving.iter().copied().collect();
-        hungry.sort_by_key(|queue| (Reverse(self.pressure(*queue)), *queue));
+        hungry.sort_by_key(|queue| (self.most_urgent(*queue), *queue));
         for queue in hungry {
             let nobody = !self.doing.is_empty() && self.doing.iter().all(|doing| doing.hosts > 0);
             if nobody || self.running >= self.most {
@@ -253,6 +262,7 @@ impl<'a> Sweep<'a> {
     /// Starts whatever can start at a site.
     fn serve(&mut self, number: usize, at: i64) {
         self.starving.remove(&number);
+        self.desperate.remove(&number);
         self.wake_up(number, at);
         let mut again = i64::MAX;
         while !self.queues[number].open.is_empty() {
@@ -336,7 +346,12 @@ impl<'a> Sweep<'a> {
             if nobody.contains(&(crew, job.busy)) {
                 continue;
             }
-            if let Some(person) = hand(self.board, (&self.doing, &self.needed), job, at) {
+            let last_chance = entry.0 <= LAST_CHANCE / 2;
+            let wanted = |person: usize| {
+                let mut crews = self.desperate.values().take(DESPERATE_MAX);
+                !last_chance && crews.any(|crew| self.board.crews[*crew].contains(&person))
+            };
+            if let Some(person) = hand(self.board, (&self.doing, &self.needed, &wanted), job, at) {
                 found = Some((entry.2, Some(person)));
                 break;
             }
@@ -345,6 +360,10 @@ impl<'a> Sweep<'a> {
         if found.is_none() && !nobody.is_empty() {
             queue.held = Held::People;
             self.starving.insert(number);
+            let desperate = queue.open.first().filter(|entry| entry.0 <= LAST_CHANCE / 2);
+            if let Some(crew) = desperate.and_then(|entry| self.lefts[entry.2].kind.job.crew) {
+                self.desperate.insert(number, crew);
+            }
             arrives = arrives.min(nobody.iter().filter_map(|(crew, busy)| works(self.board, *crew, *busy, at)).min().unwrap_or(i64::MAX));
         }
         for entry in closed {
@@ -391,7 +410,9 @@ impl<'a> Sweep<'a> {
 
 impl Left<'_> {
     fn key(&self, range: &Range, kind: usize) -> (i64, Reverse<i64>, usize) {
-        (range.after / 16 * self.weight - self.load, Reverse(self.kind.job.busy), kind)
+        // Who has no other chance before the target goes before all others.
+        let chances = if range.after == 0 { LAST_CHANCE } else { range.after / 16 * self.weight };
+        (chances - self.load, Reverse(self.kind.job.busy), kind)
     }
 }
 
@@ -445,12 +466,20 @@ impl Loads {
 }
 
 /// Who can begin with a host now: whoever is at its site already, else who is needed least elsewhere.
-fn hand(board: &Board<'_>, (doing, needed): (&[Doing], &[i64]), job: &Job, at: i64) -> Option<usize> {
+///
+/// `wanted`: whoever has to come to another site as soon as they are free.
+fn hand(
+    board: &Board<'_>,
+    (doing, needed, wanted): (&[Doing], &[i64], &impl Fn(usize) -> bool),
+    job: &Job,
+    at: i64,
+) -> Option<usize> {
     let crew = &board.crews[job.crew?];
     let works = |person: &&usize| board.people[**person].works(at, job.busy) == Some(at);
     let here = |person: &&usize| {
         let doing = doing[**person];
-        doing.hosts > 0 && doing.site == job.site && doing.hosts < board.people[**person].units
+        let free = doing.hosts > 0 && doing.hosts < board.people[**person].units;
+        free && doing.site == job.site && !wanted(**person)
     };
     let idle = |person: &&usize| doing[**person].hosts == 0;
     let least = |person: &&usize| needed[**person];
