@@ -53,8 +53,11 @@ pub(crate) fn wave_end(board: &Board<'_>, jobs: &[usize], release: i64) -> Optio
             whole.join(cell);
             lists.entry(*list).or_default().join(cell);
             if inside {
-                let within: Vec<&Group> =
-                    own.iter().filter(|(other, _)| lies_in(board, other.1, *list)).map(|(_, g)| g).collect();
+                let within: Vec<&Group> = own
+                    .iter()
+                    .filter(|(other, _)| lies_in(board, other.1, *list))
+                    .map(|(_, g)| g)
+                    .collect();
                 if within.len() < own.len() {
                     end = end.max(joined(&within, board.at_once(site)).end(board, release)?);
                 }
@@ -73,7 +76,11 @@ pub(crate) fn wave_end(board: &Board<'_>, jobs: &[usize], release: i64) -> Optio
         let own: Vec<&Group> = if many {
             vec![group]
         } else {
-            lists.iter().filter(|(other, _)| lies_in(board, **other, *list)).map(|(_, g)| g).collect()
+            lists
+                .iter()
+                .filter(|(other, _)| lies_in(board, **other, *list))
+                .map(|(_, g)| g)
+                .collect()
         };
         end = end.max(joined(&own, board.parallel).end(board, release)?);
     }
@@ -101,9 +108,12 @@ pub(crate) fn site_end(board: &Board<'_>, jobs: &[usize], release: i64) -> Optio
             }
         }
     }
-    unions.insert(cells.iter().flat_map(|((_, list), _)| board.times.lists[*list].iter().copied()).collect());
+    unions.insert(
+        cells.iter().flat_map(|((_, list), _)| board.times.lists[*list].iter().copied()).collect(),
+    );
     for union in unions {
-        let inside = |list: usize| board.times.lists[list].iter().all(|strand| union.contains(strand));
+        let inside =
+            |list: usize| board.times.lists[list].iter().all(|strand| union.contains(strand));
         let own: Vec<&Group> =
             cells.iter().filter(|((_, list), _)| inside(*list)).map(|(_, cell)| cell).collect();
         let group = joined(&own, most);

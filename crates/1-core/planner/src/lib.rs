@@ -41,6 +41,7 @@ pub use input::{
     Begun, Candidate, Demands, HORIZON_DAYS, Measured, PlanInput, SAMPLES_MIN, Shape, Surroundings,
 };
 pub use rollback::{RollbackInput, rollback};
+pub use terms::seen;
 pub use times::ANY_TIME;
 
 use attempt::{Attempt, attempt};

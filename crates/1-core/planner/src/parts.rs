@@ -33,7 +33,9 @@ pub(crate) fn place(board: &Board<'_>, jobs: &[usize], release: i64, bound: i64)
     }
     let mut goal = enough(bound, release, jobs.len());
     let mut effort = EFFORT_MAX;
-    parts.sort_by_key(|(_, part)| (std::cmp::Reverse((part.missing, part.end)), part.places.first().map(|p| p.0)));
+    parts.sort_by_key(|(_, part)| {
+        (std::cmp::Reverse((part.missing, part.end)), part.places.first().map(|p| p.0))
+    });
     for (own, part) in &mut parts {
         if part.missing == 0 && part.end <= goal {
             continue;
@@ -61,9 +63,11 @@ impl Parts<'_> {
 
     fn sweep(&self, own: &[usize], weights: &[i64], target: i64, most: u32) -> Part {
         let kinds: Vec<&Kind> = own.iter().map(|kind| &self.kinds[*kind]).collect();
-        let target = if target == i64::MAX { self.release.saturating_add(8 * WEEK_MS) } else { target };
+        let target =
+            if target == i64::MAX { self.release.saturating_add(8 * WEEK_MS) } else { target };
         let near = target.max(self.release).saturating_add(AHEAD_MS);
-        let tried = Try { kinds: &kinds, weights, release: self.release, target, until: near, most };
+        let tried =
+            Try { kinds: &kinds, weights, release: self.release, target, until: near, most };
         let part = sweep(self.board, tried);
         // What found no place near may find one far away.
         if part.missing > 0 && near < self.board.times.until {
@@ -164,7 +168,8 @@ fn apart(board: &Board<'_>, kinds: &[Kind]) -> Vec<Vec<usize>> {
     let mut roots: Vec<usize> = (0..board.sites.len() + board.people.len()).collect();
     for kind in kinds {
         for person in kind.job.crew.into_iter().flat_map(|crew| &board.crews[crew]) {
-            let (one, two) = (root(&mut roots, kind.job.site), root(&mut roots, board.sites.len() + person));
+            let (one, two) =
+                (root(&mut roots, kind.job.site), root(&mut roots, board.sites.len() + person));
             roots[one.max(two)] = one.min(two);
         }
     }

@@ -226,7 +226,8 @@ fn moved(
         }
     }
     let aim = Aim { release, deadline, cheap: true };
-    let mut pointers: BTreeMap<(usize, Option<usize>, usize, i64), Option<Pointer>> = BTreeMap::new();
+    let mut pointers: BTreeMap<(usize, Option<usize>, usize, i64), Option<Pointer>> =
+        BTreeMap::new();
     for (number, place) in jobs.iter().zip(&mut found.places) {
         let job = &board.jobs[*number];
         let Some(before) = place.filter(|place| place.span.class != Some(TimeClass::WorkingHours))

@@ -210,7 +210,9 @@ impl<'a> Sweep<'a> {
             touched.clear();
             // Whether someone, or the limit over all, has room for another site.
             let mut room = self.happen(first, &mut touched);
-            while let Some(Reverse(event)) = self.events.peek().copied().filter(|next| next.0.at == at) {
+            while let Some(Reverse(event)) =
+                self.events.peek().copied().filter(|next| next.0.at == at)
+            {
                 self.events.pop();
                 room |= self.happen(event, &mut touched);
             }
@@ -291,7 +293,9 @@ impl<'a> Sweep<'a> {
     /// Moves kinds whose time has come to those that are open.
     fn wake_up(&mut self, number: usize, at: i64) {
         let queue = &mut self.queues[number];
-        while let Some(Reverse((_, kind))) = queue.waiting.peek().copied().filter(|next| next.0.0 <= at) {
+        while let Some(Reverse((_, kind))) =
+            queue.waiting.peek().copied().filter(|next| next.0.0 <= at)
+        {
             queue.waiting.pop();
             let left = &mut self.lefts[kind];
             let ranges = &self.ranges[left.ranges];
@@ -364,7 +368,13 @@ impl<'a> Sweep<'a> {
             if let Some(crew) = desperate.and_then(|entry| self.lefts[entry.2].kind.job.crew) {
                 self.desperate.insert(number, crew);
             }
-            arrives = arrives.min(nobody.iter().filter_map(|(crew, busy)| works(self.board, *crew, *busy, at)).min().unwrap_or(i64::MAX));
+            arrives = arrives.min(
+                nobody
+                    .iter()
+                    .filter_map(|(crew, busy)| works(self.board, *crew, *busy, at))
+                    .min()
+                    .unwrap_or(i64::MAX),
+            );
         }
         for entry in closed {
             queue.open.remove(&entry);
@@ -489,7 +499,8 @@ fn hand(
 
 /// When somebody of a crew begins to work, behind `at`.
 fn works(board: &Board<'_>, crew: usize, busy: i64, at: i64) -> Option<i64> {
-    let begins = board.crews[crew].iter().filter_map(|person| board.people[*person].works(at, busy));
+    let begins =
+        board.crews[crew].iter().filter_map(|person| board.people[*person].works(at, busy));
     begins.filter(|begins| *begins > at).min()
 }
 

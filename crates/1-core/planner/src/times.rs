@@ -181,8 +181,10 @@ impl<'a> Times<'a> {
         match &self.lists[list][..] {
             [one] => Cow::Borrowed(&self.strands[*one]),
             several => {
-                let mut spans: Vec<Span> =
-                    several.iter().flat_map(|strand| self.strands[*strand].iter().copied()).collect();
+                let mut spans: Vec<Span> = several
+                    .iter()
+                    .flat_map(|strand| self.strands[*strand].iter().copied())
+                    .collect();
                 // Strands are sorted runs, which this sort merges.
                 spans.sort_by_key(|span| (span.opens, span.closes, span.window));
                 Cow::Owned(spans)

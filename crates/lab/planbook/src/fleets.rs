@@ -96,7 +96,9 @@ impl Kind {
             Self::Uniform => plain,
             Self::Clusters => Traits { clustered: 60, waiting: 10, ..plain },
             Self::People => Traits { people: People::Few, down: (8, 16), ..plain },
-            Self::Narrow => Traits { narrow: true, windows: (1, 3), freezes: 6, down: (8, 20), ..plain },
+            Self::Narrow => {
+                Traits { narrow: true, windows: (1, 3), freezes: 6, down: (8, 20), ..plain }
+            }
             Self::Skewed => Traits { skewed: true, down: (2, 8), lines: true, ..plain },
             Self::Tiers => Traits { tiers: 8, down: (6, 12), ..plain },
             Self::Mixed => Traits {
@@ -112,7 +114,9 @@ impl Kind {
                 freezes: 3,
                 ..plain
             },
-            Self::Capped => Traits { anywhere: true, windows: (1, 4), down: (10, 50), all_at_once: 8, ..plain },
+            Self::Capped => {
+                Traits { anywhere: true, windows: (1, 4), down: (10, 50), all_at_once: 8, ..plain }
+            }
         }
     }
 }
@@ -159,7 +163,8 @@ pub fn fleet(kind: Kind, hosts: usize, seed: u64) -> PlanInput {
     let mut draw = Draw::new(seed, kind.name());
     let plain = model::fleet(0);
     let sites = places(&traits, hosts, &mut draw);
-    let windows: Vec<Window> = (0..WINDOWS).map(|number| window(number, &traits, &mut draw)).collect();
+    let windows: Vec<Window> =
+        (0..WINDOWS).map(|number| window(number, &traits, &mut draw)).collect();
     let history = plain.catalog.packs.iter().flat_map(|pack| ROLES.map(|role| (pack, role)));
     let history: BTreeMap<_, _> = history
         .map(|(pack, role)| {
@@ -186,7 +191,10 @@ pub fn fleet(kind: Kind, hosts: usize, seed: u64) -> PlanInput {
             .map(|record| Candidate { risk: model::risk(&record), record, reachable: true })
             .collect(),
         history,
-        shape: Shape { parallel: u32::try_from(parallel).unwrap_or(u32::MAX), ..plain.shape.clone() },
+        shape: Shape {
+            parallel: u32::try_from(parallel).unwrap_or(u32::MAX),
+            ..plain.shape.clone()
+        },
         surroundings: Surroundings {
             calendar,
             sites: sites.into_iter().map(|(site, _)| site).collect(),
@@ -226,10 +234,27 @@ fn window(number: usize, traits: &Traits, draw: &mut Draw) -> Window {
         (draw.between(0, 23), minutes, days[draw.below(7)].to_owned(), TimeClass::OutOfHours)
     } else {
         match draw.below(5) {
-            0 => (9, draw.between(12, 32) * 15, "MO,TU,WE,TH,FR".to_owned(), TimeClass::WorkingHours),
-            1 | 2 => (draw.between(19, 23), draw.between(12, 32) * 15, "MO,WE".to_owned(), TimeClass::OutOfHours),
-            3 => (22, draw.between(16, 32) * 15, days[draw.below(4)].to_owned(), TimeClass::OutOfHours),
-            _ => (draw.between(6, 12), draw.between(16, 40) * 15, "SA,SU".to_owned(), TimeClass::Weekend),
+            0 => {
+                (9, draw.between(12, 32) * 15, "MO,TU,WE,TH,FR".to_owned(), TimeClass::WorkingHours)
+            }
+            1 | 2 => (
+                draw.between(19, 23),
+                draw.between(12, 32) * 15,
+                "MO,WE".to_owned(),
+                TimeClass::OutOfHours,
+            ),
+            3 => (
+                22,
+                draw.between(16, 32) * 15,
+                days[draw.below(4)].to_owned(),
+                TimeClass::OutOfHours,
+            ),
+            _ => (
+                draw.between(6, 12),
+                draw.between(16, 40) * 15,
+                "SA,SU".to_owned(),
+                TimeClass::Weekend,
+            ),
         }
     };
     Window {
@@ -249,7 +274,12 @@ fn name_of(window: usize) -> WindowName {
     lit(&format!("window-{window:03}"))
 }
 
-fn record(number: usize, traits: &Traits, sites: &[(SiteRecord, u64)], draw: &mut Draw) -> HostRecord {
+fn record(
+    number: usize,
+    traits: &Traits,
+    sites: &[(SiteRecord, u64)],
+    draw: &mut Draw,
+) -> HostRecord {
     let site = draw.weighted(sites.iter().map(|(_, share)| *share));
     let build = if draw.percent(20) { "1100" } else { "1000" };
     host(&format!("host-{number:05}"), now())
@@ -257,9 +287,11 @@ fn record(number: usize, traits: &Traits, sites: &[(SiteRecord, u64)], draw: &mu
         .with(|host| {
             host.site = sites[site].0.name.clone();
             host.role = lit(ROLES[draw.weighted([40, 20, 10, 7, 5, 4, 10, 4].into_iter())]);
-            host.criticality = [Criticality::Low, Criticality::Medium, Criticality::High, Criticality::Critical]
-                [draw.weighted([25, 50, 20, 5].into_iter())];
-            host.tier = u32::try_from(draw.below(usize::try_from(traits.tiers).unwrap_or(1))).unwrap_or(0);
+            host.criticality =
+                [Criticality::Low, Criticality::Medium, Criticality::High, Criticality::Critical]
+                    [draw.weighted([25, 50, 20, 5].into_iter())];
+            host.tier =
+                u32::try_from(draw.below(usize::try_from(traits.tiers).unwrap_or(1))).unwrap_or(0);
             let count = draw.between(traits.windows.0, traits.windows.1);
             for _ in 0..count {
                 let any = draw.below(WINDOWS);
@@ -322,7 +354,8 @@ fn people(
     draw: &mut Draw,
 ) -> Vec<EngineerRecord> {
     let of_class = |class| windows.iter().filter(move |window| window.class == class);
-    let days: BTreeSet<WindowName> = of_class(TimeClass::WorkingHours).map(|window| window.name.clone()).collect();
+    let days: BTreeSet<WindowName> =
+        of_class(TimeClass::WorkingHours).map(|window| window.name.clone()).collect();
     let count = match traits.people {
         People::Nobody => return Vec::new(),
         People::Few => (hosts / 1000).max(6),
@@ -362,7 +395,10 @@ fn freezes(traits: &Traits, sites: &[(SiteRecord, u64)], draw: &mut Draw) -> Vec
         } else {
             let site = sites[draw.below(sites.len())].0.name.clone();
             let scope = Scope { sites: [site].into(), ..Scope::default() };
-            let from = now() + jiff::SignedDuration::from_hours(24 * i64::try_from(draw.between(3, 30)).unwrap_or(3));
+            let from = now()
+                + jiff::SignedDuration::from_hours(
+                    24 * i64::try_from(draw.between(3, 30)).unwrap_or(3),
+                );
             (from, draw.between(3, 10), scope)
         };
         let until = from + jiff::SignedDuration::from_hours(24 * i64::try_from(days).unwrap_or(1));

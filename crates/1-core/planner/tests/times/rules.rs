@@ -335,6 +335,7 @@ fn every_rule_about_places_can_fire() {
         made.waves[0].hosts.iter().map(|host| host.host.clone()).collect();
     let mut again = good.clone();
     again.generation = made.generation.next();
+    again.parent = Some(made.hash().unwrap());
     again.begun = Some(Begun { plan: made.clone(), hosts: begun.clone() });
     let (child, _) = judged(&again);
     let first = begun.first().unwrap().as_str();
