@@ -203,11 +203,23 @@ fn times(
     }
     // The last wave is followed by no other that would wait for its soak.
     result.bound = result.bound.filter(|_| apart).map(|bound| (bound - soak).max(now));
+    in_working_hours(board, &base, (apart, soak), found, &mut result);
+    result
+}
+
+/// From the last wave back to the first: each once more, in working hours where that delays nobody.
+fn in_working_hours(
+    board: &Board<'_>,
+    base: &Load,
+    (apart, soak): (bool, i64),
+    found: Vec<(Vec<usize>, schedule::Wave)>,
+    result: &mut Times,
+) {
     let mut deadline = result.finish;
     for (wave, (jobs, placed)) in found.into_iter().enumerate().rev() {
         let places = if apart && placed.places.iter().all(Option::is_some) {
             let release = result.releases[wave];
-            schedule::cheaper(board, &base, &jobs, (release, deadline), placed).places
+            schedule::cheaper(board, base, &jobs, (release, deadline), placed).places
         } else {
             placed.places
         };
@@ -219,7 +231,6 @@ fn times(
             result.places[*job] = place;
         }
     }
-    result
 }
 
 /// A closer look at the sites that end behind the bound.

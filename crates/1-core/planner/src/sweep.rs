@@ -1,8 +1,11 @@
 //! Giving hosts their times from the first moment to the last: whenever a place, a person or an opening becomes free, the
 //! host with the fewest chances left takes it (D-0015).
 
+mod hands;
+
 use crate::board::{Board, Job};
 use crate::schedule::{Held, Kind, Placement};
+use hands::{Doing, Loads, hand, works};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
@@ -92,13 +95,6 @@ struct Event {
     queue: usize,
     /// The site that has a place again, and who becomes free; none: an opening, or content that arrives.
     ends: Option<(usize, Option<usize>)>,
-}
-
-/// What someone is doing.
-#[derive(Debug, Clone, Copy, Default)]
-struct Doing {
-    hosts: u32,
-    site: usize,
 }
 
 struct Sweep<'a> {
@@ -424,84 +420,6 @@ impl Left<'_> {
         let chances = if range.after == 0 { LAST_CHANCE } else { range.after / 16 * self.weight };
         (chances - self.load, Reverse(self.kind.job.busy), kind)
     }
-}
-
-/// How much there is to do for those who can do it.
-struct Loads {
-    /// Of crews and of sites: work, and hands.
-    crews: BTreeMap<usize, (i64, i64)>,
-    sites: BTreeMap<usize, (i64, i64)>,
-}
-
-impl Loads {
-    fn of(board: &Board<'_>, kinds: &[&Kind]) -> Self {
-        let mut loads = Self { crews: BTreeMap::new(), sites: BTreeMap::new() };
-        let mut places = 0;
-        for kind in kinds {
-            let count = i64::try_from(kind.members.len()).unwrap_or(i64::MAX);
-            let work = kind.job.busy.saturating_mul(count);
-            let down = board.down_at_once[kind.job.site];
-            places = places.max(down);
-            loads.sites.entry(kind.job.site).or_insert((0, i64::from(down))).0 += work;
-            if let Some(crew) = kind.job.crew {
-                loads.crews.entry(crew).or_default().0 += work;
-            }
-        }
-        for (crew, (_, hands)) in &mut loads.crews {
-            let units = board.crews[*crew].iter().map(|person| board.people[*person].units);
-            *hands = units.map(|units| i64::from(units.min(places))).sum();
-        }
-        loads
-    }
-
-    fn load(&self, board: &Board<'_>, job: &Job, one_queue: bool) -> i64 {
-        let each = |of: Option<&(i64, i64)>| of.map_or(0, |(work, hands)| work / (*hands).max(1));
-        match job.crew {
-            Some(crew) if !board.people.is_empty() => each(self.crews.get(&crew)),
-            _ if one_queue => each(self.sites.get(&job.site)),
-            _ => 0,
-        }
-    }
-
-    /// For each person, the load of the crew that needs them most.
-    fn needed(&self, board: &Board<'_>) -> Vec<i64> {
-        let mut needed = vec![0; board.people.len()];
-        for (crew, (work, hands)) in &self.crews {
-            for person in &board.crews[*crew] {
-                needed[*person] = needed[*person].max(work / (*hands).max(1));
-            }
-        }
-        needed
-    }
-}
-
-/// Who can begin with a host now: whoever is at its site already, else who is needed least elsewhere.
-///
-/// `wanted`: whoever has to come to another site as soon as they are free.
-fn hand(
-    board: &Board<'_>,
-    (doing, needed, wanted): (&[Doing], &[i64], &impl Fn(usize) -> bool),
-    job: &Job,
-    at: i64,
-) -> Option<usize> {
-    let crew = &board.crews[job.crew?];
-    let works = |person: &&usize| board.people[**person].works(at, job.busy) == Some(at);
-    let here = |person: &&usize| {
-        let doing = doing[**person];
-        let free = doing.hosts > 0 && doing.hosts < board.people[**person].units;
-        free && doing.site == job.site && !wanted(**person)
-    };
-    let idle = |person: &&usize| doing[**person].hosts == 0;
-    let least = |person: &&usize| needed[**person];
-    let found = crew.iter().filter(here).filter(works).min_by_key(least);
-    found.or_else(|| crew.iter().filter(idle).filter(works).min_by_key(least)).copied()
-}
-
-/// When somebody of a crew begins to work, behind `at`.
-fn works(board: &Board<'_>, crew: usize, busy: i64, at: i64) -> Option<i64> {
-    let begins =
-        board.crews[crew].iter().filter_map(|person| board.people[*person].works(at, busy));
-    begins.filter(|begins| *begins > at).min()
 }
 
 /// When a host may start, from the release on, with what is left behind each stretch until the target.
