@@ -153,7 +153,10 @@ fn deltas_come_from_builds_that_a_repository_has() {
 
     // The same bytes as from the pack file itself; and whoever forgets them is told while publishing.
     refit(dir, &["pack", "build", "hello", "--against", "hello-1100.refit", "--out", "file"], 0);
-    assert_eq!(fs::read(dir.join("file/hello-1200.refit")).unwrap(), fs::read(dir.join(pack)).unwrap());
+    assert_eq!(
+        fs::read(dir.join("file/hello-1200.refit")).unwrap(),
+        fs::read(dir.join(pack)).unwrap()
+    );
     refit(dir, &["pack", "build", "hello", "--out", "without"], 0);
     let publish = ["repo", "publish", "repo", "--keys", "keys", "without/hello-1200.refit"];
     let (_, told) = refit(dir, &publish, 0);
@@ -167,7 +170,8 @@ fn cleaning_shows_first_and_leaves_what_clients_may_ask_for() {
     two_builds(dir);
     refit(dir, &["pack", "build", "hello", "--out", "."], 0);
     refit(dir, &["repo", "publish", "repo", "--keys", "keys", "hello-1200.refit"], 0);
-    fs::write(dir.join("repo/targets/left.bundle"), "of a publication that was interrupted").unwrap();
+    fs::write(dir.join("repo/targets/left.bundle"), "of a publication that was interrupted")
+        .unwrap();
     let clean = |more: &[&str], exit| {
         let args = ["--json", "repo", "clean", "repo", "--older-than", "0s"];
         refit(dir, &[&args[..], more].concat(), exit)

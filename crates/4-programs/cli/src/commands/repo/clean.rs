@@ -41,13 +41,18 @@ pub(super) struct CleanArgs {
 /// Runs it.
 pub(super) fn run(args: &CleanArgs, context: &Context) -> Result<Exit, CliError> {
     if args.withdrawn && !args.dry_run && args.keys.is_none() {
-        return Err(CliError::usage("--withdrawn publishes metadata: give --keys DIR, or --dry-run"));
+        return Err(CliError::usage(
+            "--withdrawn publishes metadata: give --keys DIR, or --dry-run",
+        ));
     }
     let now = context.ambient.clock.now();
     let age = lasting(args.older_than)?;
     let mut found = repo::leftovers(&args.dir, age, now).map_err(refused)?;
-    let withdrawn =
-        if args.withdrawn { repo::withdrawn_content(&args.dir).map_err(refused)? } else { Vec::new() };
+    let withdrawn = if args.withdrawn {
+        repo::withdrawn_content(&args.dir).map_err(refused)?
+    } else {
+        Vec::new()
+    };
     let named = found.free.len();
     found.free.extend(withdrawn);
     if args.dry_run || found.free.is_empty() {
@@ -86,12 +91,17 @@ fn show(found: &Leftovers, word: &str, context: &Context) -> Result<(), CliError
         "outcome": word, "bytes": found.bytes(), "files": list(&found.free), "young": list(&found.young),
     });
     context.output.data(&data, |_| {
-        let rows = found.free.iter().map(|file| {
-            [file.path.display().to_string(), file.size.to_string(), file.why.clone()]
-        });
+        let rows = found
+            .free
+            .iter()
+            .map(|file| [file.path.display().to_string(), file.size.to_string(), file.why.clone()]);
         let rows: Vec<_> = rows.collect();
         let total = format!("{} files, {} {word}", rows.len(), found.bytes());
-        if rows.is_empty() { total } else { format!("{}\n{total}", table(["file", "size", "why"], rows)) }
+        if rows.is_empty() {
+            total
+        } else {
+            format!("{}\n{total}", table(["file", "size", "why"], rows))
+        }
     })?;
     if !found.young.is_empty() {
         let bytes = ByteSize(found.young.iter().map(|file| file.size.0).sum());
