@@ -114,8 +114,7 @@ pub(crate) fn holdings(state: &Path, keep: &[String]) -> Result<Vec<Holding>, Ag
         for path in &paths {
             size += size_of(path)?;
         }
-        let is_needed =
-            if name == "trees" { !needed.is_empty() } else { needed.contains(&name) };
+        let is_needed = if name == "trees" { !needed.is_empty() } else { needed.contains(&name) };
         let why = if is_needed {
             Some("needed by the current order".to_owned())
         } else if keep.iter().any(|start| name.starts_with(start)) {

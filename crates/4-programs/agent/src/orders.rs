@@ -267,14 +267,15 @@ impl OrderStore {
     pub(crate) fn bundles_needed(&self) -> Stored<BTreeSet<String>> {
         let mut keys: BTreeSet<OrderKey> = self.read("active.json")?.into_iter().collect();
         let seen = self.seen()?.into_iter();
-        let seen =
-            seen.map(|(rollout, seen)| OrderKey { rollout, generation: seen.generation });
+        let seen = seen.map(|(rollout, seen)| OrderKey { rollout, generation: seen.generation });
         keys.extend(seen.filter(|key| !self.folder(key).join("order.json").exists()));
         let mut bundles = BTreeSet::new();
         for key in keys {
             // Legs follow each other; their records come before any of their content.
             for leg in 0.. {
-                let Some(part) = self.read::<RecordPart>(self.record_path(&key, leg))? else { break };
+                let Some(part) = self.read::<RecordPart>(self.record_path(&key, leg))? else {
+                    break;
+                };
                 bundles.insert(part.bundle.digest.to_hex());
             }
         }
