@@ -307,10 +307,8 @@ impl PackFile {
 fn sound(record_json: &[u8], path: &Path) -> Result<PackRecord, ForgeError> {
     let record: PackRecord = serde_json::from_slice(record_json)
         .map_err(|error| damaged(path, "record", "JSON of `refit.record/1`", error))?;
-    record::validate(&record).map_err(|source| ForgeError::Record {
-        path: path.to_owned(),
-        source: Box::new(source),
-    })?;
+    record::validate(&record)
+        .map_err(|source| ForgeError::Record { path: path.to_owned(), source: Box::new(source) })?;
     Ok(record)
 }
 

@@ -167,7 +167,9 @@ pub fn run(which: &Which) -> Result<Vec<Row>> {
         for pair in times.windows(2) {
             let [(few, fast), (many, slow)] = pair else { continue };
             let exponent = (slow / fast).ln() / (*many as f64 / *few as f64).ln();
-            eprintln!("planner: {name}, from {few} to {many} hosts time grows with the power {exponent:.2}");
+            eprintln!(
+                "planner: {name}, from {few} to {many} hosts time grows with the power {exponent:.2}"
+            );
         }
     }
     Ok(rows)

@@ -4,7 +4,9 @@
 //! Whoever reads while somebody publishes sees the state before: so files stay for a while after nothing names them any more.
 
 use super::{
-    TARGETS, Visible, catalog::Edit, older, place,
+    TARGETS, Visible,
+    catalog::Edit,
+    older, place,
     staged::{Staged, staged_folder},
     state::{self, State, lock},
 };
@@ -51,11 +53,7 @@ impl Leftovers {
 ///
 /// # Errors
 /// [`ForgeError::BrokenRepository`] when the metadata cannot be believed: then nothing is known to be free.
-pub fn leftovers(
-    dir: &Path,
-    age: SignedDuration,
-    now: Timestamp,
-) -> Result<Leftovers, ForgeError> {
+pub fn leftovers(dir: &Path, age: SignedDuration, now: Timestamp) -> Result<Leftovers, ForgeError> {
     let state = State::read(dir)?;
     let kept = referred(&state)?;
     let mut found = Leftovers::default();
@@ -90,9 +88,9 @@ pub fn clean(dir: &Path, age: SignedDuration, now: Timestamp) -> Result<Leftover
         fs::remove_file(&path).map_err(ForgeError::write(&path))?;
         let mut above = path.parent();
         // Only empty folders go; the first that is not ends it.
-        while let Some(folder) = above.filter(|folder| {
-            **folder != dir.join("targets") && **folder != dir.join("metadata")
-        }) {
+        while let Some(folder) = above
+            .filter(|folder| **folder != dir.join("targets") && **folder != dir.join("metadata"))
+        {
             if fs::remove_dir(folder).is_err() {
                 break;
             }
@@ -193,7 +191,8 @@ fn keep_targets(
 
 fn list(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), ForgeError> {
     let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
-    let mut entries: Vec<_> = entries.collect::<Result<_, _>>().map_err(ForgeError::read(folder))?;
+    let mut entries: Vec<_> =
+        entries.collect::<Result<_, _>>().map_err(ForgeError::read(folder))?;
     entries.sort_by_key(fs::DirEntry::file_name);
     for entry in entries {
         if entry.file_type().map_err(ForgeError::read(entry.path()))?.is_dir() {

@@ -36,11 +36,8 @@ pub(super) fn published(state: &State) -> Result<Vec<(&Targets, PackSummary)>, F
     let own = state.targets.iter().map(|targets| (TARGETS, &targets.signed));
     let mut packs = Vec::new();
     for (role, targets) in own.chain(vendors) {
-        let name = if role == TARGETS {
-            CATALOG_TARGET.to_owned()
-        } else {
-            super::catalog_target(role)
-        };
+        let name =
+            if role == TARGETS { CATALOG_TARGET.to_owned() } else { super::catalog_target(role) };
         let name = named(&name)?;
         let Some(target) = target_of(targets, &name) else { continue };
         let text = state::read_target(&[&state.targets_dir()], &name, target)?;
@@ -56,10 +53,8 @@ fn open(state: &State, targets: &Targets, pack: &PackSummary) -> Result<PackFile
     let record = target_of(targets, &pack.record).ok_or_else(|| missing(&pack.record))?;
     let text = state::read_target(&[&state.targets_dir()], &pack.record, record)?;
     let bundle = named(&format!("packs/{}/{}/bundle", pack.product, pack.to))?;
-    let digest = state::digest_of(
-        target_of(targets, &bundle).ok_or_else(|| missing(&bundle))?,
-        &bundle,
-    )?;
+    let digest =
+        state::digest_of(target_of(targets, &bundle).ok_or_else(|| missing(&bundle))?, &bundle)?;
     PackFile::of_parts(&place::path_of(&state.targets_dir(), &bundle, digest), text)
 }
 

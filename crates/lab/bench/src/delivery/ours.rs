@@ -11,7 +11,13 @@ use std::process::Command;
 /// The publisher does this once per release, hosts again and again: their median counts.
 const HOST_ROUNDS: usize = 3;
 
-pub(super) fn measure(pair: &Pair, dir: &Path, web: &Web) -> Result<Cost> {
+/// `other` is done once before each of the host's rounds: what is compared by CPU is measured in the same minutes.
+pub(super) fn measure(
+    pair: &Pair,
+    dir: &Path,
+    web: &Web,
+    mut other: impl FnMut(usize) -> Result<()>,
+) -> Result<Cost> {
     let ground = dir.join("refit");
     let refit = programs()?.join("refit");
     for (build, from, tree) in [("2", "1", &pair.new), ("1", "0", &pair.old)] {
@@ -47,6 +53,7 @@ pub(super) fn measure(pair: &Pair, dir: &Path, web: &Web) -> Result<Cost> {
     say(&format!("Refit: pack build {publisher:.1} s, repo publish {publish:.1} s more"));
     let (mut bytes, mut host) = (Vec::new(), Vec::new());
     for round in 0..HOST_ROUNDS {
+        other(round)?;
         let state = ground.join(format!("host-{round}"));
         std::fs::create_dir(&state)?;
         let before = web.sent()?;
@@ -61,7 +68,6 @@ pub(super) fn measure(pair: &Pair, dir: &Path, web: &Web) -> Result<Cost> {
         )?);
         bytes.push(web.sent()? - before);
         same(&state.join("release"), &pair.new)?;
-        std::fs::remove_dir_all(state)?;
     }
     Ok(Cost {
         name: "Refit".to_owned(),
