@@ -219,6 +219,7 @@ fn kept<C: Coder>(
             continue;
         }
         let words = old.len() / WORD_BYTES * WORD_BYTES;
+        model.look_ahead(&trail, old.chunks_exact(WORD_BYTES).map(|word| word_at(word, 0)));
         for place in (0..words).step_by(WORD_BYTES) {
             let word = model.word(coder, &mut trail, word_at(old, place), word_at(new, place));
             block[place..place + WORD_BYTES].copy_from_slice(&word.to_le_bytes());

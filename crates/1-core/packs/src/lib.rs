@@ -9,6 +9,7 @@
 //! 2. Parameters reach commands as environment variables, never by substitution into text.
 //! 3. What a `PackRecord` lists is all that a host may install: nothing else in a tree is legal.
 
+pub mod alike;
 pub mod catalog;
 pub mod manifest;
 pub mod parts;

@@ -120,24 +120,29 @@ pub(crate) fn clusters(case: &Case<'_>, findings: &mut Vec<Finding>) {
         }
     }
     let waves = wave_numbers(case);
+    let mut members: BTreeMap<&str, Vec<&HostName>> = BTreeMap::new();
+    for name in waves.keys() {
+        if let Some(cluster) = case.hosts.get(name).and_then(|host| host.cluster.as_deref()) {
+            members.entry(cluster).or_default().push(name);
+        }
+    }
     for record in records.values().filter(|record| !record.order.is_empty()) {
-        cluster_order(case, record, &waves, findings);
+        let own = members.get(record.name.as_str()).map_or(&[][..], Vec::as_slice);
+        cluster_order(case, (record, own), &waves, findings);
     }
 }
 
 /// Members that go first stand in earlier waves, in their order; the others behind all of them.
 fn cluster_order(
     case: &Case<'_>,
-    record: &ClusterRecord,
+    (record, members): (&ClusterRecord, &[&HostName]),
     waves: &BTreeMap<&HostName, usize>,
     findings: &mut Vec<Finding>,
 ) {
-    let in_cluster = |name: &HostName| {
-        case.hosts.get(name).is_some_and(|host| host.cluster.as_ref() == Some(&record.name))
-    };
     let mut last: Option<(&HostName, usize)> = None;
     let first = record.order.iter().filter_map(|host| Some((host, *waves.get(host)?)));
-    let others = waves.iter().filter(|(host, _)| in_cluster(host) && !record.order.contains(host));
+    let others = members.iter().filter(|host| !record.order.contains(host));
+    let others = others.filter_map(|host| Some((*host, *waves.get(host)?)));
     let begun = |host: &HostName| case.plan.begun.contains(host);
     for (host, wave) in first {
         if let Some((before, earlier)) =
@@ -154,7 +159,7 @@ fn cluster_order(
         last = Some((host, wave));
     }
     for (host, wave) in others {
-        if let Some((before, _)) = last.filter(|(_, earlier)| earlier >= wave && !begun(host)) {
+        if let Some((before, _)) = last.filter(|(_, earlier)| *earlier >= wave && !begun(host)) {
             let text = format!("host {host} of cluster {} is not behind {before}", record.name);
             find(findings, Rule::Clusters, text);
         }

@@ -78,7 +78,7 @@ pub(crate) fn attempt<'a>(
             let board = Some(board);
             return Ok(Attempt { ordered, standings, places, board, releases, finish, bound });
         }
-        let times = times(input, relaxed, &board, &standings);
+        let times = times(input, relaxed, (&board, days == most), &standings);
         let complete = times.places.iter().all(Option::is_some);
         last = Some((board, times));
         if complete {
@@ -145,7 +145,14 @@ struct Times {
 }
 
 /// Wave after wave, each as early as it can; then each again, in working hours where that costs nothing.
-fn times(input: &PlanInput, relaxed: &Relaxed, board: &Board<'_>, standings: &[Standing]) -> Times {
+///
+/// `last`: no longer horizon follows, so that the rest is placed also when something has no place.
+fn times(
+    input: &PlanInput,
+    relaxed: &Relaxed,
+    (board, last): (&Board<'_>, bool),
+    standings: &[Standing],
+) -> Times {
     let now = board.times.now;
     let apart = !relaxed.has(|| Rule::Waves);
     let soak_ms = input.shape.soak_ms;
@@ -170,8 +177,12 @@ fn times(input: &PlanInput, relaxed: &Relaxed, board: &Board<'_>, standings: &[S
         let bound = bound::wave_end(board, &jobs, release);
         let placed = search::place(board, &base, &jobs, release, bound.unwrap_or(i64::MAX));
         result.releases.push(release);
+        if placed.missing > 0 && !last {
+            return result;
+        }
         result.bound = result.bound.and_then(|start| {
-            let end = bound::wave_end(board, &jobs, start)?;
+            let end = if start == release { bound } else { bound::wave_end(board, &jobs, start) }?;
+            let end = end.max(late_sites(board, &jobs, (start, end), &placed)?);
             Some(
                 own.map_or(end, |own| own.max(end))
                     + if jobs.is_empty() && own.is_none() { 0 } else { soak },
@@ -192,11 +203,23 @@ fn times(input: &PlanInput, relaxed: &Relaxed, board: &Board<'_>, standings: &[S
     }
     // The last wave is followed by no other that would wait for its soak.
     result.bound = result.bound.filter(|_| apart).map(|bound| (bound - soak).max(now));
+    in_working_hours(board, &base, (apart, soak), found, &mut result);
+    result
+}
+
+/// From the last wave back to the first: each once more, in working hours where that delays nobody.
+fn in_working_hours(
+    board: &Board<'_>,
+    base: &Load,
+    (apart, soak): (bool, i64),
+    found: Vec<(Vec<usize>, schedule::Wave)>,
+    result: &mut Times,
+) {
     let mut deadline = result.finish;
     for (wave, (jobs, placed)) in found.into_iter().enumerate().rev() {
         let places = if apart && placed.places.iter().all(Option::is_some) {
             let release = result.releases[wave];
-            schedule::cheaper(board, &base, &jobs, (release, deadline), placed).places
+            schedule::cheaper(board, base, &jobs, (release, deadline), placed).places
         } else {
             placed.places
         };
@@ -208,7 +231,32 @@ fn times(input: &PlanInput, relaxed: &Relaxed, board: &Board<'_>, standings: &[S
             result.places[*job] = place;
         }
     }
-    result
+}
+
+/// A closer look at the sites that end behind the bound.
+fn late_sites(
+    board: &Board<'_>,
+    jobs: &[usize],
+    (start, bound): (i64, i64),
+    placed: &schedule::Wave,
+) -> Option<i64> {
+    let mut sites: BTreeMap<usize, (i64, Vec<usize>)> = BTreeMap::new();
+    if placed.end <= bound {
+        return Some(bound);
+    }
+    for (job, place) in jobs.iter().zip(&placed.places) {
+        let own = &board.jobs[*job];
+        let (end, of_site) = sites.entry(own.site).or_default();
+        *end = (*end).max(place.as_ref().map_or(i64::MAX, |place| place.start + own.busy));
+        of_site.push(*job);
+    }
+    let mut found = bound;
+    for (end, own) in sites.into_values() {
+        if end > found {
+            found = found.max(bound::site_end(board, &own, start)?);
+        }
+    }
+    Some(found)
 }
 
 /// What hosts that have begun still take, and when their waves are expected to end.

@@ -7,6 +7,7 @@ use crate::rules::{Relaxed, Rule};
 use crate::schedule::{Held, Placement};
 use crate::times::{Span, Times};
 use refit_names::{HostName, RoleName, SiteName};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// One host to be given a time. Units: milliseconds.
@@ -19,8 +20,12 @@ pub(crate) struct Job {
     pub(crate) list: usize,
     pub(crate) busy: i64,
     pub(crate) undo: i64,
-    /// Not before, because of its content's way.
+    /// Not before, because of its content's way, when contents set out in the order of the plan.
     pub(crate) staged: i64,
+    /// What it fetches over its site's line, in bytes; 0 without a line.
+    pub(crate) bytes: u64,
+    /// What is fetched before it in the order of the plan.
+    pub(crate) ahead: u64,
     /// Whether anything but waves says when it is changed, so that its time belongs into the plan.
     pub(crate) told: bool,
 }
@@ -42,6 +47,8 @@ pub(crate) struct Board<'a> {
     pub(crate) crews: Vec<Crew>,
     pub(crate) parallel: u32,
     pub(crate) jobs: Vec<Job>,
+    /// Bytes per second of each site's line; none has no limit. Empty when no site has one.
+    lines: Vec<Option<u64>>,
     limited: Vec<bool>,
     crew_of: BTreeMap<(&'a SiteName, &'a RoleName), usize>,
 }
@@ -66,6 +73,7 @@ impl<'a> Board<'a> {
             crews: Vec::new(),
             parallel: if relaxed.has(|| Rule::Parallel(parallel)) { u32::MAX } else { parallel },
             jobs: Vec::with_capacity(placed.len()),
+            lines: Vec::new(),
             limited: Vec::new(),
             crew_of: BTreeMap::new(),
         };
@@ -89,6 +97,8 @@ impl<'a> Board<'a> {
                 busy: ms(host.p95_ms.saturating_add(input.demands.validation_ms)).max(1),
                 undo: ms(host.undo_p95_ms),
                 staged: board.times.now,
+                bytes: 0,
+                ahead: 0,
                 told,
             });
         }
@@ -131,9 +141,14 @@ impl<'a> Board<'a> {
             let engineer = &engineers[*at];
             (width(engineer.sites.len()), width(engineer.skills.len()), &engineer.name)
         });
-        self.crews.push(crew);
-        self.crew_of.insert((site, role), self.crews.len() - 1);
-        Some(self.crews.len() - 1)
+        // Sites and roles that the same people look after share a crew.
+        let known = self.crews.iter().position(|known| *known == crew);
+        let number = known.unwrap_or_else(|| {
+            self.crews.push(crew);
+            self.crews.len() - 1
+        });
+        self.crew_of.insert((site, role), number);
+        Some(number)
     }
 
     /// The moment from which on each host's content can be there, when contents set out now in the order of the plan.
@@ -148,22 +163,39 @@ impl<'a> Board<'a> {
         if lines.is_empty() {
             return;
         }
+        self.lines = self.sites.iter().map(|site| lines.get(*site).copied()).collect();
         let mut bytes: BTreeMap<&SiteName, u64> = BTreeMap::new();
         for (job, host) in self.jobs.iter_mut().zip(placed) {
             let Some(line) = lines.get(&host.record.site) else { continue };
             let sum = bytes.entry(&host.record.site).or_default();
-            *sum = sum.saturating_add(host.bytes());
+            (job.bytes, job.ahead) = (host.bytes(), *sum);
+            *sum = sum.saturating_add(job.bytes);
             job.staged = self.times.now.saturating_add(transfer_ms(*sum, *line));
         }
     }
 
+    /// Hosts of a site that may be down at once, the limit over all included.
+    pub(crate) fn at_once(&self, site: usize) -> u32 {
+        self.down_at_once[site].min(self.parallel)
+    }
+
+    /// From when on so many bytes can be at a site, its line given.
+    pub(crate) fn there(&self, site: usize, bytes: u64) -> i64 {
+        let line = self.lines.get(site).copied().flatten();
+        line.map_or(self.times.now, |line| self.times.now.saturating_add(transfer_ms(bytes, line)))
+    }
+
+    /// Whether a site's line limits anything.
+    pub(crate) fn has_line(&self, site: usize) -> bool {
+        self.lines.get(site).is_some_and(Option::is_some)
+    }
+
     /// Whether any of its openings could hold a job if it were alone.
     pub(crate) fn ever_fits(&self, job: &Job) -> bool {
-        let from = self.times.now;
-        self.spans(job).iter().any(|span| {
-            let start = span.first.max(from).max(job.staged);
-            start <= span.last.min(span.closes - job.need()) && self.anyone_for(job)
-        })
+        let from = self.times.now.max(job.staged);
+        let room = |span: &Span| span.first.max(from) <= span.last.min(span.closes - job.need());
+        let mut strands = self.times.lists[job.list].iter();
+        strands.any(|strand| self.times.strands[*strand].iter().any(room)) && self.anyone_for(job)
     }
 
     /// Whether anybody works long enough on end for a job.
@@ -177,13 +209,13 @@ impl<'a> Board<'a> {
 
     /// A place of no meaning for a job that fits somewhere; none for one that does not.
     pub(crate) fn anywhere(&self, number: usize, unfit: bool) -> Option<Placement> {
-        let span = self.spans(&self.jobs[number]).first().filter(|_| !unfit)?;
-        Some(Placement { start: span.first, span: *span, person: None, held: Held::Wave })
+        let span = self.spans(&self.jobs[number]).first().copied().filter(|_| !unfit)?;
+        Some(Placement { start: span.first, span, person: None, held: Held::Wave })
     }
 
     /// The list of a job's spans.
-    pub(crate) fn spans(&self, job: &Job) -> &[Span] {
-        &self.times.lists[job.list]
+    pub(crate) fn spans(&self, job: &Job) -> Cow<'_, [Span]> {
+        self.times.spans(job.list)
     }
 }
 

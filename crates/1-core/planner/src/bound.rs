@@ -5,17 +5,21 @@
 //! fit one behind the other into each opening.
 
 use crate::board::{Board, Job};
+use crate::times::Span;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Hosts that share something.
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Group {
     count: i64,
     work: i64,
-    shortest: i64,
-    /// By list of spans: the shortest way back and the longest busy time of its hosts.
-    lists: BTreeMap<usize, (i64, i64)>,
+    /// How many hosts are busy for how long.
+    lengths: BTreeMap<i64, i64>,
+    /// By strand: the shortest way back and the longest busy time of its hosts.
+    strands: BTreeMap<usize, (i64, i64)>,
     crews: BTreeSet<Option<usize>>,
+    /// Hosts that may be down at once at any one of its sites.
+    at_site: u32,
     most: u32,
 }
 
@@ -27,90 +31,243 @@ struct Piece {
     hands: i64,
 }
 
+/// Lists of one site up to which each list is looked at by what lies inside it, and each two of them.
+const LISTS_MAX: usize = 48;
+/// What is looked at first: most waves are done by then.
+const NEAR_MS: i64 = 40 * 86_400_000;
+/// Unions of lists that are looked at where a site ends late.
+const UNIONS_MAX: usize = 1_500;
+
 /// The earliest moment at which a wave that may not start before `release` can end; none: not before the horizon.
 pub(crate) fn wave_end(board: &Board<'_>, jobs: &[usize], release: i64) -> Option<i64> {
-    let mut end = release;
-    let mut seen: BTreeSet<(usize, i64, i64, i64)> = BTreeSet::new();
-    let mut groups: BTreeMap<(u8, usize, usize), Group> = BTreeMap::new();
-    let lists: BTreeSet<usize> = jobs.iter().map(|number| board.jobs[*number].list).collect();
-    let lists: Vec<usize> = lists.into_iter().collect();
-    let mut subsets = BTreeMap::new();
+    let mut end = release.max(alone(board, jobs, release)?);
+    let cells = cells(board, jobs);
+    let mut crews: BTreeMap<Option<usize>, Group> = BTreeMap::new();
+    let mut all = Group::default();
+    let mut lists: BTreeMap<usize, Group> = BTreeMap::new();
+    for own in cells.chunk_by(|one, two| one.0.0 == two.0.0) {
+        let site = own[0].0.0;
+        let mut whole = Group::default();
+        let inside = own.len() <= LISTS_MAX;
+        for ((_, list), cell) in own {
+            whole.join(cell);
+            lists.entry(*list).or_default().join(cell);
+            if inside {
+                let within: Vec<&Group> = own
+                    .iter()
+                    .filter(|(other, _)| lies_in(board, other.1, *list))
+                    .map(|(_, g)| g)
+                    .collect();
+                if within.len() < own.len() {
+                    end = end.max(joined(&within, board.at_once(site)).end(board, release)?);
+                }
+            }
+        }
+        all.join(&whole);
+        whole.most = board.at_once(site);
+        end = end.max(whole.end(board, release)?);
+    }
     for number in jobs {
         let job = &board.jobs[*number];
-        if seen.insert((job.list, job.busy, job.undo, job.staged)) {
-            end = end.max(alone(board, job, release)? + job.busy);
-        }
-        let most = board.down_at_once[job.site].min(board.parallel);
-        let crew = job.crew.map_or(usize::MAX, |crew| crew);
-        for wider in within(board, job.list, &lists, &mut subsets) {
-            groups.entry((5, job.site, *wider)).or_default().add(job, most);
-            groups.entry((6, *wider, 0)).or_default().add(job, board.parallel);
-        }
-        for (key, most) in
-            [((0, 0, 0), board.parallel), ((1, job.site, 0), most), ((4, crew, 0), board.parallel)]
-        {
-            groups.entry(key).or_default().add(job, most);
-        }
+        crews.entry(job.crew).or_default().add(board, job);
     }
-    for group in groups.values() {
-        // What nothing limits needs no time beyond that of its slowest host.
-        let limited = group.most < u32::MAX || !group.crews.contains(&None);
-        if limited {
-            end = end.max(group.end(board, release)?);
-        }
+    let many = lists.len() > LISTS_MAX * 4;
+    for (list, group) in &lists {
+        let own: Vec<&Group> = if many {
+            vec![group]
+        } else {
+            lists
+                .iter()
+                .filter(|(other, _)| lies_in(board, **other, *list))
+                .map(|(_, g)| g)
+                .collect()
+        };
+        end = end.max(joined(&own, board.parallel).end(board, release)?);
+    }
+    for mut group in crews.into_values().chain([all]) {
+        group.most = board.parallel;
+        end = end.max(group.end(board, release)?);
     }
     Some(end)
 }
 
-/// The lists that hold all windows of `list`, itself among them: whoever has few windows works against whoever has more.
-fn within<'s>(
-    board: &Board<'_>,
-    list: usize,
-    lists: &[usize],
-    known: &'s mut BTreeMap<usize, Vec<usize>>,
-) -> &'s [usize] {
-    known.entry(list).or_insert_with(|| {
-        let own = &board.times.windows_of[list];
-        let holds = |other: &&usize| board.times.windows_of[**other].is_superset(own);
-        lists.iter().filter(holds).copied().collect()
-    })
+/// The same for one site with a closer look: each two lists together, and the longer hosts by themselves.
+pub(crate) fn site_end(board: &Board<'_>, jobs: &[usize], release: i64) -> Option<i64> {
+    let mut end = release;
+    let cells = cells(board, jobs);
+    let Some(((site, _), _)) = cells.first() else { return Some(end) };
+    let most = board.at_once(*site);
+    let mut unions: BTreeSet<Vec<usize>> = BTreeSet::new();
+    for (one, ((_, first), _)) in cells.iter().enumerate() {
+        for ((_, second), _) in &cells[one..] {
+            let mut union = [&board.times.lists[*first][..], &board.times.lists[*second]].concat();
+            union.sort_unstable();
+            union.dedup();
+            if unions.len() < UNIONS_MAX {
+                unions.insert(union);
+            }
+        }
+    }
+    unions.insert(
+        cells.iter().flat_map(|((_, list), _)| board.times.lists[*list].iter().copied()).collect(),
+    );
+    for union in unions {
+        let inside =
+            |list: usize| board.times.lists[list].iter().all(|strand| union.contains(strand));
+        let own: Vec<&Group> =
+            cells.iter().filter(|((_, list), _)| inside(*list)).map(|(_, cell)| cell).collect();
+        let group = joined(&own, most);
+        end = end.max(group.end(board, release)?);
+        end = end.max(group.long_ones(board, release)?);
+    }
+    Some(end)
 }
 
-/// When a host could start if it were the only one.
-fn alone(board: &Board<'_>, job: &Job, release: i64) -> Option<i64> {
-    let from = release.max(job.staged);
-    let starts = board.spans(job).iter().map(|span| {
-        let start = span.first.max(from);
-        (start, span.last.min(span.closes - job.need()))
-    });
-    starts.filter(|(start, last)| start <= last).map(|(start, _)| start).min()
+/// When the slowest host would end if it were the only one; its content may have to wait for that of earlier waves only.
+fn alone(board: &Board<'_>, jobs: &[usize], release: i64) -> Option<i64> {
+    let mut end = release;
+    let mut seen: BTreeSet<(usize, i64, i64, i64)> = BTreeSet::new();
+    let mut sites: BTreeMap<usize, (u64, u64)> = BTreeMap::new();
+    for job in jobs.iter().map(|number| &board.jobs[*number]) {
+        if board.has_line(job.site) {
+            let sent = sites.entry(job.site).or_insert((job.ahead, 0));
+            *sent = (sent.0.min(job.ahead), sent.1.saturating_add(job.bytes));
+        }
+    }
+    for job in jobs.iter().map(|number| &board.jobs[*number]) {
+        let before = sites.get(&job.site).map_or(0, |sent| sent.0);
+        let there = board.there(job.site, before.saturating_add(job.bytes));
+        if seen.insert((job.list, job.busy, job.undo, there)) {
+            end = end.max(first_start(board, job, release.max(there))? + job.busy);
+        }
+    }
+    // Whoever starts last at a site finds all of its content there, whoever that is.
+    let mut last: BTreeMap<usize, i64> = BTreeMap::new();
+    let mut seen: BTreeSet<(usize, usize, i64, i64)> = BTreeSet::new();
+    for job in jobs.iter().map(|number| &board.jobs[*number]) {
+        let Some((before, bytes)) = sites.get(&job.site) else { continue };
+        if seen.insert((job.site, job.list, job.busy, job.undo)) {
+            let there = board.there(job.site, before.saturating_add(*bytes)).max(release);
+            let ends = first_start(board, job, there).map_or(i64::MAX, |start| start + job.busy);
+            let known = last.entry(job.site).or_insert(ends);
+            *known = (*known).min(ends);
+        }
+    }
+    let latest = last.into_values().max().unwrap_or(end);
+    (latest < i64::MAX).then_some(end.max(latest))
+}
+
+/// When a host could start from `from` on if it were the only one.
+fn first_start(board: &Board<'_>, job: &Job, from: i64) -> Option<i64> {
+    let strands = board.times.lists[job.list].iter();
+    let first = |strand: &usize| {
+        let spans = &board.times.strands[*strand];
+        let ahead = spans.partition_point(|span| span.last < from);
+        let start = |span: &Span| {
+            let start = span.first.max(from);
+            (start <= span.last.min(span.closes - job.need())).then_some(start)
+        };
+        spans[ahead..].iter().find_map(start)
+    };
+    strands.filter_map(first).min()
+}
+
+/// Hosts by site and list, sorted.
+fn cells(board: &Board<'_>, jobs: &[usize]) -> Vec<((usize, usize), Group)> {
+    let mut cells: BTreeMap<(usize, usize), Group> = BTreeMap::new();
+    for job in jobs.iter().map(|number| &board.jobs[*number]) {
+        cells.entry((job.site, job.list)).or_default().add(board, job);
+    }
+    cells.into_iter().collect()
+}
+
+/// Whether all windows of a list are windows of another: whoever has few windows works against whoever has more.
+fn lies_in(board: &Board<'_>, list: usize, other: usize) -> bool {
+    let (own, others) = (&board.times.lists[list], &board.times.lists[other]);
+    own.len() <= others.len() && own.iter().all(|strand| others.contains(strand))
+}
+
+fn joined(groups: &[&Group], most: u32) -> Group {
+    let mut whole = Group::default();
+    groups.iter().for_each(|group| whole.join(group));
+    Group { most, ..whole }
 }
 
 impl Group {
-    fn add(&mut self, job: &Job, most: u32) {
-        self.shortest = if self.count == 0 { job.busy } else { self.shortest.min(job.busy) };
+    fn add(&mut self, board: &Board<'_>, job: &Job) {
         self.count += 1;
         self.work = self.work.saturating_add(job.busy);
-        self.most = most;
+        *self.lengths.entry(job.busy).or_default() += 1;
         self.crews.insert(job.crew);
-        let list = self.lists.entry(job.list).or_insert((job.undo, job.busy));
-        *list = (list.0.min(job.undo), list.1.max(job.busy));
+        self.at_site = self.at_site.max(board.down_at_once[job.site]);
+        for strand in &board.times.lists[job.list] {
+            let known = self.strands.entry(*strand).or_insert((job.undo, job.busy));
+            *known = (known.0.min(job.undo), known.1.max(job.busy));
+        }
+    }
+
+    fn join(&mut self, other: &Self) {
+        self.count += other.count;
+        self.work = self.work.saturating_add(other.work);
+        for (length, count) in &other.lengths {
+            *self.lengths.entry(*length).or_default() += count;
+        }
+        self.crews.extend(&other.crews);
+        self.at_site = self.at_site.max(other.at_site);
+        for (strand, (undo, busy)) in &other.strands {
+            let known = self.strands.entry(*strand).or_insert((*undo, *busy));
+            *known = (known.0.min(*undo), known.1.max(*busy));
+        }
+    }
+
+    /// Whether anything but time limits it.
+    fn limited(&self) -> bool {
+        self.most < u32::MAX || !self.crews.contains(&None)
+    }
+
+    /// The same for its longest hosts alone, from each length on: two of them may not fit where three shorter ones do.
+    fn long_ones(&self, board: &Board<'_>, release: i64) -> Option<i64> {
+        let mut end = release;
+        if !self.limited() {
+            return Some(end);
+        }
+        let open = self.open(board, (release, i64::MAX));
+        let pieces = self.hands(board, &open);
+        let mut count = 0;
+        for (length, hosts) in self.lengths.iter().rev() {
+            count += hosts;
+            end = end.max(by_count(&open, &pieces, count, *length)?);
+        }
+        Some(end)
     }
 
     /// When its work and its number of hosts can be done at the earliest.
     fn end(&self, board: &Board<'_>, release: i64) -> Option<i64> {
-        let open = self.open(board, release);
-        let pieces = self.hands(board, &open);
-        let by_work = by_work(&pieces, self.work)?;
-        let by_count = by_count(&open, &pieces, self.count, self.shortest)?;
-        Some(by_work.max(by_count))
+        // What nothing limits needs no time beyond that of its slowest host.
+        if self.count == 0 || !self.limited() {
+            return Some(release);
+        }
+        let shortest = self.lengths.keys().next().copied().unwrap_or(1);
+        let near = release.saturating_add(NEAR_MS);
+        [near, i64::MAX].into_iter().find_map(|until| {
+            let open = self.open(board, (release, until));
+            let pieces = self.hands(board, &open);
+            let by_work = by_work(&pieces, self.work)?;
+            let end = by_work.max(by_count(&open, &pieces, self.count, shortest)?);
+            // Behind what was looked at, more may be open than was seen.
+            (end <= until).then_some(end)
+        })
     }
 
     /// The stretches in which any of its hosts can be busy, joined.
-    fn open(&self, board: &Board<'_>, release: i64) -> Vec<(i64, i64)> {
+    fn open(&self, board: &Board<'_>, (release, limit): (i64, i64)) -> Vec<(i64, i64)> {
         let mut open = Vec::new();
-        for (list, (undo, busy)) in &self.lists {
-            for span in &board.times.lists[*list] {
+        for (strand, (undo, busy)) in &self.strands {
+            let spans = &board.times.strands[*strand];
+            for span in &spans[spans.partition_point(|span| span.closes <= release)..] {
+                if span.opens >= limit {
+                    break;
+                }
                 let from = span.first.max(release);
                 let until = (span.closes - undo).min(span.last.saturating_add(*busy));
                 if from < until {
@@ -144,7 +301,8 @@ impl Group {
         let mut always = 0;
         let mut changes: Vec<(i64, i64)> = Vec::new();
         for person in people.iter().map(|person| &board.people[*person]) {
-            let units = i64::from(person.units);
+            // Whoever is at one site looks after no more hosts than may be down there.
+            let units = i64::from(person.units.min(self.at_site));
             match &person.hours {
                 None => always += units,
                 Some(hours) => {

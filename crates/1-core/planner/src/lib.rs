@@ -23,12 +23,14 @@ mod faults;
 mod input;
 mod make;
 mod ordering;
+mod parts;
 mod people;
 mod profile;
 mod rollback;
 mod rules;
 mod schedule;
 mod search;
+mod sweep;
 mod terms;
 mod text;
 mod times;
@@ -39,6 +41,7 @@ pub use input::{
     Begun, Candidate, Demands, HORIZON_DAYS, Measured, PlanInput, SAMPLES_MIN, Shape, Surroundings,
 };
 pub use rollback::{RollbackInput, rollback};
+pub use terms::seen;
 pub use times::ANY_TIME;
 
 use attempt::{Attempt, attempt};

@@ -34,7 +34,7 @@ impl Person {
     }
 
     /// The first moment from `from` on at which they work for `length` on end.
-    fn works(&self, from: i64, length: i64) -> Option<i64> {
+    pub(crate) fn works(&self, from: i64, length: i64) -> Option<i64> {
         let Some(hours) = &self.hours else { return Some(from) };
         let first = hours.partition_point(|hours| hours.until <= from);
         let fits = |hours: &&Stretch| hours.until - hours.from.max(from) >= length;
@@ -93,6 +93,19 @@ impl Agenda {
         self.steps.entry(until).or_insert(after);
         for (_, step) in self.steps.range_mut(from..until) {
             *step = (step.0 + 1, site);
+        }
+        self.join(until);
+        self.join(from);
+    }
+
+    /// Looks after one host less from `from` on for `length`.
+    pub(crate) fn free(&mut self, from: i64, length: i64) {
+        let until = from.saturating_add(length);
+        let (after, before) = (self.at(until), self.at(from));
+        self.steps.entry(from).or_insert(before);
+        self.steps.entry(until).or_insert(after);
+        for (_, step) in self.steps.range_mut(from..until) {
+            step.0 = step.0.saturating_sub(1);
         }
         self.join(until);
         self.join(from);

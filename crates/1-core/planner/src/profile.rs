@@ -11,6 +11,11 @@ pub(crate) struct Profile {
 }
 
 impl Profile {
+    /// Whether nothing is in use at any time.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
     /// What is in use at `at`.
     pub(crate) fn level(&self, at: i64) -> u32 {
         self.steps.range(..=at).next_back().map_or(0, |(_, level)| *level)
@@ -66,6 +71,19 @@ impl Profile {
         self.steps.entry(until).or_insert(after);
         for (_, level) in self.steps.range_mut((Included(from), Excluded(until))) {
             *level += units;
+        }
+        self.join(until);
+        self.join(from);
+    }
+
+    /// Gives a unit back for `length` that was taken from `from` on.
+    pub(crate) fn free(&mut self, from: i64, length: i64) {
+        let until = from.saturating_add(length);
+        let (after, before) = (self.level(until), self.level(from));
+        self.steps.entry(from).or_insert(before);
+        self.steps.entry(until).or_insert(after);
+        for (_, level) in self.steps.range_mut((Included(from), Excluded(until))) {
+            *level = level.saturating_sub(1);
         }
         self.join(until);
         self.join(from);

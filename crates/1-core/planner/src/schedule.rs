@@ -86,6 +86,11 @@ impl Load {
         }
     }
 
+    /// Whether nothing is in use at any time.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.all.is_empty()
+    }
+
     pub(crate) fn take(&mut self, site: usize, person: Option<usize>, start: i64, busy: i64) {
         self.all.take(start, busy, 1);
         if let Some(site_load) = self.sites.get_mut(site) {
@@ -93,6 +98,17 @@ impl Load {
         }
         if let Some(agenda) = person.and_then(|person| self.agendas.get_mut(person)) {
             agenda.take(start, busy, site);
+        }
+    }
+
+    /// Gives back what was taken.
+    fn free(&mut self, site: usize, person: Option<usize>, start: i64, busy: i64) {
+        self.all.free(start, busy);
+        if let Some(site_load) = self.sites.get_mut(site) {
+            site_load.free(start, busy);
+        }
+        if let Some(agenda) = person.and_then(|person| self.agendas.get_mut(person)) {
+            agenda.free(start, busy);
         }
     }
 
@@ -152,7 +168,9 @@ impl Load {
 /// The earliest place for one host from `release` on.
 pub(crate) fn first(board: &Board<'_>, load: &Load, job: usize, release: i64) -> Option<Placement> {
     let aim = Aim { release, deadline: i64::MAX, cheap: false };
-    next(board, load, &board.jobs[job], aim, &mut Pointer { span: 0, at: release }, |_| true)
+    let job = &board.jobs[job];
+    let spans = board.spans(job);
+    next(board, load, (job, &spans), aim, &mut Pointer { span: 0, at: release }, |_| true)
 }
 
 /// Places an already placed wave again, in working hours where that costs nobody time: it ends by `deadline`.
@@ -163,14 +181,24 @@ pub(crate) fn cheaper(
     (release, deadline): (i64, i64),
     found: Wave,
 ) -> Wave {
-    let choice = |job: &usize| {
-        let spans = board.spans(&board.jobs[*job]);
-        let working = |span: &&Span| span.class == Some(TimeClass::WorkingHours);
-        let inside = spans.iter().filter(working).count();
-        inside > 0 && inside < spans.len()
+    let mut known: BTreeMap<usize, bool> = BTreeMap::new();
+    let mut choice = |job: &usize| {
+        let list = board.jobs[*job].list;
+        *known.entry(list).or_insert_with(|| {
+            let strands = board.times.lists[list].iter();
+            let working = |strand: &usize| {
+                let span = board.times.strands[*strand].first();
+                span.and_then(|span| span.class) == Some(TimeClass::WorkingHours)
+            };
+            let inside = strands.map(working).filter(|working| *working).count();
+            inside > 0 && inside < board.times.lists[list].len()
+        })
     };
-    if found.outside_ms == 0 || !jobs.iter().any(choice) {
+    if found.outside_ms == 0 || !jobs.iter().any(&mut choice) {
         return found;
+    }
+    if jobs.len() > SINGLE_MAX {
+        return moved(board, base, jobs, (release, deadline), found, choice);
     }
     let kinds = kinds(board, jobs);
     let aim = Aim { release, deadline, cheap: true };
@@ -179,6 +207,54 @@ pub(crate) fn cheaper(
     order.sort_by_key(|kind| choice(&jobs[kinds[*kind].members[0]]));
     let wave = attempt(board, base, (jobs, &kinds), aim, &order);
     if wave.missing == 0 && wave.outside_ms < found.outside_ms { wave } else { found }
+}
+
+/// Moves each host that has a choice into working hours, where there is room for it; all others stay.
+fn moved(
+    board: &Board<'_>,
+    base: &Load,
+    jobs: &[usize],
+    (release, deadline): (i64, i64),
+    mut found: Wave,
+    mut choice: impl FnMut(&usize) -> bool,
+) -> Wave {
+    let mut load = base.clone();
+    for (number, place) in jobs.iter().zip(&found.places) {
+        let job = &board.jobs[*number];
+        if let Some(place) = place {
+            load.take(job.site, place.person, place.start, job.busy);
+        }
+    }
+    let aim = Aim { release, deadline, cheap: true };
+    let mut pointers: BTreeMap<(usize, Option<usize>, usize, i64), Option<Pointer>> =
+        BTreeMap::new();
+    for (number, place) in jobs.iter().zip(&mut found.places) {
+        let job = &board.jobs[*number];
+        let Some(before) = place.filter(|place| place.span.class != Some(TimeClass::WorkingHours))
+        else {
+            continue;
+        };
+        // Where content sets out in the order of starts, a later start of one is an earlier one of others.
+        if board.has_line(job.site) || !choice(number) {
+            continue;
+        }
+        let key = (job.site, job.crew, job.list, job.need());
+        let pointer = pointers.entry(key).or_insert(Some(Pointer { span: 0, at: release }));
+        let Some(at) = pointer else { continue };
+        let spans = board.spans(job);
+        let working = |span: &Span| span.class == Some(TimeClass::WorkingHours);
+        // Its own place outside of working hours does not stand in its way, but for what limits all of them at once.
+        match next(board, &load, (job, &spans), aim, at, working) {
+            Some(inside) => {
+                load.free(job.site, before.person, before.start, job.busy);
+                load.take(job.site, inside.person, inside.start, job.busy);
+                *place = Some(Placement { held: Held::Cheaper, ..inside });
+            }
+            None => *pointer = None,
+        }
+    }
+    found.recount(board, jobs, release);
+    found
 }
 
 pub(crate) fn kinds(board: &Board<'_>, jobs: &[usize]) -> Vec<Kind> {
@@ -217,10 +293,11 @@ pub(crate) fn attempt(
     for kind in order.iter().map(|at| &kinds[*at]) {
         let mut any = Pointer { span: 0, at: aim.release };
         let mut cheap = any;
+        let spans = board.spans(&kind.job);
         for member in &kind.members {
             let job = &board.jobs[jobs[*member]];
             let inside = if aim.cheap {
-                next(board, &load, job, aim, &mut cheap, |span| {
+                next(board, &load, (job, &spans), aim, &mut cheap, |span| {
                     span.class == Some(TimeClass::WorkingHours)
                 })
             } else {
@@ -228,7 +305,7 @@ pub(crate) fn attempt(
             };
             let found = match inside {
                 Some(place) => Some(Placement { held: Held::Cheaper, ..place }),
-                None => next(board, &load, job, aim, &mut any, |_| true),
+                None => next(board, &load, (job, &spans), aim, &mut any, |_| true),
             };
             let Some(place) = found else {
                 wave.missing += 1;
@@ -249,12 +326,11 @@ pub(crate) fn attempt(
 fn next(
     board: &Board<'_>,
     load: &Load,
-    job: &Job,
+    (job, spans): (&Job, &[Span]),
     aim: Aim,
     pointer: &mut Pointer,
     wanted: impl Fn(&Span) -> bool,
 ) -> Option<Placement> {
-    let spans = board.spans(job);
     let release = aim.release.max(job.staged);
     let latest = aim.deadline.saturating_sub(job.busy);
     let mut held = None;

@@ -23,6 +23,21 @@ pub(crate) fn place(
     release: i64,
     bound: i64,
 ) -> Wave {
+    if jobs.len() > SINGLE_MAX && base.is_idle() {
+        crate::parts::place(board, jobs, release, bound)
+    } else {
+        by_orders(board, base, jobs, release, bound)
+    }
+}
+
+/// Places hosts kind by kind, in the order that ends earliest.
+pub(crate) fn by_orders(
+    board: &Board<'_>,
+    base: &Load,
+    jobs: &[usize],
+    release: i64,
+    bound: i64,
+) -> Wave {
     let kinds = kinds(board, jobs);
     let aim = Aim { release, deadline: i64::MAX, cheap: false };
     let mut search = Search::new(board, base, (jobs, &kinds), aim, bound);
@@ -71,7 +86,7 @@ fn late_sites(
         return wave;
     }
     let numbers: Vec<usize> = again.iter().map(|place| jobs[*place]).collect();
-    let new = place(board, &load, &numbers, release, bound);
+    let new = by_orders(board, &load, &numbers, release, bound);
     let before = again.iter().filter(|place| wave.places[**place].is_none()).count();
     if (new.missing, new.end) < (before, wave.end) {
         for (place, found) in again.into_iter().zip(new.places) {
@@ -84,7 +99,7 @@ fn late_sites(
 
 impl Wave {
     /// Its sums, from its places.
-    fn recount(&mut self, board: &Board<'_>, jobs: &[usize], release: i64) {
+    pub(crate) fn recount(&mut self, board: &Board<'_>, jobs: &[usize], release: i64) {
         (self.end, self.missing, self.outside_ms) = (release, 0, 0);
         for (number, place) in jobs.iter().zip(&self.places) {
             let Some(place) = place else {
@@ -101,7 +116,7 @@ impl Wave {
 }
 
 /// When to stop trying: at the bound, or half a per cent behind it where each try takes long.
-fn enough(bound: i64, release: i64, jobs: usize) -> i64 {
+pub(crate) fn enough(bound: i64, release: i64, jobs: usize) -> i64 {
     if jobs > SINGLE_MAX { bound.saturating_add((bound - release) / 200) } else { bound }
 }
 
@@ -114,8 +129,8 @@ pub(crate) fn by_scarcity(
 ) -> Vec<usize> {
     let until = bound.max(aim.release).saturating_add(ahead);
     let chances = |kind: &Kind| -> i64 {
-        let spans = board.spans(&kind.job).iter();
-        let open = spans.map(|span| {
+        let spans = board.spans(&kind.job);
+        let open = spans.iter().map(|span| {
             let last = span.last.min(span.closes - kind.job.need()).min(until);
             (last - span.first.max(aim.release) + 1).max(0)
         });
@@ -132,7 +147,7 @@ fn by_need(board: &Board<'_>, kinds: &[Kind], aim: Aim) -> Vec<usize> {
         let count = i64::try_from(kind.members.len()).unwrap_or(i64::MAX);
         let most = board.down_at_once[kind.job.site].min(board.parallel);
         let mut left = kind.job.busy.saturating_mul(count) / i64::from(most.max(1));
-        for span in board.spans(&kind.job) {
+        for span in board.spans(&kind.job).iter() {
             let first = span.first.max(aim.release);
             let room = span.closes - kind.job.undo - first;
             if room < kind.job.busy {

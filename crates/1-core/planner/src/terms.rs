@@ -28,7 +28,8 @@ pub(crate) fn accepts(
 }
 
 /// Facts as manifests look at them.
-fn seen(facts: &ObservedFacts) -> SeenFacts<'_> {
+#[must_use]
+pub fn seen(facts: &ObservedFacts) -> SeenFacts<'_> {
     SeenFacts {
         os: &facts.os,
         os_release: &facts.os_release,

@@ -74,7 +74,7 @@ pub(crate) fn no_time(
         minutes(job.busy.max(1) + job.undo),
     );
     let mut longest: BTreeMap<Option<usize>, i64> = BTreeMap::new();
-    for span in board.spans(&job) {
+    for span in board.spans(&job).iter() {
         let length = longest.entry(span.window).or_default();
         *length = (*length).max(span.closes - span.first);
     }

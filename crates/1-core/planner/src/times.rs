@@ -8,7 +8,8 @@ use refit_inventory::HostRecord;
 use refit_names::{SiteName, TimeClass, WindowName};
 use refit_plan::Opening;
 use refit_plan::{Pin, PinnedTo};
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// The window of hosts that may be changed at any time but in freezes.
 pub const ANY_TIME: &str = "any-time";
@@ -50,10 +51,15 @@ pub(crate) struct Times<'a> {
     zones: BTreeMap<&'a SiteName, &'a str>,
     raw: BTreeMap<usize, Vec<(i64, i64)>>,
     keys: BTreeMap<Key, usize>,
-    pub(crate) lists: Vec<Vec<Span>>,
-    /// For each list: the windows that its spans are of; none stands for any time.
-    pub(crate) windows_of: Vec<BTreeSet<Option<usize>>>,
+    strand_keys: BTreeMap<StrandKey, usize>,
+    /// The spans of one window in one place, sorted. Many lists share a few of them.
+    pub(crate) strands: Vec<Vec<Span>>,
+    /// The strands that a list is made of, sorted.
+    pub(crate) lists: Vec<Vec<usize>>,
 }
+
+/// What makes strands the same: window, freezes, pin.
+type StrandKey = (Option<usize>, Vec<usize>, Option<Pin>);
 
 impl<'a> Times<'a> {
     pub(crate) fn new(input: &'a PlanInput, relaxed: &'a Relaxed, horizon_days: u32) -> Self {
@@ -79,8 +85,9 @@ impl<'a> Times<'a> {
             zones: sites.map(|site| (&site.name, site.zone.as_str())).collect(),
             raw: BTreeMap::new(),
             keys: BTreeMap::new(),
+            strand_keys: BTreeMap::new(),
+            strands: Vec::new(),
             lists: Vec::new(),
-            windows_of: Vec::new(),
         }
     }
 
@@ -91,7 +98,7 @@ impl<'a> Times<'a> {
             || !self.covering(&record.site, &record.role).is_empty()
     }
 
-    /// The list of spans of a host, by its place in [`Times::lists`].
+    /// The list of strands of a host, by its place in [`Times::lists`].
     pub(crate) fn list(&mut self, record: &'a HostRecord, pin: Option<&Pin>) -> usize {
         let relaxed = self.relaxed;
         let class = record.time_class.filter(|class| !relaxed.has(|| Rule::Class(*class)));
@@ -118,8 +125,12 @@ impl<'a> Times<'a> {
         if let Some(known) = self.keys.get(&key) {
             return *known;
         }
-        let list = self.spans(&key, &record.site);
-        self.windows_of.push(list.iter().map(|span| span.window).collect());
+        let any_time = key.any_time.then_some(None);
+        let windows = any_time.into_iter().chain(key.windows.iter().copied().map(Some));
+        let windows: Vec<Option<usize>> = windows.collect();
+        let mut list: Vec<usize> =
+            windows.into_iter().map(|window| self.strand(window, &key, &record.site)).collect();
+        list.sort_unstable();
         self.lists.push(list);
         self.keys.insert(key, self.lists.len() - 1);
         self.lists.len() - 1
@@ -136,20 +147,20 @@ impl<'a> Times<'a> {
         })
     }
 
-    fn spans(&mut self, key: &Key, site: &SiteName) -> Vec<Span> {
-        let mut open: Vec<(i64, i64, Option<usize>)> = Vec::new();
-        if key.any_time {
-            open.push((self.now, self.until, None));
+    /// The spans of one window as far as freezes and a pin leave any of it.
+    fn strand(&mut self, window: Option<usize>, key: &Key, site: &SiteName) -> usize {
+        let strand_key = (window, key.freezes.clone(), key.pin.clone());
+        if let Some(known) = self.strand_keys.get(&strand_key) {
+            return *known;
         }
-        for at in &key.windows {
-            open.extend(
-                self.openings(*at).iter().map(|(opens, closes)| (*opens, *closes, Some(*at))),
-            );
-        }
-        let mut spans = Vec::new();
-        for (opens, closes, window) in open {
-            let class = window.map(|at| self.windows[at].class);
-            for (opens, closes) in self.thaw((opens, closes), &key.freezes) {
+        let open = match window {
+            None => vec![(self.now, self.until)],
+            Some(at) => self.openings(at).to_vec(),
+        };
+        let class = window.map(|at| self.windows[at].class);
+        let mut spans = Vec::with_capacity(open.len());
+        for opening in open {
+            for (opens, closes) in self.thaw(opening, &key.freezes) {
                 let first = opens.max(self.now);
                 spans.push(Span { opens, closes, first, last: closes, window, class });
             }
@@ -159,8 +170,39 @@ impl<'a> Times<'a> {
             spans.retain_mut(|span| narrow(span, pin, range));
         }
         spans.retain(|span| span.closes > self.now);
-        spans.sort_by_key(|span| (span.opens, span.closes, span.window));
-        spans
+        spans.sort_by_key(|span| (span.opens, span.closes));
+        self.strands.push(spans);
+        self.strand_keys.insert(strand_key, self.strands.len() - 1);
+        self.strands.len() - 1
+    }
+
+    /// The spans of a list, in the order of their openings.
+    pub(crate) fn spans(&self, list: usize) -> Cow<'_, [Span]> {
+        match &self.lists[list][..] {
+            [one] => Cow::Borrowed(&self.strands[*one]),
+            several => {
+                let mut spans: Vec<Span> = several
+                    .iter()
+                    .flat_map(|strand| self.strands[*strand].iter().copied())
+                    .collect();
+                // Strands are sorted runs, which this sort merges.
+                spans.sort_by_key(|span| (span.opens, span.closes, span.window));
+                Cow::Owned(spans)
+            }
+        }
+    }
+
+    /// The span of a list in which a host that needs so long may start at `at`: the one that opened first.
+    pub(crate) fn span_at(&self, list: usize, at: i64, need: i64) -> Option<Span> {
+        let of_strand = |strand: &usize| {
+            // Spans of a strand lie apart, so only the last that has opened can be open.
+            let spans = &self.strands[*strand];
+            let behind = spans.partition_point(|span| span.first <= at);
+            let span = spans.get(behind.checked_sub(1)?)?;
+            (at <= span.last.min(span.closes - need)).then_some(*span)
+        };
+        let found = self.lists[list].iter().filter_map(of_strand);
+        found.min_by_key(|span| (span.opens, span.closes, span.window))
     }
 
     /// The openings of a window with no regard to freezes.

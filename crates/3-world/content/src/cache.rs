@@ -75,6 +75,13 @@ pub fn discard(cache: &Path, bundle: &Bundle) -> Result<(), ContentError> {
     gone(folder, result)
 }
 
+/// Opens a file that grows over several runs: made if it is not there, never emptied.
+pub(crate) fn open_kept(path: &Path) -> Result<File, ContentError> {
+    let mut options = File::options();
+    options.create(true).truncate(false).read(true).write(true);
+    options.open(path).map_err(ContentError::io("open", path))
+}
+
 impl Cache {
     /// Opens the bundle's file and lists what is whole in it. Waits while another process has it open.
     pub(crate) fn open(dir: &Path, bundle: &Bundle) -> Result<Self, ContentError> {
@@ -89,13 +96,7 @@ impl Cache {
     fn open_and(dir: &Path, bundle: &Bundle, scan: Scan) -> Result<Self, ContentError> {
         fs::create_dir_all(dir).map_err(ContentError::io("create", dir))?;
         let path = path_of(dir, bundle);
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(ContentError::io("open", &path))?;
+        let file = open_kept(&path)?;
         file.lock().map_err(ContentError::io("lock", &path))?;
         let mut cache = Self { file, path, places: BTreeMap::new(), end: 0 };
         cache.scan(scan).map_err(ContentError::io("read", cache.path.clone()))?;

@@ -4,7 +4,7 @@
 //! offset of the chunk in the bundle (u64 LE)  bytes
 //! ```
 
-use crate::ContentError;
+use crate::{ContentError, cache};
 use refit_packs::record::Bundle;
 use std::{
     fs::{self, File},
@@ -32,13 +32,7 @@ impl Tail {
         bundle: &Bundle,
     ) -> Result<(Self, (u64, Vec<u8>)), ContentError> {
         let path = path_of(dir, bundle);
-        let file = File::options()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(ContentError::io("open", &path))?;
+        let file = cache::open_kept(&path)?;
         let held = fs::read(&path).map_err(ContentError::io("read", &path))?;
         let held = held
             .split_first_chunk::<HEAD_BYTES>()

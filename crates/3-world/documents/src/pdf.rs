@@ -1,5 +1,6 @@
 //! Pages, set by typst.
 
+mod letters;
 mod pages;
 mod world;
 
@@ -59,7 +60,9 @@ pub fn pdf(input: &CertificateInput) -> Result<Vec<u8>, PdfError> {
     set(&CERTIFICATE, pages, &name)
 }
 
-/// Sets an approach document or a project plan as PDF/A-2b, as far as the embedded fonts have its letters.
+/// Sets an approach document or a project plan as PDF/A-2b.
+///
+/// Letters that the embedded fonts lack stand as their numbers, and a note at the beginning says so.
 ///
 /// # Errors
 /// [`PdfError`] when the typesetter refuses.
@@ -70,7 +73,8 @@ pub fn paper_pdf(paper: &Paper) -> Result<Vec<u8>, PdfError> {
         name: name.clone(),
         found: error.to_string(),
     };
-    let pages = serde_json::to_vec(&soft(paper)).map_err(wrong)?;
+    let pages = serde_json::to_value(soft(paper)).map_err(wrong)?;
+    let pages = serde_json::to_vec(&letters::readable(pages)).map_err(wrong)?;
     set(&PAPER, pages, &format!("{name}, plan {}", paper.plan))
 }
 

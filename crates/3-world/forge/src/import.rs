@@ -26,6 +26,8 @@ pub struct ImportOptions {
     pub strip: usize,
     /// Bytes that may come out of it.
     pub size_max: ByteSize,
+    /// Takes names that differ only by case, and says so in the manifest. A Debian package may always have them.
+    pub case_sensitive: bool,
 }
 
 /// What came out of it.
@@ -72,8 +74,8 @@ pub fn import(
     } else {
         archive::fill(from, &mut place)?
     };
-    let (entries, size) = place.finish()?;
-    let (product, to) = sheet::write(staged.path(), from, &told, options)?;
+    let (entries, size, has_twins) = place.finish()?;
+    let (product, to) = sheet::write(staged.path(), from, &told, options, has_twins)?;
     fs::rename(staged.keep(), out).map_err(ForgeError::write(out))?;
     set_mode(out, 0o755)?;
     Ok(ImportReport { format, entries, size, product, to })

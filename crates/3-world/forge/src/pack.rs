@@ -91,9 +91,9 @@ pub fn build_against(folder: &Path, old: &[OldBuild]) -> Result<BuiltPack, Forge
     let file = tempfile::NamedTempFile::new().map_err(ForgeError::write(std::env::temp_dir()))?;
     let mut writer = BundleWriter::new(file.as_file(), file.path());
     let root = tree_folder(folder, &manifest.payload)?;
-    let payload = tree::pack(&root, &mut writer)?;
+    let payload = tree::pack(&root, &manifest.requirements, &mut writer)?;
     let web = match &manifest.web {
-        Some(web) => tree::pack(&tree_folder(folder, web)?, &mut writer)?,
+        Some(web) => tree::pack(&tree_folder(folder, web)?, &manifest.requirements, &mut writer)?,
         None => Vec::new(),
     };
     let mut deltas = Vec::new();
@@ -122,6 +122,15 @@ pub fn build_against(folder: &Path, old: &[OldBuild]) -> Result<BuiltPack, Forge
         why: error.to_string(),
     })?;
     Ok(BuiltPack { record, record_json, bundle: file })
+}
+
+/// Opens the builds that the pack of `folder` can follow and that the repository at `repository` has.
+///
+/// # Errors
+/// As [`build`] for the manifest, as [`crate::repo::older_builds`] for the repository.
+pub fn older_in(folder: &Path, repository: &Path) -> Result<Vec<OldBuild>, ForgeError> {
+    let manifest = manifest(folder)?;
+    crate::repo::older_builds(repository, &manifest.product, &manifest.from)
 }
 
 /// The manifest of a pack's folder.

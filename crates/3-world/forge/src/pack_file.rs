@@ -127,15 +127,18 @@ impl PackFile {
         }
         let mut record_json = vec![0; usize::try_from(record_bytes).unwrap_or_default()];
         file.read_exact(&mut record_json).map_err(ForgeError::read(path))?;
-        let record: PackRecord = serde_json::from_slice(&record_json)
-            .map_err(|error| damaged(path, "record", "JSON of `refit.record/1`", error))?;
-        record::validate(&record).map_err(|source| ForgeError::Record {
-            path: path.to_owned(),
-            source: Box::new(source),
-        })?;
+        let record = sound(&record_json, path)?;
         let trailer =
             read_trailer(&file, path, bundle_start.saturating_add(record.bundle.size.0), length)?;
         Ok(Self { path: path.to_owned(), file, record, record_json, bundle_start, trailer })
+    }
+
+    /// A pack whose bundle and record lie apart, as in a repository. `record_json` is believed already.
+    pub(crate) fn of_parts(bundle: &Path, record_json: Vec<u8>) -> Result<Self, ForgeError> {
+        let file = File::open(bundle).map_err(ForgeError::read(bundle))?;
+        let record = sound(&record_json, bundle)?;
+        let path = bundle.to_owned();
+        Ok(Self { path, file, record, record_json, bundle_start: 0, trailer: None })
     }
 
     /// What the pack says of itself; believe it after [`PackFile::verify`].
@@ -298,6 +301,15 @@ impl PackFile {
     pub const fn size(&self) -> ByteSize {
         self.record.bundle.size
     }
+}
+
+/// A record that holds to its rules.
+fn sound(record_json: &[u8], path: &Path) -> Result<PackRecord, ForgeError> {
+    let record: PackRecord = serde_json::from_slice(record_json)
+        .map_err(|error| damaged(path, "record", "JSON of `refit.record/1`", error))?;
+    record::validate(&record)
+        .map_err(|source| ForgeError::Record { path: path.to_owned(), source: Box::new(source) })?;
+    Ok(record)
 }
 
 fn read_trailer(

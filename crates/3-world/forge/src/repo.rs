@@ -5,7 +5,9 @@
 //! client that reads while somebody publishes sees the state before or the state after. What lacks signatures waits in `staged/`.
 
 mod catalog;
+mod clean;
 mod delegation;
+mod older;
 mod online;
 mod place;
 mod rehearsal;
@@ -38,10 +40,12 @@ use std::{
 };
 
 pub use catalog::{TARGETS, change_catalog, publish_staged, sign as sign_staged, stage_catalog};
+pub use clean::{Leftover, Leftovers, clean, leftovers, release_withdrawn, withdrawn_content};
 pub use delegation::{
     DelegationEntry, DelegationOptions, RUNBOOKS, add as add_delegation, catalog_target,
     list as delegations, remove as remove_delegation,
 };
+pub use older::{older_builds, without_deltas};
 pub use online::Visible;
 pub use rehearsal::Rehearsal;
 pub use renew::{RoleStatus, refresh_timestamp, status};

@@ -10,7 +10,7 @@ use crate::{
 use refit_names::{ByteSize, Coded, TreePath, chain};
 use refit_packs::{
     SourceFlaw,
-    manifest::{self, Manifest},
+    manifest::{self, Manifest, Requirements},
     runbook::{self, Runbook},
 };
 use serde::Serialize;
@@ -106,9 +106,13 @@ pub fn survey(folder: &Path) -> Result<Survey, ForgeError> {
     let text = read_text(&folder.join(MANIFEST_FILE))?;
     let reading = manifest::read(&text);
 
-    let payload = reading.look(&["payload"]).and_then(|m| tree(folder, &m.payload, &mut survey));
+    let requirements = reading.look(&["requirements"]).map(|m| m.requirements.clone());
+    let requirements = requirements.unwrap_or_default();
+    let payload = reading
+        .look(&["payload"])
+        .and_then(|m| tree(folder, &m.payload, &requirements, &mut survey));
     let web = reading.look(&["web"]).and_then(|m| m.web.clone());
-    let web = web.and_then(|web| tree(folder, &web, &mut survey));
+    let web = web.and_then(|web| tree(folder, &web, &requirements, &mut survey));
     let readme = reading.look(&["readme"]).and_then(|m| readme(folder, &m.readme, &mut survey));
     let runbook = match reading.look(&["runbook"]).map(|m| m.runbook.clone()) {
         Some(Some(name)) => book(folder, &name, &mut survey),
@@ -156,9 +160,14 @@ fn advise(
     }
 }
 
-fn tree(folder: &Path, name: &TreePath, survey: &mut Survey) -> Option<Tree> {
+fn tree(
+    folder: &Path,
+    name: &TreePath,
+    requirements: &Requirements,
+    survey: &mut Survey,
+) -> Option<Tree> {
     match inside(folder, name) {
-        Ok(path) if path.is_dir() => Some(walk::tree(&path, name.as_str(), survey)),
+        Ok(path) if path.is_dir() => Some(walk::tree(&path, name.as_str(), requirements, survey)),
         Ok(_) => {
             survey.fault(
                 "pack.unfit-tree",

@@ -3,6 +3,8 @@
 use crate::ForgeError;
 use refit_content::chunking;
 use refit_names::{ByteSize, ChunkId, Digest, TreePath};
+use refit_packs::alike::{difference, merged};
+use refit_packs::manifest::Requirements;
 use refit_packs::record::{Chunk, TreeEntry, TreeNode};
 use sha2::{Digest as _, Sha256};
 use std::{
@@ -113,11 +115,14 @@ pub(crate) fn digest_of(path: &Path) -> Result<Digest, ForgeError> {
 /// Packs all that is below `root`.
 pub(crate) fn pack(
     root: &Path,
+    requirements: &Requirements,
     bundle: &mut BundleWriter<'_>,
 ) -> Result<Vec<TreeEntry>, ForgeError> {
     let mut found = BTreeMap::new();
     list(root, "", 0, &mut found)?;
-    refuse_case_collisions(&found)?;
+    if !requirements.case_sensitive {
+        refuse_twins(&found)?;
+    }
     found
         .into_iter()
         .map(|(path, place)| Ok(TreeEntry { node: node(&path, &place, bundle)?, path }))
@@ -154,13 +159,14 @@ fn list(
     Ok(())
 }
 
-fn refuse_case_collisions(found: &BTreeMap<TreePath, PathBuf>) -> Result<(), ForgeError> {
+/// Names that some file system takes for one.
+fn refuse_twins(found: &BTreeMap<TreePath, PathBuf>) -> Result<(), ForgeError> {
     let mut seen: BTreeMap<String, &TreePath> = BTreeMap::new();
     for (path, place) in found {
-        if let Some(other) = seen.insert(path.as_str().to_lowercase(), path) {
+        if let Some(other) = seen.insert(merged(path.as_str()), path) {
             return Err(ForgeError::UnfitTree {
                 path: place.clone(),
-                why: format!("it differs from `{other}` only by upper and lower case"),
+                why: format!("it {}", difference(path.as_str(), other.as_str())),
             });
         }
     }

@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use refit_names::ByteSize;
 use serde::Serialize;
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs::{self, File, TryLockError},
     path::{Path, PathBuf},
 };
@@ -97,7 +97,7 @@ fn told(holdings: &[Holding], json: bool, word: &str, bytes: ByteSize) -> String
 
 /// All that is kept below `state`, by name. `keep` are beginnings of names that stay.
 pub(crate) fn holdings(state: &Path, keep: &[String]) -> Result<Vec<Holding>, AgentError> {
-    let needed = needed(state)?;
+    let needed = OrderStore::new(state).bundles_needed()?;
     let content = state.join("content");
     let mut paths: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
     for path in entries(&content.join("chunks"))? {
@@ -114,7 +114,8 @@ pub(crate) fn holdings(state: &Path, keep: &[String]) -> Result<Vec<Holding>, Ag
         for path in &paths {
             size += size_of(path)?;
         }
-        let why = if needed.as_ref().is_some_and(|names| name == "trees" || names.contains(&name)) {
+        let is_needed = if name == "trees" { !needed.is_empty() } else { needed.contains(&name) };
+        let why = if is_needed {
             Some("needed by the current order".to_owned())
         } else if keep.iter().any(|start| name.starts_with(start)) {
             Some("kept by --keep".to_owned())
@@ -135,19 +136,6 @@ pub(crate) fn clean(holdings: &[Holding]) -> Result<(), AgentError> {
         removed.map_err(AgentError::io("remove", path))?;
     }
     Ok(())
-}
-
-/// The bundles of the order that is not finished; none when there is no order. Without its records yet, everything may be needed.
-fn needed(state: &Path) -> Result<Option<BTreeSet<String>>, AgentError> {
-    let orders = OrderStore::new(state);
-    let Some(order) = orders.active()? else { return Ok(None) };
-    let mut names = BTreeSet::new();
-    for leg in 0..order.legs.len() {
-        if let Some(record) = orders.record(&order, leg)? {
-            names.insert(record.bundle.digest.to_hex());
-        }
-    }
-    Ok(Some(names))
 }
 
 /// A running fetch holds a lock on what it writes.
@@ -177,6 +165,7 @@ fn size_of(path: &Path) -> Result<u64, AgentError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use refit_names::Digest;
 
     #[test]
     fn clean_says_first_what_it_frees_and_keeps_what_it_is_told() {
@@ -192,6 +181,31 @@ mod tests {
         clean(&all).unwrap();
         let left = holdings(state.path(), &[]).unwrap();
         assert_eq!(left.iter().map(|it| it.name.as_str()).collect::<Vec<_>>(), ["bb22"]);
+    }
+
+    #[test]
+    fn what_a_preparing_order_fetched_stays_and_what_a_dropped_one_fetched_goes() {
+        let state = tempfile::tempdir().unwrap();
+        let (bundle, orders) = (Digest::of(b"bundle"), state.path().join("orders"));
+        let chunks = state.path().join("content/chunks");
+        fs::create_dir_all(chunks.join("../trees/0")).unwrap();
+        fs::write(chunks.join(format!("{}.chunks", bundle.to_hex())), [0; 9]).unwrap();
+        fs::write(chunks.join("dd.chunks"), [0; 9]).unwrap();
+        fs::create_dir_all(orders.join("spring-2/records")).unwrap();
+        let seen = r#"{"spring":{"generation":2,"plan":"PLAN"}}"#;
+        let seen = seen.replace("PLAN", &Digest::ZERO.to_string());
+        fs::write(orders.join("seen.json"), seen).unwrap();
+        let record = serde_json::json!({ "bundle": { "digest": bundle } }).to_string();
+        fs::write(orders.join("spring-2/records/0.json"), record).unwrap();
+        let free = || -> Vec<String> {
+            let all = holdings(state.path(), &[]).unwrap().into_iter();
+            all.filter(|it| it.needed.is_none()).map(|it| it.name).collect()
+        };
+        assert_eq!(free(), ["dd"]);
+        fs::remove_dir_all(orders.join("spring-2")).unwrap();
+        let mut all = [bundle.to_hex(), "dd".to_owned(), "trees".to_owned()];
+        all.sort();
+        assert_eq!(free(), all);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use refit_plan::{Order, OrderKey, PackPin};
 use refit_protocol::agent::{Measured, PrepareEvidence, StageNote};
 use serde::{Deserialize, Serialize};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
 };
@@ -127,6 +127,17 @@ struct CommandLeg<'a> {
     pack: &'a PackPin,
     runbook: String,
     steps: Vec<(Phase, &'a StepId, &'static str)>,
+}
+
+/// What of a record says where its content is.
+#[derive(Deserialize)]
+struct RecordPart {
+    bundle: BundlePart,
+}
+
+#[derive(Deserialize)]
+struct BundlePart {
+    digest: Digest,
 }
 
 /// The folder `orders`.
@@ -250,6 +261,25 @@ impl OrderStore {
         fs::remove_file(&path)
             .and_then(|()| files::sync_folder(&self.dir))
             .map_err(failed("remove", &path))
+    }
+
+    /// SHA-256 of the bundles that orders still need: the one that is being prepared, and the one that was persisted and is not finished.
+    pub(crate) fn bundles_needed(&self) -> Stored<BTreeSet<String>> {
+        let mut keys: BTreeSet<OrderKey> = self.read("active.json")?.into_iter().collect();
+        let seen = self.seen()?.into_iter();
+        let seen = seen.map(|(rollout, seen)| OrderKey { rollout, generation: seen.generation });
+        keys.extend(seen.filter(|key| !self.folder(key).join("order.json").exists()));
+        let mut bundles = BTreeSet::new();
+        for key in keys {
+            // Legs follow each other; their records come before any of their content.
+            for leg in 0.. {
+                let Some(part) = self.read::<RecordPart>(self.record_path(&key, leg))? else {
+                    break;
+                };
+                bundles.insert(part.bundle.digest.to_hex());
+            }
+        }
+        Ok(bundles)
     }
 
     fn read<T: serde::de::DeserializeOwned>(&self, name: impl AsRef<Path>) -> Stored<Option<T>> {

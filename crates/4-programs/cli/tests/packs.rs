@@ -114,3 +114,101 @@ fn expired_repository_ends_with_nine_until_it_is_renewed() {
     refit(dir, &["repo", "publish", "repo", "--keys", "keys"], 0);
     refit(dir, &refresh, 0);
 }
+
+/// A repository that has build 1100 of `hello`, and the folder of build 1200, which may follow it.
+fn two_builds(dir: &Path) {
+    refit(dir, &["pack", "init", "hello"], 0);
+    let program: String = (0..20_000).map(|line| format!("echo line {line}\n")).collect();
+    fs::write(dir.join("hello/payload/bin/long"), &program).unwrap();
+    refit(dir, &["pack", "build", "hello"], 0);
+    refit(dir, &["repo", "init", "repo", "--keys", "keys"], 0);
+    refit(dir, &["repo", "publish", "repo", "--keys", "keys", "hello-1100.refit"], 0);
+    let program = program.replace("line 777", "row 777");
+    fs::write(dir.join("hello/payload/bin/long"), program).unwrap();
+    let manifest = fs::read_to_string(dir.join("hello/pack.yaml")).unwrap();
+    let manifest = manifest.replace("\"1100\"", "\"1200\"").replace("\"1000\"", "\"1100\"");
+    fs::write(dir.join("hello/pack.yaml"), manifest).unwrap();
+}
+
+#[test]
+fn deltas_come_from_builds_that_a_repository_has() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    two_builds(dir);
+    let build = |against: &str, exit| {
+        let args =
+            ["--json", "pack", "build", "hello", "--against-repository", against, "--out", "with"];
+        refit(dir, &args, exit).1
+    };
+    assert_eq!(code(&build("nothing", 9)), "repo.broken");
+    assert_eq!(code(&build("hello", 9)), "repo.broken");
+    assert!(!dir.join("with").exists(), "a wrong repository is no reason to build without deltas");
+    build("repo", 0);
+    let pack = "with/hello-1200.refit";
+    let (seen, _) = refit(dir, &["pack", "inspect", pack, "--json"], 0);
+    let seen: Value = serde_json::from_str(&seen).unwrap();
+    assert_eq!(seen["deltas"][0]["from"], "1100", "{seen}");
+    let (delta, whole) = (&seen["deltas"][0]["stored"], &seen["payload"]["bytes"]);
+    assert!(delta.as_u64().unwrap() * 20 < whole.as_u64().unwrap(), "{delta} of {whole}");
+
+    // The same bytes as from the pack file itself; and whoever forgets them is told while publishing.
+    refit(dir, &["pack", "build", "hello", "--against", "hello-1100.refit", "--out", "file"], 0);
+    assert_eq!(
+        fs::read(dir.join("file/hello-1200.refit")).unwrap(),
+        fs::read(dir.join(pack)).unwrap()
+    );
+    refit(dir, &["pack", "build", "hello", "--out", "without"], 0);
+    let publish = ["repo", "publish", "repo", "--keys", "keys", "without/hello-1200.refit"];
+    let (_, told) = refit(dir, &publish, 0);
+    assert!(told.contains("no deltas from 1100, which this repository has"), "{told}");
+}
+
+#[test]
+fn cleaning_shows_first_and_leaves_what_clients_may_ask_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    two_builds(dir);
+    refit(dir, &["pack", "build", "hello", "--out", "."], 0);
+    refit(dir, &["repo", "publish", "repo", "--keys", "keys", "hello-1200.refit"], 0);
+    fs::write(dir.join("repo/targets/left.bundle"), "of a publication that was interrupted")
+        .unwrap();
+    let clean = |more: &[&str], exit| {
+        let args = ["--json", "repo", "clean", "repo", "--older-than", "0s"];
+        refit(dir, &[&args[..], more].concat(), exit)
+    };
+    let files = |text: &str| -> Vec<String> {
+        let seen: Value = serde_json::from_str(text).unwrap();
+        let files = seen["files"].as_array().unwrap().iter();
+        files.map(|file| file["path"].as_str().unwrap().to_owned()).collect()
+    };
+    let young = refit(dir, &["--json", "repo", "clean", "repo", "--dry-run"], 0).0;
+    assert!(files(&young).is_empty(), "what is young stays: {young}");
+    let would = files(&clean(&["--dry-run"], 8).0);
+    assert!(would.contains(&"targets/left.bundle".to_owned()), "{would:?}");
+    assert_eq!(code(&clean(&[], 1).1), "cli.declined");
+    assert!(dir.join("repo/targets/left.bundle").exists());
+    assert_eq!(files(&clean(&["--yes"], 0).0), would);
+    assert!(files(&clean(&["--dry-run"], 0).0).is_empty());
+
+    // Whatever is still offered can be fetched whole.
+    let export = |medium: &str| refit(dir, &["repo", "export", medium, "--repository", "repo"], 0);
+    export("before");
+    let withdraw = ["hello", "1100", "--reason", "it loses data", "--keys", "keys", "--yes"];
+    refit(dir, &[&["repo", "withdraw", "--in", "repo"], &withdraw[..]].concat(), 0);
+    let would = files(&clean(&["--withdrawn", "--dry-run"], 8).0);
+    assert!(would.iter().any(|path| path.starts_with("targets/packs/hello/1100/")), "{would:?}");
+    clean(&["--withdrawn", "--yes"], 2);
+    assert!(dir.join("repo").join(&would[would.len() - 1]).exists());
+    clean(&["--withdrawn", "--keys", "keys", "--yes"], 0);
+    assert!(files(&clean(&["--withdrawn", "--dry-run"], 0).0).is_empty());
+    export("after");
+    let offered = |medium: &str| {
+        let folder = dir.join(medium).join("targets/packs/hello");
+        fs::read_dir(folder).unwrap().count()
+    };
+    assert_eq!((offered("before"), offered("after")), (2, 1));
+    for wrong in ["nothing", "hello"] {
+        let (_, error) = refit(dir, &["--json", "repo", "clean", wrong, "--dry-run"], 9);
+        assert_eq!(code(&error), "repo.broken");
+    }
+}

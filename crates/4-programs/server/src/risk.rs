@@ -3,10 +3,7 @@
 use crate::{app::App, campaign::Campaign, depot::Stock, refusal::Answer};
 use refit_inventory::HostRecord;
 use refit_names::{BuildId, HostName, ProductName};
-use refit_packs::{
-    catalog::PackSummary,
-    manifest::{IssueAction, SeenFacts},
-};
+use refit_packs::{catalog::PackSummary, manifest::IssueAction};
 use refit_protocol::v1::{HostRisk, RiskEntryView};
 use refit_risk::{
     KnownIssue, PastFailure, RiskEntry, RiskInput, RiskScore, Weights, score_without,
@@ -132,15 +129,7 @@ fn issues(host: &HostRecord, ways: &[(&BuildId, Arc<Vec<PackSummary>>)]) -> Vec<
     if ways.iter().all(|(_, way)| way.iter().all(|pack| pack.known_issues.is_empty())) {
         return Vec::new();
     }
-    let seen = SeenFacts {
-        os: &facts.os,
-        os_release: &facts.os_release,
-        arch: &facts.arch,
-        kernel: &facts.kernel,
-        agent_version: &facts.agent_version,
-        memory: facts.memory,
-        products: facts.products.iter().map(|seen| (&seen.name, seen.build.as_ref())).collect(),
-    };
+    let seen = refit_planner::seen(facts);
     let mut found = Vec::new();
     for (first, way) in ways {
         let mut from = *first;

@@ -36,6 +36,20 @@ impl Measured {
         Ok(pages * rustix::param::page_size() as f64)
     }
 
+    /// The most resident memory that it ever had, in bytes.
+    pub fn peak_bytes(&self) -> Result<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib: f64 =
+            peak.context("status has no peak")?.trim().trim_end_matches(" kB").parse()?;
+        Ok(kib * 1024.0)
+    }
+
+    /// How it ended, if it did.
+    pub fn ended(&mut self) -> Result<Option<std::process::ExitStatus>> {
+        Ok(self.child.try_wait()?)
+    }
+
     /// Whether it still runs.
     pub fn runs(&mut self) -> Result<()> {
         match self.child.try_wait()? {

@@ -20,6 +20,11 @@ struct Args {
     /// As many of them with ansible over ssh: a minute for every six on two cores.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=200))]
     ssh_hosts: u32,
+    /// `delivery` with a pack of 4 GiB instead: peaks of memory. Needs 10 GB of disk.
+    #[arg(long)]
+    big: bool,
+    #[command(flatten)]
+    planner: planner::Which,
 }
 
 #[derive(Parser)]
@@ -35,7 +40,9 @@ enum PeerCommand {
     RawTlsServer { port: u16, certificate: PathBuf },
     /// Used by the benchmark itself: one plan in a process of its own.
     PlanOnce {
+        fleet: String,
         hosts: usize,
+        seed: u64,
         #[arg(long)]
         naive: bool,
     },
@@ -49,8 +56,8 @@ pub async fn run() -> anyhow::Result<()> {
         Ok(Peer { command: PeerCommand::RawTlsServer { port, certificate } }) => {
             return peers::raw_tls_server(port, &certificate).await;
         }
-        Ok(Peer { command: PeerCommand::PlanOnce { hosts, naive } }) => {
-            return planner::once(hosts, naive);
+        Ok(Peer { command: PeerCommand::PlanOnce { fleet, hosts, seed, naive } }) => {
+            return planner::once(&fleet, hosts, seed, naive);
         }
         Ok(Peer { command: PeerCommand::DeliveryHost { base, root, old, state } }) => {
             return delivery::host(&base, &root, &old, &state).await;
@@ -64,15 +71,16 @@ pub async fn run() -> anyhow::Result<()> {
             delivery::run(&args.pair).await?,
             downtime::run().await?,
             host::run(size).await?,
-            planner::run()?,
+            planner::run(&args.planner)?,
             rehearsal::run()?,
             sync::run().await?,
         ]
         .concat(),
+        Some("delivery") if args.big => delivery::big(&args.pair).await?,
         Some("delivery") => delivery::run(&args.pair).await?,
         Some("downtime") => downtime::run().await?,
         Some("host") => host::run(size).await?,
-        Some("planner") => planner::run()?,
+        Some("planner") => planner::run(&args.planner)?,
         Some("rehearsal") => rehearsal::run()?,
         Some("sync") => sync::run().await?,
         Some(other) => {

@@ -4,16 +4,18 @@
 //! the same file names; every outcome is compared with the new tree. CPU is that of whole process trees, from the kernel's account
 //! of children that were waited for. Bytes of HTTP peers are those that the web server sent.
 
+mod big;
 mod host;
 mod ours;
 mod peers;
 mod trees;
 mod web;
 
+pub use big::run as big;
 pub use host::run as host;
 
 use crate::child::children_cpu;
-use crate::row::{Better, Row};
+use crate::row::{Better, Row, median};
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -48,7 +50,18 @@ pub async fn run(pair: &str) -> Result<Vec<Row>> {
             peers.push(cost);
         }
     }
-    let ours = ours::measure(&pair, dir.path(), &web)?;
+    let mut rounds = [Vec::new(), Vec::new()];
+    let ours = ours::measure(&pair, dir.path(), &web, |round| {
+        let costs = peers::xdelta3_host(&pair, dir.path(), &round.to_string())?;
+        rounds.iter_mut().zip(costs).for_each(|(rounds, cost)| rounds.push(cost));
+        Ok(())
+    })?;
+    for (name, rounds) in peers::XDELTA3.iter().zip(&rounds) {
+        for peer in peers.iter_mut().filter(|peer| peer.name == *name) {
+            peer.host = Some(median(rounds));
+            tell(peer);
+        }
+    }
     tell(&ours);
     rows(&pair.name, &ours, &peers)
 }

@@ -7,7 +7,7 @@ mod naive;
 
 use crate::row::{Better, Row};
 use anyhow::{Context as _, Result, ensure};
-use refit_planbook::model;
+use refit_planbook::{fleets, model};
 use refit_planner::{PlanInput, plan};
 use serde::{Deserialize, Serialize};
 use std::process::Command;
@@ -18,7 +18,7 @@ const SIZES: [usize; 3] = [180, 5_000, 50_000];
 /// The peer looks at everything before it for every host: beyond this it takes minutes.
 const NAIVE_MAX: usize = 5_000;
 /// Rounds of one size; each in a process of its own, so that its memory is its own.
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 3;
 /// Design: under a second for 50,000 hosts,
 const SECONDS_GOAL: f64 = 1.0;
 /// within two per cent of the bound.
@@ -38,10 +38,49 @@ pub struct Measured {
     left_out: usize,
 }
 
+/// Which fleets are planned.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Which {
+    /// Of `planner`: the seed that fleets are drawn from.
+    #[arg(long, default_value_t = 1)]
+    pub seed: u64,
+    /// Of `planner`: how many hosts; once per size.
+    #[arg(long = "hosts", value_name = "COUNT", default_values_t = SIZES)]
+    pub sizes: Vec<usize>,
+    /// Of `planner`: which fleets: `model`, `uniform`, `clusters`, `people`, `narrow`, `skewed`, `tiers`, `mixed`, `capped`; all when absent.
+    #[arg(long = "fleet", value_name = "NAME")]
+    pub fleets: Vec<String>,
+    /// Of `planner`: how often each plan is made.
+    #[arg(long, default_value_t = ROUNDS)]
+    pub rounds: usize,
+}
+
+impl Which {
+    fn names(&self) -> Vec<String> {
+        if self.fleets.is_empty() {
+            let drawn = fleets::Kind::ALL.map(|kind| kind.name().to_owned());
+            return std::iter::once(MODEL.to_owned()).chain(drawn).collect();
+        }
+        self.fleets.clone()
+    }
+}
+
+/// The fleet that the peer plans too. It does not depend on the seed.
+const MODEL: &str = "model";
+
+fn fleet(name: &str, hosts: usize, seed: u64) -> Result<PlanInput> {
+    if name == MODEL {
+        return Ok(model::fleet(hosts));
+    }
+    let kind = fleets::Kind::ALL.into_iter().find(|kind| kind.name() == name);
+    let kind = kind.with_context(|| format!("there is no fleet `{name}`"))?;
+    Ok(fleets::fleet(kind, hosts, seed))
+}
+
 /// Plans one fleet in this process and prints what it took; `naive`: the peer does.
 #[expect(clippy::print_stdout, reason = "the parent reads it")]
-pub fn once(hosts: usize, naive: bool) -> Result<()> {
-    let input = model::fleet(hosts);
+pub fn once(name: &str, hosts: usize, seed: u64, naive: bool) -> Result<()> {
+    let input = fleet(name, hosts, seed)?;
     let before = resident_kib("VmRSS")?;
     std::fs::write("/proc/self/clear_refs", "5").context("reset the peak of memory")?;
     let started = Instant::now();
@@ -106,67 +145,70 @@ fn resident_kib(field: &str) -> Result<f64> {
     number.with_context(|| format!("no {field} in /proc/self/status"))?.parse().map_err(Into::into)
 }
 
-/// All sizes, ours and the peer's in turns.
+/// All fleets in all sizes; for the model fleet, the peer's in turns.
 #[expect(clippy::print_stderr, reason = "talk beside the table")]
-pub fn run() -> Result<Vec<Row>> {
+pub fn run(which: &Which) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
-    let mut times: Vec<(usize, f64)> = Vec::new();
-    for hosts in SIZES {
-        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
-        for round in 0..ROUNDS {
-            ours.push(child(hosts, false)?);
-            // The peer's time grows with the square: once says enough for the large one.
-            if hosts <= NAIVE_MAX && (round == 0 || hosts < NAIVE_MAX) {
-                theirs.push(child(hosts, true)?);
+    for name in which.names() {
+        let mut times: Vec<(usize, f64)> = Vec::new();
+        for hosts in which.sizes.iter().copied() {
+            let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+            for round in 0..which.rounds.max(1) {
+                ours.push(child(&name, hosts, which.seed, false)?);
+                // The peer's time grows with the square: once says enough for the large one.
+                if name == MODEL && hosts <= NAIVE_MAX && (round == 0 || hosts < NAIVE_MAX) {
+                    theirs.push(child(&name, hosts, which.seed, true)?);
+                }
             }
+            times.push((hosts, rows_of(&name, hosts, (&ours, &theirs), &mut rows)));
+            let Measured { waves, left_out, .. } = ours[0];
+            eprintln!("planner: {name}, {hosts} hosts: {waves} waves, {left_out} left out");
         }
-        let of = |measured: &[Measured], value: fn(&Measured) -> f64| -> Vec<f64> {
-            measured.iter().map(value).collect()
-        };
-        let seconds = of(&ours, |one| one.seconds);
-        times.push((hosts, crate::row::median(&seconds)));
-        let case = |what: &str| format!("{hosts} hosts, {} windows: {what}", model::WINDOWS);
-        let row = |what: &str, series: (&[f64], &[f64]), peer, unit, goal| {
-            Row::compare(("planner", &case(what)), Better::Less, series, peer, unit, goal)
-        };
-        rows.push(row("time", (&seconds, &[SECONDS_GOAL]), "the design's goal", "s", 1.0));
-        let finish = of(&ours, |one| one.days);
-        let bound = of(&ours, |one| one.bound_days);
-        rows.push(row("finish", (&finish, &bound), "proven lower bound", "days", OVER_GOAL));
-        let memory = of(&ours, |one| one.mebibytes);
-        let per_host = [hosts as f64 * 16.0 / 1024.0];
-        rows.push(row("peak memory", (&memory, &per_host), "16 KiB per host", "MiB", 1.0));
-        if !theirs.is_empty() {
-            let naive = of(&theirs, |one| one.seconds);
-            rows.push(row(
-                "time",
-                (&seconds, &naive),
-                "first fit over all that was placed",
-                "s",
-                1.0,
-            ));
-            let naive = of(&theirs, |one| one.days);
-            rows.push(row(
-                "finish",
-                (&finish, &naive),
-                "first fit over all that was placed",
-                "days",
-                1.0,
-            ));
+        for pair in times.windows(2) {
+            let [(few, fast), (many, slow)] = pair else { continue };
+            let exponent = (slow / fast).ln() / (*many as f64 / *few as f64).ln();
+            eprintln!(
+                "planner: {name}, from {few} to {many} hosts time grows with the power {exponent:.2}"
+            );
         }
-        eprintln!("planner: {hosts} hosts, {} waves, {} left out", ours[0].waves, ours[0].left_out);
-    }
-    for pair in times.windows(2) {
-        let [(few, fast), (many, slow)] = pair else { continue };
-        let exponent = (slow / fast).ln() / (*many as f64 / *few as f64).ln();
-        eprintln!("planner: from {few} to {many} hosts time grows with the power {exponent:.2}");
     }
     Ok(rows)
 }
 
-fn child(hosts: usize, naive: bool) -> Result<Measured> {
+/// The rows of one fleet; how long a plan took.
+fn rows_of(
+    name: &str,
+    hosts: usize,
+    (ours, theirs): (&[Measured], &[Measured]),
+    rows: &mut Vec<Row>,
+) -> f64 {
+    let of = |measured: &[Measured], value: fn(&Measured) -> f64| -> Vec<f64> {
+        measured.iter().map(value).collect()
+    };
+    let seconds = of(ours, |one| one.seconds);
+    let case = |what: &str| format!("{name}, {hosts} hosts: {what}");
+    let mut row = |what: &str, series: (&[f64], &[f64]), peer, unit, goal| {
+        rows.push(Row::compare(("planner", &case(what)), Better::Less, series, peer, unit, goal));
+    };
+    row("time", (&seconds, &[SECONDS_GOAL]), "the design's goal", "s", 1.0);
+    let finish = of(ours, |one| one.days);
+    let bound = of(ours, |one| one.bound_days);
+    row("finish", (&finish, &bound), "proven lower bound", "days", OVER_GOAL);
+    let memory = of(ours, |one| one.mebibytes);
+    let per_host = [hosts as f64 * 16.0 / 1024.0];
+    row("peak memory", (&memory, &per_host), "16 KiB per host", "MiB", 1.0);
+    if !theirs.is_empty() {
+        let naive = of(theirs, |one| one.seconds);
+        row("time", (&seconds, &naive), "first fit over all that was placed", "s", 1.0);
+        let naive = of(theirs, |one| one.days);
+        row("finish", (&finish, &naive), "first fit over all that was placed", "days", 1.0);
+    }
+    crate::row::median(&seconds)
+}
+
+fn child(name: &str, hosts: usize, seed: u64, naive: bool) -> Result<Measured> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(["plan-once", &hosts.to_string()]);
+    command.args(["plan-once", name, &hosts.to_string(), &seed.to_string()]);
     if naive {
         command.arg("--naive");
     }

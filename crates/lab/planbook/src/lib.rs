@@ -29,6 +29,7 @@
 //! | `why HOST`, `rollback WAVE` | about the last plan |
 
 mod book;
+pub mod fleets;
 mod line;
 pub mod model;
 

@@ -163,7 +163,7 @@ fn candidate(number: usize, sites: usize) -> Candidate {
     Candidate { risk: risk(&record), record, reachable: true }
 }
 
-fn risk(record: &HostRecord) -> refit_risk::RiskScore {
+pub(crate) fn risk(record: &HostRecord) -> refit_risk::RiskScore {
     let (product, target) = (lit(PRODUCT), lit::<BuildId>("1200"));
     let at = record.product(&product).and_then(|seen| seen.build.clone());
     let legs = if at == Some(lit("1100")) || at == Some(target) { 1 } else { 2 };

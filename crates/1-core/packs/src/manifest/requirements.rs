@@ -13,6 +13,10 @@ pub struct Requirements {
     /// Operating systems (`linux`); empty means any.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub os: BTreeSet<String>,
+    /// Whether every host's file system tells names apart that differ only by case or by how letters are composed. Without it such
+    /// names are refused: elsewhere one file would overwrite the other.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub case_sensitive: bool,
     /// The distribution's own name for itself (`Debian*12*`); empty means any.
     #[serde(default, skip_serializing_if = "Patterns::is_empty")]
     pub os_release: Patterns,
@@ -181,6 +185,11 @@ fn builds_text(builds: &BTreeSet<BuildId>) -> String {
 
 fn one_of(values: impl Iterator<Item = impl ToString>) -> String {
     values.map(|value| value.to_string()).collect::<Vec<_>>().join(" or ")
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_no(value: &bool) -> bool {
+    !*value
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]

@@ -1,7 +1,7 @@
 //! What a record must hold before a host believes it: a signature says who wrote it, not that it is sound.
 
 use super::{Bundle, PackRecord, RECORD_FORMAT, TreeEntry, TreeNode, delta};
-use crate::{RuleBreak, manifest, runbook};
+use crate::{RuleBreak, alike::merged, manifest, runbook};
 use refit_names::{Coded, ErrorClass};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -78,7 +78,7 @@ impl Coded for RecordError {
 
 /// Holds a record against all rules: its manifest, its runbook, its trees and its chunks.
 ///
-/// Afterwards every path is unique also where upper and lower case are the same, every link ends inside its tree,
+/// Afterwards every path is unique, unless the manifest says otherwise also where upper and lower case are the same, every link ends inside its tree,
 /// every chunk index exists, and every file is as long as its chunks.
 ///
 /// # Errors
@@ -92,8 +92,9 @@ pub fn validate(record: &PackRecord) -> Result<(), RecordError> {
     check_fit(record)?;
     check_bundle(&record.bundle)?;
     check_deltas(record)?;
-    check_tree("payload", &record.payload, &record.bundle)?;
-    check_tree("web", &record.web, &record.bundle)
+    let case_sensitive = record.manifest.requirements.case_sensitive;
+    check_tree("payload", &record.payload, &record.bundle, case_sensitive)?;
+    check_tree("web", &record.web, &record.bundle, case_sensitive)
 }
 
 /// What the manifest says must fit to the runbook and to the payload.
@@ -164,6 +165,7 @@ fn check_tree(
     tree: &'static str,
     entries: &[TreeEntry],
     bundle: &Bundle,
+    case_sensitive: bool,
 ) -> Result<(), RecordError> {
     let mut folders: BTreeSet<&str> = BTreeSet::new();
     let mut folded: BTreeMap<String, &str> = BTreeMap::new();
@@ -190,7 +192,7 @@ fn check_tree(
             ));
         }
         before = Some(entry);
-        if let Some(twin) = folded.insert(path.to_lowercase(), path) {
+        if !case_sensitive && let Some(twin) = folded.insert(merged(path), path) {
             return Err(wrong("paths that differ in more than case", format!("also `{twin}`")));
         }
         if let Some((parent, _)) = path.rsplit_once('/')

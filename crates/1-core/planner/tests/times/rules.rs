@@ -2,9 +2,9 @@
 
 use crate::fleet::*;
 use refit_names::{ByteSize, TimeClass};
-use refit_plan::Plan;
+use refit_plan::{Pin, PinnedTo, Plan};
 use refit_plan_check::Rule;
-use refit_planner::Demands;
+use refit_planner::{Begun, Demands, PlanInput};
 use refit_testkit::lit;
 
 const DAY: i64 = 24 * 60;
@@ -268,5 +268,89 @@ fn every_rule_about_times_can_fire() {
     fires(Rule::Canaries, &|plan| {
         let host = plan.waves[1].hosts.remove(0);
         plan.waves[0].hosts.push(host);
+    });
+}
+
+/// The rules that need a fleet of their own: tiers, the order and the limit of a cluster, dependencies, pins, what has begun.
+#[test]
+fn every_rule_about_places_can_fire() {
+    let at = |n: u32| {
+        candidate(&format!("h{n}"), n, |host| {
+            host.windows = [lit("day")].into();
+            host.tier = u32::from(n >= 6);
+            host.cluster = (n < 4).then(|| "db".to_owned());
+            host.after = if n == 5 { [lit("h4")].into() } else { Default::default() };
+        })
+    };
+    let mut good = input((0..9).map(at).collect());
+    good.surroundings.clusters = vec![cluster("db", 2, &["h3", "h2"])];
+    good.demands.pins = vec![
+        Pin { host: lit("h8"), when: PinnedTo::Day(lit("2026-03-06")) },
+        Pin { host: lit("h7"), when: PinnedTo::Opening(lit("2026-03-05T10:00:00Z")) },
+    ];
+    let (made, _) = judged(&good);
+    let place = |plan: &Plan, name: &str| {
+        let mut waves = plan.waves.iter().enumerate();
+        let found = waves.find_map(|(wave, planned)| {
+            let at = planned.hosts.iter().position(|host| host.host.as_str() == name)?;
+            Some((wave, at))
+        });
+        found.unwrap()
+    };
+    let swap = |plan: &mut Plan, one: &str, two: &str| {
+        let (one, two) = (place(plan, one), place(plan, two));
+        let first = plan.waves[one.0].hosts[one.1].clone();
+        let second = std::mem::replace(&mut plan.waves[two.0].hosts[two.1], first);
+        plan.waves[one.0].hosts[one.1] = second;
+    };
+    let fires = |input: &PlanInput, made: &Plan, rule: Rule, change: &dyn Fn(&mut Plan)| {
+        let mut bad = made.clone();
+        change(&mut bad);
+        let found = findings(input, &bad);
+        assert!(found.iter().any(|finding| finding.rule == rule), "{rule:?} is silent: {found:?}");
+    };
+    fires(&good, &made, Rule::Tiers, &|plan| swap(plan, "h0", "h6"));
+    fires(&good, &made, Rule::Clusters, &|plan| swap(plan, "h3", "h2"));
+    fires(&good, &made, Rule::Clusters, &|plan| swap(plan, "h2", "h1"));
+    fires(&good, &made, Rule::Clusters, &|plan| {
+        // A third member beside the two that may be down.
+        let (wave, at) = place(plan, "h3");
+        let host = plan.waves[wave].hosts.remove(at);
+        let (wave, _) = place(plan, "h0");
+        plan.waves[wave].hosts.push(host);
+    });
+    fires(&good, &made, Rule::Dependencies, &|plan| swap(plan, "h4", "h5"));
+    fires(&good, &made, Rule::RiskOrder, &|plan| swap(plan, "h6", "h8"));
+    for pinned in ["h8", "h7"] {
+        fires(&good, &made, Rule::Pins, &|plan| {
+            let (wave, at) = place(plan, pinned);
+            let slot = plan.waves[wave].hosts[at].slot.as_mut().unwrap();
+            let later = jiff::SignedDuration::from_hours(24);
+            slot.starts_at += later;
+            (slot.opening.opens_at, slot.opening.closes_at) =
+                (slot.opening.opens_at + later, slot.opening.closes_at + later);
+        });
+    }
+    let begun: std::collections::BTreeSet<_> =
+        made.waves[0].hosts.iter().map(|host| host.host.clone()).collect();
+    let mut again = good.clone();
+    again.generation = made.generation.next();
+    again.parent = Some(made.hash().unwrap());
+    again.begun = Some(Begun { plan: made.clone(), hosts: begun.clone() });
+    let (child, _) = judged(&again);
+    let first = begun.first().unwrap().as_str();
+    fires(&again, &child, Rule::Begun, &|plan| {
+        let (wave, at) = place(plan, first);
+        plan.waves[wave].hosts[at].slot.as_mut().unwrap().starts_at +=
+            jiff::SignedDuration::from_mins(1);
+    });
+    fires(&again, &child, Rule::Begun, &|plan| {
+        let (wave, at) = place(plan, first);
+        plan.waves[wave].hosts.remove(at);
+    });
+    fires(&again, &child, Rule::Begun, &|plan| {
+        let (wave, at) = place(plan, first);
+        let host = plan.waves[wave].hosts.remove(at);
+        plan.waves[wave + 1].hosts.push(host);
     });
 }

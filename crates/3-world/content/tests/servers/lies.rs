@@ -14,16 +14,16 @@ use std::{
 use url::Url;
 
 /// What a server does with one request: the range that was asked for, all bytes, and the line to the client.
-type Deed = fn(usize, usize, &[u8], &mut TcpStream) -> std::io::Result<()>;
+pub(crate) type Deed = fn(usize, usize, &[u8], &mut TcpStream) -> std::io::Result<()>;
 
-struct Liar {
-    url: Url,
+pub(crate) struct Liar {
+    pub(crate) url: Url,
     /// Start and end of what was asked for.
     asked: Arc<Mutex<Vec<(usize, usize)>>>,
 }
 
 impl Liar {
-    fn start(bytes: &[u8], deed: Deed) -> Self {
+    pub(crate) fn start(bytes: &[u8], deed: Deed) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = Url::parse(&format!("http://{}/bundle", listener.local_addr().unwrap())).unwrap();
         let (asked, bytes) = (Arc::new(Mutex::new(Vec::new())), bytes.to_vec());
@@ -37,7 +37,7 @@ impl Liar {
         Self { url, asked }
     }
 
-    fn asked(&self) -> Vec<(usize, usize)> {
+    pub(crate) fn asked(&self) -> Vec<(usize, usize)> {
         self.asked.lock().unwrap().clone()
     }
 }
@@ -63,7 +63,7 @@ fn head(line: &mut TcpStream, status: &str, fields: &str) -> std::io::Result<()>
     write!(line, "HTTP/1.1 {status}\r\nconnection: close\r\n{fields}\r\n")
 }
 
-fn partial(
+pub(crate) fn partial(
     line: &mut TcpStream,
     (start, end, whole): (usize, usize, usize),
     length: usize,
@@ -73,7 +73,7 @@ fn partial(
     head(line, "206 Partial Content", &fields)
 }
 
-const PATIENCE: Patience = Patience {
+pub(crate) const PATIENCE: Patience = Patience {
     silence: Duration::from_millis(300),
     window: Duration::from_millis(300),
     window_bytes_min: 10_000,
@@ -102,7 +102,7 @@ async fn fetch(shelf: &Shelf, place: &Place, url: &Url) -> Result<Fetched, Conte
     result
 }
 
-fn job<'a>(shelf: &'a Shelf, place: &'a Place) -> Realise<'a> {
+pub(crate) fn job<'a>(shelf: &'a Shelf, place: &'a Place) -> Realise<'a> {
     Realise {
         entries: &shelf.entries,
         bundle: &shelf.bundle,

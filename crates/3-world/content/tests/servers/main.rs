@@ -2,4 +2,5 @@
 
 mod killed;
 mod lies;
+mod limits;
 mod shelf;

@@ -21,6 +21,17 @@ static SHARED: LazyLock<Shared> = LazyLock::new(|| {
     Shared { library: LazyHash::new(Library::default()), fonts }
 });
 
+/// Whether one of the embedded fonts has a letter. What is not drawn has none and needs none.
+pub(super) fn has_letter(letter: char) -> bool {
+    let fonts = SHARED.fonts.book();
+    letter.is_ascii()
+        || letter.is_control()
+        || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{feff}')
+        || (0..)
+            .map_while(|font| fonts.info(font))
+            .any(|font| font.coverage.contains(letter.into()))
+}
+
 /// A source with the name under which it reads its data.
 pub(super) struct Template {
     main: Source,

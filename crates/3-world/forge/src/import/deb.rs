@@ -12,6 +12,7 @@ const HEADER_BYTES: usize = 60;
 const CONTROL_BYTES_MAX: u64 = 1 << 20;
 
 pub(super) fn fill(file: File, place: &mut Place) -> Result<Told, ForgeError> {
+    place.tell_case();
     let mut from = BufReader::new(file);
     let broken = |place: &Place, why: &str| place.unreadable(io::Error::other(why.to_owned()));
     from.read_exact(&mut [0; 8]).map_err(|error| place.unreadable(error))?;

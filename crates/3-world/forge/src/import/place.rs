@@ -3,6 +3,7 @@
 use super::{ImportOptions, set_mode};
 use crate::{ForgeError, survey::walk::shown};
 use refit_names::{ByteSize, TreePath};
+use refit_packs::alike::{difference, merged};
 use refit_packs::record::{ENTRIES_MAX, link_stays};
 use std::{
     collections::BTreeMap,
@@ -46,6 +47,8 @@ pub(super) struct Place {
     /// Kinds by path.
     entries: BTreeMap<String, Seen>,
     folded: BTreeMap<String, String>,
+    case_sensitive: bool,
+    has_twins: bool,
     faults: Vec<String>,
 }
 
@@ -68,8 +71,15 @@ impl Place {
             archive_size: fs::metadata(archive).map(|metadata| metadata.len()).unwrap_or_default(),
             entries: BTreeMap::new(),
             folded: BTreeMap::new(),
+            case_sensitive: options.case_sensitive,
+            has_twins: false,
             faults: Vec::new(),
         }
+    }
+
+    /// A package of a system whose file systems tell upper from lower case.
+    pub(super) const fn tell_case(&mut self) {
+        self.case_sensitive = true;
     }
 
     /// Takes one entry, or notes why it cannot be taken.
@@ -158,8 +168,11 @@ impl Place {
         if self.entries.len() >= ENTRIES_MAX {
             return Err(format!("there are more than {ENTRIES_MAX} entries"));
         }
-        if let Some(twin) = self.folded.insert(path.to_lowercase(), path.to_owned()) {
-            return Err(format!("differs from `{twin}` only by upper and lower case"));
+        if let Some(twin) = self.folded.insert(merged(path), path.to_owned()) {
+            if !self.case_sensitive {
+                return Err(format!("{}, or --case-sensitive", difference(path, &twin)));
+            }
+            self.has_twins = true;
         }
         self.entries.insert(path.to_owned(), seen);
         Ok(())
@@ -241,8 +254,8 @@ impl Place {
         fs::copy(&from, to).map(drop).map_err(ForgeError::write(to))
     }
 
-    /// How many entries and bytes came in.
-    pub(super) fn finish(mut self) -> Result<(usize, ByteSize), ForgeError> {
+    /// How many entries and bytes came in, and whether some differ only by case.
+    pub(super) fn finish(mut self) -> Result<(usize, ByteSize, bool), ForgeError> {
         if !self.faults.is_empty() {
             return Err(self.unfit());
         }
@@ -250,6 +263,6 @@ impl Place {
             self.faults.push("nothing is in it".to_owned());
             return Err(self.unfit());
         }
-        Ok((self.entries.len(), ByteSize(self.size)))
+        Ok((self.entries.len(), ByteSize(self.size), self.has_twins))
     }
 }

@@ -26,6 +26,7 @@ pub(super) fn write(
     from: &Path,
     told: &Told,
     options: &ImportOptions,
+    has_twins: bool,
 ) -> Result<(ProductName, BuildId), ForgeError> {
     let name = from.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let stem = ENDINGS.iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(&name);
@@ -40,7 +41,7 @@ pub(super) fn write(
     let to = options.to.clone().map_or_else(|| BuildId::parse(build), Ok);
     let (product, to) = (product.map_err(unnamed)?, to.map_err(unnamed)?);
     let title = told.title.clone().unwrap_or_else(|| format!("{product} {to}"));
-    let text = manifest(&product, &to, &title, told.arch.as_deref(), options);
+    let text = manifest(&product, &to, &title, told.arch.as_deref(), options, has_twins);
     let manifest = folder.join(MANIFEST_FILE);
     fs::write(&manifest, text).map_err(ForgeError::write(&manifest))?;
     let readme = folder.join("README.md");
@@ -73,6 +74,7 @@ fn manifest(
     title: &str,
     arch: Option<&str>,
     options: &ImportOptions,
+    has_twins: bool,
 ) -> String {
     let from: Vec<String> = options.from.iter().map(|build| format!("\"{build}\"")).collect();
     let title: String = title.chars().filter(|c| !c.is_control()).take(200).collect();
@@ -82,6 +84,7 @@ fn manifest(
         Some("arm64") => "  arch: [aarch64]\n",
         _ => "",
     };
+    let case = if has_twins { "  case_sensitive: true\n" } else { "" };
     format!(
         "# Made by `refit pack import`. `refit pack lint` tells what is still to be filled in.\n\
          format: refit.pack/1\n\
@@ -96,7 +99,7 @@ fn manifest(
          payload: payload\n\
          # What is saved and restored together, below the product's root and outside of its releases.\n\
          unit:\n  data: []\n\
-         requirements:\n  os: [linux]\n{arch}\
+         requirements:\n  os: [linux]\n{arch}{case}\
          # runbook: runbook.yaml\n\
          # web: web\n\
          # estimate: {{ p50_ms: 60000, p95_ms: 300000, undo_p95_ms: 300000 }}\n",

@@ -191,11 +191,8 @@ pub fn publish_staged(
     let _lock = lock(dir)?;
     let state = State::read(dir)?;
     let folder = folder.map_or_else(|| staged_folder(dir, role), Path::to_owned);
-    let mut staged = Staged::<Targets>::read(&folder, role)?;
-    staged.check_version(role, state.published_version(role))?;
-    for copy in copies {
-        staged.gather(copy)?;
-    }
+    let published = state.published_version(role);
+    let staged = Staged::<Targets>::complete(&folder, role, published, copies)?;
     make_visible(&state, role, &staged, keys, whole_seconds(now + expires))
 }
 

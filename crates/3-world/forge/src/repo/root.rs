@@ -163,11 +163,8 @@ pub fn publish(
 ) -> Result<Visible, ForgeError> {
     let _lock = lock(dir)?;
     let state = State::read(dir)?;
-    let mut staged = Staged::<Root>::read(&staged::staged_folder(dir, "root"), "root")?;
-    staged.check_version("root", version_of(&state))?;
-    for copy in copies {
-        staged.gather(copy)?;
-    }
+    let folder = staged::staged_folder(dir, "root");
+    let staged = Staged::<Root>::complete(&folder, "root", version_of(&state), copies)?;
     let targets = Staged::<Targets>::find(&staged::staged_folder(dir, "targets"))?;
     let needs_targets = state.targets.as_ref().is_some_and(|targets| {
         let holders = Holders::of_root(&staged.metadata.signed, RoleType::Targets);

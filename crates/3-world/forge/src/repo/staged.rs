@@ -51,6 +51,21 @@ impl<T: Role + Serialize + DeserializeOwned + PartialEq> Staged<T> {
         })
     }
 
+    /// What waits in a folder, on top of the published version, with the signatures of all copies.
+    pub(super) fn complete(
+        dir: &Path,
+        role: &str,
+        published: u64,
+        copies: &[PathBuf],
+    ) -> Result<Self, ForgeError> {
+        let mut staged = Self::read(dir, role)?;
+        staged.check_version(role, published)?;
+        for copy in copies {
+            staged.gather(copy)?;
+        }
+        Ok(staged)
+    }
+
     pub(super) fn write(&self) -> Result<(), ForgeError> {
         let (file, content) = (self.dir.join("metadata.json"), sign::to_file(&self.metadata)?);
         place::content(&file, &content)
@@ -71,7 +86,7 @@ impl<T: Role + Serialize + DeserializeOwned + PartialEq> Staged<T> {
     }
 
     /// Takes over the signatures of a copy that was signed elsewhere.
-    pub(super) fn gather(&mut self, copy: &Path) -> Result<(), ForgeError> {
+    fn gather(&mut self, copy: &Path) -> Result<(), ForgeError> {
         let file = if copy.is_dir() { copy.join("metadata.json") } else { copy.to_owned() };
         let other: Signed<T> = read_role(&file)?;
         if other.signed != self.metadata.signed {

@@ -2,6 +2,8 @@
 
 use super::Survey;
 use refit_names::TreePath;
+use refit_packs::alike::{difference, merged};
+use refit_packs::manifest::Requirements;
 use refit_packs::record::{ENTRIES_MAX, link_stays};
 use std::{
     collections::BTreeMap,
@@ -22,6 +24,7 @@ pub(super) struct Tree {
     /// By path.
     pub(super) entries: BTreeMap<String, Entry>,
     folded: BTreeMap<String, String>,
+    case_sensitive: bool,
     faults: usize,
 }
 
@@ -45,9 +48,15 @@ impl Tree {
     }
 }
 
-pub(super) fn tree(root: &Path, name: &str, survey: &mut Survey) -> Tree {
+pub(super) fn tree(
+    root: &Path,
+    name: &str,
+    requirements: &Requirements,
+    survey: &mut Survey,
+) -> Tree {
     let (entries, folded) = (BTreeMap::new(), BTreeMap::new());
-    let mut tree = Tree { name: name.to_owned(), entries, folded, faults: 0 };
+    let (name_of, case_sensitive) = (name.to_owned(), requirements.case_sensitive);
+    let mut tree = Tree { name: name_of, entries, folded, case_sensitive, faults: 0 };
     list(root, "", 0, &mut tree, survey);
     if tree.faults >= FAULTS_MAX {
         survey.fault(
@@ -96,9 +105,10 @@ fn list(folder: &Path, prefix: &str, depth: usize, tree: &mut Tree, survey: &mut
             fail(tree, survey, &shown, error.to_string());
             continue;
         }
-        if let Some(twin) = tree.folded.insert(path.to_lowercase(), path.clone()) {
-            let text = format!("differs from `{twin}` only by upper and lower case");
-            fail(tree, survey, &path, text);
+        if !tree.case_sensitive
+            && let Some(twin) = tree.folded.insert(merged(&path), path.clone())
+        {
+            fail(tree, survey, &path, difference(&path, &twin));
         }
         let metadata = match fs::symlink_metadata(entry.path()) {
             Ok(metadata) => metadata,

@@ -82,6 +82,9 @@ struct BuildArgs {
     /// Older build to make deltas from: its NAME-BUILD.refit or its folder; may be given several times
     #[arg(long, value_name = "PATH")]
     against: Vec<PathBuf>,
+    /// Repository folder: deltas are made from every build in `from` that it has
+    #[arg(long, value_name = "DIR")]
+    against_repository: Option<PathBuf>,
     /// Private key that signs the pack
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,

@@ -1,5 +1,6 @@
 //! `refit repo`: make and publish repositories, keep their keys, and a plain client for any TUF repository.
 
+mod clean;
 mod client;
 mod delegation;
 mod key;
@@ -50,6 +51,8 @@ enum Verb {
     Root(root::RootArgs),
     /// Who may publish what, beside the operator
     Delegation(delegation::DelegationArgs),
+    /// Removes files that nothing refers to any more; shows first what that frees
+    Clean(clean::CleanArgs),
     /// Takes a pack back for ever: nobody begins with it any more, also in running rollouts
     Withdraw(withdraw::WithdrawArgs),
     /// Writes packs with their signed metadata to a folder for a site without network
@@ -82,6 +85,7 @@ pub(crate) async fn run(args: RepoArgs, context: &Context) -> Result<Exit, CliEr
         Verb::Key(args) => key::run(&args, context),
         Verb::Root(args) => root::run(&args, context),
         Verb::Delegation(args) => delegation::run(&args, context),
+        Verb::Clean(args) => clean::run(&args, context),
         Verb::Withdraw(args) => withdraw::run(&args, context).await,
         Verb::Export(args) => media::export(&args, context).await,
         Verb::Import(args) => media::import(&args, context).await,

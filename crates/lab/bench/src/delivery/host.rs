@@ -27,7 +27,10 @@ pub async fn run(base: &str, root: &Path, old: &Path, state: &Path) -> Result<()
     };
     let record = repository.record(&pin).await?;
     let origin = Origin { http, url: repository.locate(&record.bundle.target).await? };
-    let (seeds, into, cache) = ([PathBuf::from(old)], state.join("release"), state.join("cache"));
+    let (into, cache) = (state.join("release"), state.join("cache"));
+    // A folder with nothing in it is a host that has no release yet.
+    let has_old = std::fs::read_dir(old)?.next().is_some();
+    let seeds: Vec<PathBuf> = has_old.then(|| old.to_owned()).into_iter().collect();
     let job = Realise {
         entries: &record.payload,
         bundle: &record.bundle,

@@ -40,25 +40,32 @@ fn zstd_patch(pair: &Pair, dir: &Path, level: &str) -> Result<Vec<Cost>> {
     Ok(vec![cost(&format!("zstd {level} --patch-from"), length(&file)?, publisher, host)])
 }
 
+/// How the costs of xdelta3 are called: from archive to archive, and with what the archives cost a host that has and wants a tree.
+pub(super) const XDELTA3: [&str; 2] =
+    ["xdelta3 -9 -S djw, archive to archive", "xdelta3 -9 -S djw, tree to tree"];
+
 fn xdelta3(pair: &Pair, dir: &Path, _: &Web) -> Result<Vec<Cost>> {
-    let (file, tar) = (dir.join("x.vcdiff"), dir.join("made.tar"));
+    let file = dir.join("x.vcdiff");
     let line = "xdelta3 -e -f -9 -S djw -B 536870912 -s \"$1\" \"$2\" \"$3\"";
     let publisher = timed(&mut shell(line, &[&pair.old_tar, &pair.new_tar, &file]))?;
+    let host = xdelta3_host(pair, dir, "first")?;
+    let bytes = length(&file)?;
+    let costs = XDELTA3.into_iter().zip(host);
+    Ok(costs.map(|(name, host)| cost(name, bytes, publisher, host)).collect())
+}
+
+/// Applies the delta that was made; the unpacked tree stays, because removing many files makes the next ones dearer for a while.
+pub(super) fn xdelta3_host(pair: &Pair, dir: &Path, round: &str) -> Result<[f64; 2]> {
+    let (file, tar) = (dir.join("x.vcdiff"), dir.join("made.tar"));
     let line = "xdelta3 -d -f -B 536870912 -s \"$1\" \"$2\" \"$3\"";
     let host = timed(&mut shell(line, &[&pair.old_tar, &file, &tar]))?;
-    // The host has a tree and wants a tree: what the archive costs on both sides of the patch.
-    let unpacked = dir.join("unpacked");
+    let unpacked = dir.join(format!("unpacked-{round}"));
     std::fs::create_dir(&unpacked)?;
     let around = timed(&mut shell("tar --sort=name -cf - -C \"$1\" . >/dev/null", &[&pair.old]))?
         + timed(&mut shell("tar -xf \"$1\" -C \"$2\"", &[&tar, &unpacked]))?;
     same(&unpacked, &pair.new)?;
-    std::fs::remove_dir_all(unpacked)?;
     compare(pair, &tar)?;
-    let bytes = length(&file)?;
-    Ok(vec![
-        cost("xdelta3 -9 -S djw, archive to archive", bytes, publisher, host),
-        cost("xdelta3 -9 -S djw, tree to tree", bytes, publisher, host + around),
-    ])
+    Ok([host, host + around])
 }
 
 fn rsync(pair: &Pair, dir: &Path, more: &[&str]) -> Result<Vec<Cost>> {
@@ -155,7 +162,8 @@ fn casync(pair: &Pair, dir: &Path, web: &Web) -> Result<Vec<Cost>> {
 fn ostree(pair: &Pair, dir: &Path, _: &Web) -> Result<Vec<Cost>> {
     let (source, target) = (dir.join("ostree"), dir.join("ostree-host"));
     let (delta, made) = (dir.join("ostree.delta"), dir.join("ostree-made"));
-    let line = "ostree --repo=\"$1\" init --mode=bare-user-only
+    // What can be served: like a pack, it has the whole release compressed.
+    let line = "ostree --repo=\"$1\" init --mode=archive
         ostree --repo=\"$1\" commit -b app --timestamp=@1 --canonical-permissions \"$2\" >\"$1/old\"";
     std::fs::create_dir(&source)?;
     output(&mut shell(line, &[&source, &pair.old]))?;

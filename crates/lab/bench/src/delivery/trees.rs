@@ -79,8 +79,30 @@ pub(super) fn prepare(pair: &str, dir: &Path) -> Result<Pair> {
     Ok(Pair { name, old, new, old_tar, new_tar, bytes, files })
 }
 
+/// The new tree of a pair alone.
+pub(super) fn newest(pair: &str, to: &Path) -> Result<()> {
+    match pair.split_once(':') {
+        Some((_, new)) => output(Command::new("cp").arg("-a").arg(new).arg(to)).map(|_| ()),
+        None => {
+            let (version, _) = versions(pair)?;
+            unpack(&version, to)
+        }
+    }
+}
+
 /// Two kernel packages of the mirror, of one ABI series: `near` the two newest, `far` the oldest and the newest.
 fn kernels(which: &str, old: &Path, new: &Path) -> Result<String> {
+    let (newest, oldest) = versions(which)?;
+    for (version, tree) in [(&oldest, old), (&newest, new)] {
+        unpack(version, tree)?;
+    }
+    let short = |version: &str| version.trim_end_matches("-amd64").to_owned();
+    let abi = short(&newest).rsplit('-').next().unwrap_or_default().to_owned();
+    Ok(format!("linux {} → {abi}", short(&oldest)))
+}
+
+/// The newest kernel of the mirror, and the older one to compare with.
+fn versions(which: &str) -> Result<(String, String)> {
     let list = output(Command::new("apt-cache").args([
         "search",
         "--names-only",
@@ -109,10 +131,7 @@ fn kernels(which: &str, old: &Path, new: &Path) -> Result<String> {
         "far" => abis[0],
         other => bail!("there is no pair `{other}`, expected `near`, `far` or `OLD:NEW`"),
     };
-    for (abi, tree) in [(oldest, old), (newest, new)] {
-        unpack(&format!("{kernel}-{abi}-amd64"), tree)?;
-    }
-    Ok(format!("linux {kernel}-{oldest} → {newest}"))
+    Ok((format!("{kernel}-{newest}-amd64"), format!("{kernel}-{oldest}-amd64")))
 }
 
 fn unpack(version: &str, tree: &Path) -> Result<()> {
@@ -135,18 +154,11 @@ fn unpack(version: &str, tree: &Path) -> Result<()> {
     rename(tree, version)
 }
 
-/// Takes the version out of names, so that no side has to guess what was renamed, and tells apart what differs only by case: packs
-/// refuse that.
+/// Takes the version out of names, so that no side has to guess what was renamed.
 fn rename(tree: &Path, version: &str) -> Result<()> {
-    let mut lower: BTreeMap<String, ()> = BTreeMap::new();
-    let mut entries: Vec<_> = std::fs::read_dir(tree)?.collect::<Result<_, _>>()?;
-    entries.sort_by_key(|entry| std::cmp::Reverse(entry.file_name()));
-    for entry in entries {
+    for entry in std::fs::read_dir(tree)?.collect::<Result<Vec<_>, _>>()? {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let mut wanted = name.replace(version, "KERNEL");
-        if lower.insert(wanted.to_lowercase(), ()).is_some() {
-            wanted = format!("other_{wanted}");
-        }
+        let wanted = name.replace(version, "KERNEL");
         let place = tree.join(&wanted);
         if wanted != name {
             std::fs::rename(entry.path(), &place)?;

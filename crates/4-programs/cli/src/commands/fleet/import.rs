@@ -119,10 +119,12 @@ impl Source {
             self.cluster_rows.insert(cluster.clone(), place.clone());
         }
         let faults = &self.faults[before..];
-        let readable = faults
-            .iter()
-            .all(|(_, text)| REQUIRED.iter().all(|field| !text.contains(&format!(", {field}: "))));
-        // With faults the whole is only tried, so a host with some is sent too: what it names is checked all the same.
+        // With faults the whole is only tried, so a host with some is sent too: what it names is checked all the same. Nothing
+        // is checked against a role, so one without goes with that of the blank host.
+        let readable = faults.iter().all(|(_, text)| {
+            let is_of = |field: &HostField| text.contains(&format!(", {field}: "));
+            ![HostField::Name, HostField::Site].iter().any(is_of)
+        });
         if readable {
             self.hosts.push(host);
         } else {
@@ -149,7 +151,7 @@ pub(super) struct Wanted<'a> {
 
 /// Reads a file and takes it over, or says everything that is wrong with it.
 pub(super) async fn run(wanted: Wanted<'_>, context: &Context) -> Result<Exit, CliError> {
-    let name = wanted.file.display().to_string();
+    let name = named(wanted.file);
     let source = read(&wanted)?;
     let request = FleetImport {
         hosts: source.hosts,
@@ -264,9 +266,17 @@ pub(super) fn change_row(change: &RecordChange) -> [String; 3] {
     [change.kind.to_string(), change.name.clone(), what]
 }
 
+/// A source as errors name it.
+fn named(file: &Path) -> String {
+    if file.as_os_str() == "-" {
+        return "standard input".to_owned();
+    }
+    file.display().to_string()
+}
+
 /// Reads the file as what it is.
 fn read(wanted: &Wanted<'_>) -> Result<Source, CliError> {
-    let name = wanted.file.display().to_string();
+    let name = named(wanted.file);
     let text = encoding::text(wanted.file)?;
     let format = match wanted.format {
         Some(format) => format,

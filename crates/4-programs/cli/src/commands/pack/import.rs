@@ -36,6 +36,9 @@ pub(super) struct ImportArgs {
     /// What may come out of it
     #[arg(long, value_name = "SIZE", default_value = "64 GiB", value_parser = size)]
     size_max: ByteSize,
+    /// Take names that differ only by case (Debian packages may always have them)
+    #[arg(long)]
+    case_sensitive: bool,
 }
 
 fn size(text: &str) -> Result<ByteSize, String> {
@@ -49,6 +52,7 @@ pub(super) fn import(args: &ImportArgs, context: &Context) -> Result<Exit, CliEr
         from: args.from.clone(),
         strip: args.strip,
         size_max: args.size_max,
+        case_sensitive: args.case_sensitive,
     };
     let report = bring_in(&args.archive, &args.out, &options).map_err(|error| {
         let details = match &error {

@@ -8,7 +8,7 @@ use crate::{CliError, Exit, context::Context, output::table};
 use refit_names::ByteSize;
 use refit_packs::{
     manifest::{FeatureSwitch, IssueAction, KnownIssue, Manifest},
-    record::{TreeEntry, TreeNode},
+    record::{Bundle, TreeEntry, TreeNode},
     schema::SchemaOf,
 };
 use serde_json::{Value, json};
@@ -21,9 +21,13 @@ pub(super) async fn inspect(args: &InspectArgs, context: &Context) -> Result<Exi
         let (files, bytes) = count(entries);
         json!({ "entries": entries.len(), "files": files, "bytes": bytes })
     };
+    let deltas = record.bundle.deltas.iter();
+    let deltas: Vec<Value> =
+        deltas.map(|set| json!({ "from": set.from, "stored": set.stored })).collect();
     let data = json!({
         "manifest": record.manifest,
         "runbook": record.runbook,
+        "deltas": deltas,
         "payload": content(&record.payload),
         "web": content(&record.web),
         "bundle": { "target": record.bundle.target, "size": record.bundle.size, "digest": record.bundle.digest, "chunks": record.bundle.chunks.len() },
@@ -101,6 +105,7 @@ fn describe(pack: &Pack) -> String {
         format!("upgrades   {}", from.join(", ")),
         format!("payload    {files} files, {}", ByteSize(bytes)),
         format!("transfer   {} at most, in {} chunks", bundle.size, bundle.chunks.len()),
+        format!("deltas     {}", deltas(&record.bundle)),
         format!("web        {} files", count(&record.web).0),
         format!("record     {}", pack.digest),
         format!("signer     {}", pack.signer.as_deref().unwrap_or("none")),
@@ -115,6 +120,13 @@ fn describe(pack: &Pack) -> String {
         ]
     });
     format!("{}\n\n{}", lines.join("\n"), table(["phase", "step", "does"], steps.collect()))
+}
+
+/// From which builds there are deltas, and what they cost a host at most.
+fn deltas(bundle: &Bundle) -> String {
+    let sets = bundle.deltas.iter().map(|set| format!("from {}: {}", set.from, set.stored));
+    let sets: Vec<String> = sets.collect();
+    if sets.is_empty() { "none".to_owned() } else { sets.join(", ") }
 }
 
 /// What taking the pack means, a line each.

@@ -82,12 +82,7 @@ pub(super) fn build(args: &BuildArgs, context: &Context) -> Result<Exit, CliErro
     if !found.faults.is_empty() {
         return Err(unfit(&args.folder, &found));
     }
-    let old: Vec<OldBuild> = args
-        .against
-        .iter()
-        .map(|path| OldBuild::open(path))
-        .collect::<Result<_, _>>()
-        .map_err(refused)?;
+    let old = older(args, context)?;
     let built = pack::build_against(&args.folder, &old).map_err(refused)?;
     if args.dry_run {
         let file = built.file_name();
@@ -120,6 +115,24 @@ pub(super) fn build(args: &BuildArgs, context: &Context) -> Result<Exit, CliErro
         context.output.say(&format!("{} pieces of advice: refit pack lint", found.advice.len()));
     }
     Ok(Exit::Done)
+}
+
+/// What deltas are made from: each build once, what was named before what the repository has.
+fn older(args: &BuildArgs, context: &Context) -> Result<Vec<OldBuild>, CliError> {
+    let mut old = Vec::new();
+    for path in &args.against {
+        old.push(OldBuild::open(path).map_err(refused)?);
+    }
+    if let Some(repository) = &args.against_repository {
+        let mut there = pack::older_in(&args.folder, repository).map_err(refused)?;
+        there.retain(|there| old.iter().all(|named| named.build() != there.build()));
+        if there.is_empty() && old.is_empty() {
+            let at = repository.display();
+            context.output.say(&format!("{at} has no build that this pack can follow: no deltas"));
+        }
+        old.extend(there);
+    }
+    Ok(old)
 }
 
 /// All faults of a folder as one error.

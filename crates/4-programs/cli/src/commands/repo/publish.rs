@@ -6,6 +6,7 @@ use super::keys::{
 use crate::{CliError, Exit, context::Context, output::table, span};
 use clap::Args;
 use refit_forge::{
+    PackFile,
     key::PublicKey,
     repo::{
         self, Expiry, InitOptions, PublishReport, PublishedPack, Signers, StagedPacks, TARGETS,
@@ -185,7 +186,35 @@ pub(super) fn publish(args: &PublishArgs, context: &Context) -> Result<Exit, Cli
     let data = json!({ "added": list(added), "unchanged": list(unchanged), "version": version, "expires": expires.to_string() });
     context.output.data(&data, |_| packs_table(added, unchanged))?;
     context.output.say(&format!("metadata version {version}, believed until {expires}"));
+    if !added.is_empty() {
+        advise_deltas(dir, &args.dir, &args.packs, context)?;
+    }
     Ok(place.leave(Exit::Done, context))
+}
+
+/// Says which deltas could have been made. Here it is too late: they would change the digest that was signed and told.
+fn advise_deltas(
+    dir: &Path,
+    shown: &Path,
+    packs: &[PathBuf],
+    context: &Context,
+) -> Result<(), CliError> {
+    for path in packs {
+        let pack = PackFile::read(path).map_err(refused)?;
+        let lacking = repo::without_deltas(dir, &pack).map_err(refused)?;
+        if let Some(build) = lacking.first() {
+            let others = match lacking.len() - 1 {
+                0 => String::new(),
+                count => format!(" and {count} more builds"),
+            };
+            context.output.say(&format!(
+                "{}: no deltas from {build}{others}, which this repository has; smaller for hosts: refit pack build FOLDER --against-repository {}",
+                path.display(),
+                shown.display()
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Stages packs for the holders of the targets keys.

@@ -1,3 +1,5 @@
+mod any_text;
+
 use super::{Mapping, Source, ansible, csv, document, encoding, said};
 use crate::commands::fleet::export;
 use refit_inventory::{HostField, HostRecord, Said};

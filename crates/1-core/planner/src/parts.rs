@@ -1,0 +1,189 @@
+//! A wave as parts that share nothing: each is placed by itself, and only those that end last are tried again (D-0015).
+
+use crate::board::Board;
+use crate::schedule::{Kind, Load, Wave, kinds};
+use crate::search::{by_orders, enough};
+use crate::sweep::{Part, Try, sweep};
+use std::collections::BTreeMap;
+
+/// Placements that one wave may cost beside its first ones: a tenth of a second, so that planning stays interactive.
+const EFFORT_MAX: usize = 60_000;
+/// Tries for one part: what helps at all helps early.
+const TRIES_MAX: usize = 150;
+/// Behind what a wave takes at least: so far are weekly windows seen.
+const WEEK_MS: i64 = 7 * 86_400_000;
+/// So far behind the target openings are looked at first.
+const AHEAD_MS: i64 = 3 * WEEK_MS;
+/// What chances count before anything was learned.
+const WEIGHT: i64 = 16;
+/// Parts of more hosts have so many kinds that orders of them cost too much.
+const ORDERS_MAX: usize = 2_000;
+
+/// Places one wave between `release` and the horizon, so that it ends early. `bound`: no schedule ends earlier.
+pub(crate) fn place(board: &Board<'_>, jobs: &[usize], release: i64, bound: i64) -> Wave {
+    let kinds = kinds(board, jobs);
+    let wave = Parts { board, jobs, kinds: &kinds, release, bound };
+    let apart = apart(board, &kinds);
+    let mut parts: Vec<(Vec<usize>, Part)> =
+        apart.into_iter().map(|own| wave.first(own, u32::MAX)).collect();
+    let mut most = u32::MAX;
+    if wave.too_many(&parts) {
+        most = board.parallel;
+        parts = vec![wave.first((0..kinds.len()).collect(), most)];
+    }
+    let mut goal = enough(bound, release, jobs.len());
+    let mut effort = EFFORT_MAX;
+    parts.sort_by_key(|(_, part)| {
+        (std::cmp::Reverse((part.missing, part.end)), part.places.first().map(|p| p.0))
+    });
+    for (own, part) in &mut parts {
+        if part.missing == 0 && part.end <= goal {
+            continue;
+        }
+        wave.improve(own, part, (most, goal), &mut effort);
+        // Nobody has to end before the last.
+        goal = goal.max(if part.missing == 0 { part.end } else { i64::MAX });
+    }
+    wave.whole(parts)
+}
+
+struct Parts<'a> {
+    board: &'a Board<'a>,
+    jobs: &'a [usize],
+    kinds: &'a [Kind],
+    release: i64,
+    bound: i64,
+}
+
+impl Parts<'_> {
+    fn first(&self, own: Vec<usize>, most: u32) -> (Vec<usize>, Part) {
+        let part = self.sweep(&own, &vec![WEIGHT; own.len()], self.bound, most);
+        (own, part)
+    }
+
+    fn sweep(&self, own: &[usize], weights: &[i64], target: i64, most: u32) -> Part {
+        let kinds: Vec<&Kind> = own.iter().map(|kind| &self.kinds[*kind]).collect();
+        let target =
+            if target == i64::MAX { self.release.saturating_add(8 * WEEK_MS) } else { target };
+        let near = target.max(self.release).saturating_add(AHEAD_MS);
+        let tried =
+            Try { kinds: &kinds, weights, release: self.release, target, until: near, most };
+        let part = sweep(self.board, tried);
+        // What found no place near may find one far away.
+        if part.missing > 0 && near < self.board.times.until {
+            return sweep(self.board, Try { until: i64::MAX, ..tried });
+        }
+        part
+    }
+
+    /// Whether more hosts would be down at some moment than may be.
+    fn too_many(&self, parts: &[(Vec<usize>, Part)]) -> bool {
+        let most = u64::from(self.board.parallel);
+        let at_once = |(own, part): &(Vec<usize>, Part)| {
+            let sites: std::collections::BTreeSet<usize> =
+                own.iter().map(|kind| self.kinds[*kind].job.site).collect();
+            let limits = sites.iter().map(|site| u64::from(self.board.down_at_once[*site]));
+            limits.sum::<u64>().min(part.places.len() as u64)
+        };
+        if parts.iter().map(at_once).sum::<u64>() <= most {
+            return false;
+        }
+        let mut changes: Vec<(i64, i64)> = Vec::new();
+        for (place, found) in parts.iter().flat_map(|(_, part)| &part.places) {
+            let busy = self.board.jobs[self.jobs[*place]].busy;
+            changes.extend([(found.start, 1), (found.start + busy, -1)]);
+        }
+        changes.sort_unstable();
+        let mut level = 0;
+        let peak = changes.iter().map(|(_, change)| {
+            level += change;
+            level
+        });
+        peak.max().unwrap_or(0) > i64::from(self.board.parallel)
+    }
+
+    /// Tries again what came too late, with what was late first.
+    fn improve(
+        &self,
+        own: &[usize],
+        best: &mut Part,
+        (most, goal): (u32, i64),
+        effort: &mut usize,
+    ) {
+        let count = own.iter().map(|kind| self.kinds[*kind].members.len()).sum::<usize>().max(1);
+        let good = |part: &Part| part.missing == 0 && part.end <= goal;
+        let mut weights = vec![WEIGHT * WEIGHT; own.len()];
+        let mut last = best.clone();
+        for number in 0..TRIES_MAX {
+            if good(best) || *effort < count {
+                break;
+            }
+            *effort -= count;
+            let late = goal.max(self.bound.min(last.end - 1));
+            for (weight, end) in weights.iter_mut().zip(&last.ends) {
+                if *end > late {
+                    *weight = (*weight * 3 / 4).max(1);
+                }
+            }
+            // Now and then with a week more ahead, where chances look different.
+            let ahead = if number % 3 == 1 { WEEK_MS } else { 0 };
+            last = self.sweep(own, &weights, self.bound.saturating_add(ahead), most);
+            if (last.missing, last.end) < (best.missing, best.end) {
+                *best = last.clone();
+            }
+        }
+        if good(best) || most < u32::MAX || count > ORDERS_MAX || *effort < count {
+            return;
+        }
+        *effort = effort.saturating_sub(count * 10);
+        let members: Vec<usize> =
+            own.iter().flat_map(|kind| self.kinds[*kind].members.iter().copied()).collect();
+        let jobs: Vec<usize> = members.iter().map(|place| self.jobs[*place]).collect();
+        let wave = by_orders(self.board, &Load::new(self.board), &jobs, self.release, self.bound);
+        if (wave.missing, wave.end) < (best.missing, best.end) {
+            let places = members.into_iter().zip(wave.places);
+            best.places = places.filter_map(|(place, found)| Some((place, found?))).collect();
+            (best.missing, best.end) = (wave.missing, wave.end);
+        }
+    }
+
+    fn whole(&self, parts: Vec<(Vec<usize>, Part)>) -> Wave {
+        let mut wave = Wave {
+            places: vec![None; self.jobs.len()],
+            end: self.release,
+            missing: 0,
+            outside_ms: 0,
+        };
+        for (place, found) in parts.into_iter().flat_map(|(_, part)| part.places) {
+            wave.places[place] = Some(found);
+        }
+        wave.recount(self.board, self.jobs, self.release);
+        wave
+    }
+}
+
+/// Kinds in groups that share neither site nor people.
+fn apart(board: &Board<'_>, kinds: &[Kind]) -> Vec<Vec<usize>> {
+    // Whoever shares something has the same root: sites first, then people.
+    let mut roots: Vec<usize> = (0..board.sites.len() + board.people.len()).collect();
+    for kind in kinds {
+        for person in kind.job.crew.into_iter().flat_map(|crew| &board.crews[crew]) {
+            let (one, two) =
+                (root(&mut roots, kind.job.site), root(&mut roots, board.sites.len() + person));
+            roots[one.max(two)] = one.min(two);
+        }
+    }
+    let mut parts: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (number, kind) in kinds.iter().enumerate() {
+        parts.entry(root(&mut roots, kind.job.site)).or_default().push(number);
+    }
+    parts.into_values().collect()
+}
+
+fn root(roots: &mut [usize], mut at: usize) -> usize {
+    while roots[at] != at {
+        roots[at] = roots[roots[at]];
+        at = roots[at];
+    }
+    at
+}
