@@ -71,7 +71,7 @@ pub(crate) fn ask_server(
 }
 
 fn ntp(at: Timestamp) -> [u8; 8] {
-    let seconds = u32::try_from(at.as_second() + NTP_UNIX & i64::from(u32::MAX)).unwrap_or(0);
+    let seconds = u32::try_from((at.as_second() + NTP_UNIX) & i64::from(u32::MAX)).unwrap_or(0);
     let part = (i64::from(at.subsec_nanosecond()).max(0) << 32) / 1_000_000_000;
     let part = u32::try_from(part).unwrap_or(u32::MAX);
     let mut bytes = [0; 8];

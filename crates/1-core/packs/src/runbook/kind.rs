@@ -184,7 +184,7 @@ pub enum StepKind {
     MachineWait(MachineWait),
     /// Takes the node out of its cluster's service; put back when the leg ends, however it ends.
     #[serde(rename = "cluster.drain")]
-    ClusterDrain(ClusterDrain),
+    ClusterDrain(Box<ClusterDrain>),
     /// Puts the node back into its cluster's service, with the command of `cluster.drain`.
     #[serde(rename = "cluster.resume")]
     ClusterResume {},

@@ -106,7 +106,7 @@ pub(crate) async fn dry_run_is_ended_once_by_its_own_host(store: &Store) {
     let view =
         RunbookTestView { host, request, asked_by, asked_at: at(5), reachable: true, done: None };
     store.add_runbook_test(&view).await.unwrap();
-    assert_eq!(store.open_runbook_tests().await.unwrap(), [view.clone()]);
+    assert_eq!(store.open_runbook_tests().await.unwrap(), std::slice::from_ref(&view));
     let cause = Some(Cause { code: "x.y".into(), text: "no".into() });
     let done = RunbookTestDone { id: 7, test: None, cause };
     assert!(!store.end_runbook_test(&lit("b"), &done).await.unwrap());

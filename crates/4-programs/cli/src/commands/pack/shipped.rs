@@ -89,6 +89,11 @@ impl Shipped {
     }
 }
 
+/// The text of a shipped runbook by its name.
+pub(super) fn runbook_text(name: &str) -> Option<&'static str> {
+    Shipped::from_str(name, false).ok().map(|shipped| shipped.texts().0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,9 +169,4 @@ mod tests {
         file.rollback.tested.clone_from(&ours.rollback.tested);
         assert_eq!(file, ours);
     }
-}
-
-/// The text of a shipped runbook by its name.
-pub(super) fn runbook_text(name: &str) -> Option<&'static str> {
-    Shipped::from_str(name, false).ok().map(|shipped| shipped.texts().0)
 }
