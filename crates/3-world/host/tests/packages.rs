@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     env, fs,
+    io::Write as _,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -42,7 +43,8 @@ fn on_own_system(test: &str, body: fn()) {
     let own = env::current_exe().unwrap();
     let may = Command::new("unshare").args(["--mount", "true"]).stderr(Stdio::null()).status();
     if !may.is_ok_and(|status| status.success()) || !Path::new("/usr/bin/dpkg").exists() {
-        eprintln!("SKIPPED {test}: needs root, the right to mount, and a Debian system");
+        let text = "needs root, the right to mount, and a Debian system";
+        writeln!(std::io::stderr(), "SKIPPED {test}: {text}").unwrap();
         assert!(env::var_os("CI").is_none(), "{test} must run in CI");
         return;
     }

@@ -1,7 +1,12 @@
 //! A seeded, bounded part of the walk, for every kind: `./dev crash` walks all points.
 
 use refit_crash::{Disk, Fault, KINDS, Tally, Walk, possible};
-use std::{env, path::PathBuf, process::Command};
+use std::{
+    env,
+    io::{Write as _, stderr},
+    path::PathBuf,
+    process::Command,
+};
 
 /// Walks of different tests would take each other's processor.
 const JOBS: usize = 2;
@@ -9,7 +14,7 @@ const JOBS: usize = 2;
 fn walk(fault: Fault, every: usize) -> Vec<Tally> {
     let traces = Command::new("strace").args(["-o", "/dev/null", "true"]).status();
     if !traces.is_ok_and(|status| status.success()) {
-        eprintln!("SKIPPED the walk: strace is not there or may not trace");
+        writeln!(stderr(), "SKIPPED the walk: strace is not there or may not trace").unwrap();
         assert!(env::var_os("CI").is_none(), "the walk must run in CI");
         return vec![];
     }
@@ -44,7 +49,7 @@ fn killed_at_any_file_operation_and_again_the_host_ends_whole_on_old_or_new() {
 fn power_that_fails_at_any_file_operation_loses_nothing_that_was_acknowledged() {
     for (disk, every) in [(Disk::Ext4, 59), (Disk::Xfs, 149)] {
         if let Err(error) = possible(disk) {
-            eprintln!("SKIPPED the power cut on {disk:?}: {error:#}");
+            writeln!(stderr(), "SKIPPED the power cut on {disk:?}: {error:#}").unwrap();
             continue;
         }
         for tally in walk(Fault::Power(disk), every) {
