@@ -91,3 +91,14 @@ pub async fn run() -> anyhow::Result<()> {
     };
     row::print(&rows, args.json)
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn each_option_has_a_name_of_its_own() {
+        super::Args::command().debug_assert();
+        super::Peer::command().debug_assert();
+    }
+}

@@ -45,7 +45,7 @@ pub struct Which {
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Of `planner`: how many hosts; once per size.
-    #[arg(long = "hosts", value_name = "COUNT", default_values_t = SIZES)]
+    #[arg(long = "fleet-size", value_name = "HOSTS", default_values_t = SIZES)]
     pub sizes: Vec<usize>,
     /// Of `planner`: which fleets: `model`, `uniform`, `clusters`, `people`, `narrow`, `skewed`, `tiers`, `mixed`, `capped`; all when absent.
     #[arg(long = "fleet", value_name = "NAME")]
