@@ -39,10 +39,10 @@ fn dateutil_agrees_at_every_clock_change_of_every_zone() {
     assert!(zones.len() > 300, "only {} different zones", zones.len());
     // Two halves: the machine of CI has two cores, and the zones do not know of each other.
     let (even, odd): (Vec<_>, Vec<_>) = zones.iter().enumerate().partition(|(at, _)| at % 2 == 0);
-    let judged = [even, odd].map(|half| {
+    let judged = [(even, Some("shapes")), (odd, None)].map(|(half, besides)| {
         let names: Vec<String> = half.into_iter().map(|(_, name)| name.clone()).collect();
         let (python, folder) = (python.clone(), folder.path().to_owned());
-        std::thread::spawn(move || judge(start(&python, &folder, &names.join("\n"))))
+        std::thread::spawn(move || judge(start((&python, &folder), besides, &names.join("\n"))))
     });
     let (mut compared, mut wrong, mut seen) = (0, Vec::new(), BTreeSet::new());
     for half in judged {
@@ -111,11 +111,13 @@ fn write_zones(folder: &Path) -> Vec<String> {
     different.into_values().map(str::to_owned).collect()
 }
 
-fn start(python: &str, folder: &Path, zones: &str) -> Child {
+/// `besides`: what the script shall compare beside zones.
+fn start((python, folder): (&str, &Path), besides: Option<&str>, zones: &str) -> Child {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dateutil/expect.py");
     let mut child = Command::new(python)
         .arg(script)
         .arg(folder)
+        .args(besides)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

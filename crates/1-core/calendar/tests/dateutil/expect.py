@@ -1,11 +1,12 @@
 """What python-dateutil says about windows, as JSON lines: every zone, every clock change, many rules.
 
-Usage: expect.py ZONEINFO-FOLDER < names of zones. Standard library and python-dateutil only. Recurrences are dateutil's,
+Usage: expect.py ZONEINFO-FOLDER [shapes] < names of zones. Standard library and python-dateutil only. Recurrences are dateutil's,
 zones are Python's own reader of the same zone data (dateutil's stops at 2037). Two things differ by design (D-0014) and
 are worked out here by bisection instead: a start that clocks skip opens at the first moment after the gap (dateutil's
 resolve_imaginary moves it on by the gap's length), and a length is real time, cut where the window opens again.
 """
 import datetime as clock
+import functools
 import json
 import os
 import random
@@ -39,6 +40,30 @@ def offset(zone, seconds):
     return int(zone.utcoffset(datetime.fromtimestamp(seconds, UTC).astimezone(zone)).total_seconds())
 
 
+def by_rule(zone, low):
+    """Moments behind the table, where a rule of the year says when clocks change (a footer without a comma has none).
+
+    The first 380 days are looked at day by day: each change of a year and a week is among them. The rule is the same in every later one, and what it names (a day of the year, or
+    the so-manieth weekday of a month) is never further than a week from where it was: the other days are passed over.
+    """
+    start, days = low, set()
+    while low < LAST:
+        year = naive(low).year
+        day = (naive(low) - datetime(year, 1, 1)).days
+        if low - start > 380 * 86400 and not any(min((day - known) % 366, (known - day) % 366) <= 9 for known in days):
+            low += 86400
+            continue
+        a, b = low, low + 86400
+        before = offset(zone, a)
+        if offset(zone, b) != before:
+            while b - a > 1:
+                middle = (a + b) // 2
+                a, b = (middle, b) if offset(zone, middle) == before else (a, middle)
+            days.add(day)
+            yield b
+        low += 86400
+
+
 def transitions(name, zone):
     """Moments from 1990 to 2040 at which the offset changes, as (moment, before, after)."""
     with open(os.path.join(FOLDER, name), "rb") as file:
@@ -48,19 +73,8 @@ def transitions(name, zone):
     many = struct.unpack(">6l", data[skip + 20:skip + 44])[3]
     times = struct.unpack(f">{many}q", data[skip + 44:skip + 44 + 8 * many])
     moments = {at for at in times if FIRST <= at < LAST}
-    # What follows the table comes from a rule of the year: look day by day, then bisect.
     low = max([FIRST] + [at for at in times if at < LAST])
-    before = offset(zone, low)
-    while low < LAST:
-        high = low + 86400
-        after = offset(zone, high)
-        if after != before:
-            a, b = low, high
-            while b - a > 1:
-                middle = (a + b) // 2
-                a, b = (middle, b) if offset(zone, middle) == before else (a, middle)
-            moments.add(b)
-        low, before = high, after
+    moments.update(by_rule(zone, low) if b"," in data[data.rindex(b"\n", 0, -1):] else [])
     for at in sorted(moments):
         before, after = offset(zone, at - 1), offset(zone, at)
         if before != after:
@@ -70,8 +84,11 @@ def transitions(name, zone):
 def opens(start, zone):
     """The moment at which a window opens whose local time is `start`."""
     local = start.replace(tzinfo=zone)
-    if dtz.datetime_exists(local):
-        return unix(dtz.enfold(local, 0).astimezone(UTC))
+    at = int(local.timestamp())
+    # There and back, as dateutil's datetime_exists does, with fewer copies.
+    if datetime.fromtimestamp(at, zone).replace(tzinfo=None) == start:
+        return at
+    assert not dtz.datetime_exists(local)
     low = unix(start) - int(dtz.enfold(local, 1).utcoffset().total_seconds())
     high = unix(start) - int(dtz.enfold(local, 0).utcoffset().total_seconds())
     assert low < high
@@ -83,6 +100,12 @@ def opens(start, zone):
         low, high = (middle, high) if offset(zone, middle) == before else (low, middle)
     assert unix(dtz.resolve_imaginary(local).astimezone(UTC)) >= high
     return high
+
+
+@functools.lru_cache(maxsize=None)
+def recurrence(text, first):
+    """Local times, which many zones share."""
+    return list(rrule.rrulestr(text, dtstart=first))
 
 
 def openings(starts, zone, minutes, last=None):
@@ -133,7 +156,7 @@ def around(name, zone, turn):
                 first = start - timedelta(days=ahead)
                 text = rule if last is None else rule[: rule.index(";UNTIL")] + ";COUNT=12"
                 minutes = [30, 360, 1440][turn % 3]
-                starts = list(rrule.rrulestr(text, dtstart=first))
+                starts = recurrence(text, first)
                 say(name, first, rule, minutes, openings(starts, zone, minutes, last))
 
 
@@ -187,6 +210,7 @@ def shapes():
             say("UTC", first, text + ";COUNT=25", 1, openings(starts, zone, 1))
 
 
-shapes()
+if "shapes" in sys.argv[2:]:
+    shapes()
 for turn, name in enumerate(sys.stdin.read().split()):
     around(name, zoneinfo.ZoneInfo(name), turn)
