@@ -65,7 +65,11 @@ fn every_example_is_valid_for_the_schema_and_for_the_code() {
     let books = [
         text("examples/ledger/packs/1100/runbook.yaml"),
         text("examples/ledger/packs/1200/runbook.yaml"),
-        text("crates/lab/hosts/packs/shared/runbook.yaml"),
+        text("runbooks/file-print/runbook.yaml"),
+        text("runbooks/operating-system/runbook.yaml"),
+        text("runbooks/plain-service/runbook.yaml"),
+        text("runbooks/postgresql-pair/runbook.yaml"),
+        text("runbooks/web-postgresql/runbook.yaml"),
         super::runbooks::GOOD.to_owned(),
     ];
     for book in books {
