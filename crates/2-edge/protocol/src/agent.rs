@@ -14,6 +14,7 @@ use refit_packs::runbook::Phase;
 use refit_plan::{Order, OrderKey};
 use refit_rollout::PrepareStage;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The version of this protocol.
 pub const PROTOCOL: u32 = 1;
@@ -318,6 +319,20 @@ pub struct RunEvidence {
     pub journal_head: Digest,
 }
 
+impl RunEvidence {
+    /// Advisory steps whose last try failed: what people take by name and reason, or mend.
+    pub fn findings(&self) -> Vec<&StepRecord> {
+        let mut last = BTreeMap::new();
+        for (place, record) in self.steps.iter().enumerate() {
+            last.insert((record.leg, &record.step), (place, record));
+        }
+        let mut found: Vec<_> = last.into_values().collect();
+        found.retain(|(_, record)| record.advisory && record.result == "failed");
+        found.sort_by_key(|(place, _)| *place);
+        found.into_iter().map(|(_, record)| record).collect()
+    }
+}
+
 /// One client test, before and after.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TestPair {
@@ -357,4 +372,7 @@ pub struct StepRecord {
     pub note: String,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
+    /// Whether its failure does not end the order.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub advisory: bool,
 }

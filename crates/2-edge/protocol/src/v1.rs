@@ -101,7 +101,7 @@ mod runbook_test;
 mod updates;
 mod window;
 
-pub use acknowledgement::Acknowledgement;
+pub use acknowledgement::{Acknowledgement, AdvisoryFinding};
 pub use backup::*;
 pub use fleet::*;
 pub use notify::*;
@@ -429,6 +429,9 @@ pub struct RolloutHostView {
     pub reachable: bool,
     /// What was proven, when it is finished.
     pub evidence: Option<RunEvidence>,
+    /// Advisory steps that failed, each with who takes it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<AdvisoryFinding>,
     /// Whether all named parties signed.
     pub signed_off: bool,
 }
@@ -508,6 +511,9 @@ pub struct WhyView {
     pub placement: String,
     /// What its score is made of.
     pub risk: RiskScore,
+    /// Advisory steps that failed, each with who takes it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<AdvisoryFinding>,
 }
 
 /// A named party signs for a host.

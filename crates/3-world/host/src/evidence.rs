@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use refit_backup::Sealed;
 use refit_journal::{Entry, EntryBody, LegSteps, OrderOutcome, StepResult, Verb};
 use refit_names::{BuildId, Digest, StepId};
-use refit_packs::runbook::{Phase, Step, StepKind};
+use refit_packs::runbook::{Phase, Severity, Step, StepKind};
 use refit_protocol::{
     agent::{PrepareEvidence, RunEvidence, StepRecord, TestPair, TestResult},
     question::AnswerRecord,
@@ -120,6 +120,7 @@ fn record(legs: &[LegSteps], entry: &Entry) -> Option<StepRecord> {
         result: word.to_owned(),
         note,
         took_ms: *took_ms,
+        advisory: known.severity == Severity::Advisory,
     })
 }
 

@@ -5,7 +5,7 @@ use crate::{
     refusal::{Answer, ApiError},
 };
 use jiff::Timestamp;
-use refit_names::{PersonName, RolloutName};
+use refit_names::{HostName, PersonName, RolloutName};
 use refit_plan::Freeze;
 use refit_protocol::v1::{Acknowledgement, Configuration, NewRollout};
 use refit_rollout::{Effect, Event, IllegalMove, Rollout, RolloutState};
@@ -42,6 +42,11 @@ impl Campaign {
     /// Whether it is neither completed nor cancelled.
     pub(crate) const fn is_open(&self) -> bool {
         !matches!(self.rollout.state(), RolloutState::Completed | RolloutState::Cancelled { .. })
+    }
+
+    /// Advisory findings of a host that people took.
+    pub(crate) fn acknowledged_of(&self, host: &HostName) -> Vec<Acknowledgement> {
+        self.acknowledged.iter().filter(|taken| taken.host == *host).cloned().collect()
     }
 
     /// Whether hosts may still hold orders of it, or report on them.

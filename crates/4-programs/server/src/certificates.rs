@@ -13,7 +13,7 @@ use refit_names::{HostName, RolloutName};
 use refit_plan::{Plan, PlannedHost, RiskPoint};
 use refit_protocol::{
     agent::{OrderReport, Standing},
-    v1::{Acknowledgement, CertificateView, PartySignature, Right, SignOff, Whoami},
+    v1::{CertificateView, PartySignature, Right, SignOff, Whoami},
 };
 use refit_risk::RiskReason;
 use refit_store::certificates::CertificateRow;
@@ -78,15 +78,11 @@ impl Case {
                 authoriser: rollout.authorised_by().cloned(),
                 deployer: self.campaign.deployer.clone(),
             },
-            acknowledged: self.acknowledged(host),
+            acknowledged: self.campaign.acknowledged_of(host),
         };
         let signed = self.signatures.iter().filter(|(of, _)| of == host);
         let signatures = signed.map(|(_, signature)| signature.clone()).collect();
         Ok(CertificateInput { evidence, parties: self.parties(), signatures })
-    }
-
-    fn acknowledged(&self, host: &HostName) -> Vec<Acknowledgement> {
-        self.campaign.acknowledged.iter().filter(|taken| taken.host == *host).cloned().collect()
     }
 
     fn parties(&self) -> BTreeSet<Right> {

@@ -9,7 +9,7 @@ use refit_names::{BuildId, HostName, RolloutName};
 use refit_plan::{Plan, PlannedHost};
 use refit_protocol::{
     agent::{OrderReport, RunEvidence, Standing},
-    v1::{RolloutHostView, RolloutView, WaveState, WaveView, WhyView},
+    v1::{AdvisoryFinding, RolloutHostView, RolloutView, WaveState, WaveView, WhyView},
 };
 use refit_rollout::{HostState, WavePhase};
 use std::collections::{BTreeMap, BTreeSet};
@@ -85,6 +85,7 @@ fn waves(
                 report
             }),
             reachable: app.hears(&planned.host),
+            findings: findings(campaign, &planned.host, report),
             evidence: report.and_then(evidence).cloned(),
             signed_off: certified.contains(&planned.host),
         }
@@ -112,6 +113,16 @@ pub(crate) fn is_of(report: &OrderReport, plan: &Plan) -> bool {
 pub(crate) fn speaks_of(host: &HostName, report: &OrderReport, plan: &Plan) -> bool {
     let begun = plan.begun.contains(host) && report.key.rollout == plan.rollout;
     begun || is_of(report, plan)
+}
+
+/// The advisory steps that failed on a host, each with who takes it.
+fn findings(
+    campaign: &Campaign,
+    host: &HostName,
+    report: Option<&OrderReport>,
+) -> Vec<AdvisoryFinding> {
+    let Some(evidence) = report.and_then(evidence) else { return Vec::new() };
+    AdvisoryFinding::of(evidence, &campaign.acknowledged_of(host))
 }
 
 /// What a finished host proved.
@@ -166,12 +177,15 @@ pub(crate) async fn why(app: &App, name: &RolloutName, host: &HostName) -> Answe
             latest: None,
             placement: left_out.because.clone(),
             risk,
+            findings: Vec::new(),
         });
     }
     let planned = plan.hosts().find(|(_, planned)| planned.host == *host);
     let not_planned = || Refusal::NotFound { what: "host of the plan", key: host.to_string() };
     let (_, planned) = planned.ok_or_else(not_planned)?;
     let why = campaign.rollout.why(host, app.now()).ok_or_else(not_planned)?;
+    let reports = app.store.reports(name).await?;
+    let report = reports.get(host).filter(|report| speaks_of(host, report, &plan));
     Ok(WhyView {
         host: host.clone(),
         because: why.because,
@@ -182,5 +196,6 @@ pub(crate) async fn why(app: &App, name: &RolloutName, host: &HostName) -> Answe
         },
         placement: placement(planned),
         risk,
+        findings: findings(&campaign, host, report),
     })
 }

@@ -187,8 +187,10 @@ impl Scenario for FilePrint {
             let script = format!(
                 "set -eu; useradd --home-dir /srv/file-print/shares/{USER} --shell /usr/sbin/nologin {USER}; \
                  chown -R {USER}: /srv/file-print/shares/{USER}; printf '{PASSWORD}\\n{PASSWORD}\\n' | smbpasswd -s -a {USER}; \
-                 chmod 700 /usr/lib/cups/backend/paper; lpadmin -p office -E -v paper:{PAPER} -m raw"
+                 chmod 700 /usr/lib/cups/backend/paper; lpadmin -p office -E -v paper:{PAPER} -m raw; \
+                 systemctl restart cups.service"
             );
+            // Restarted, because CUPS writes a new queue to its file only half a minute later, or when it ends.
             host.done(&["sh", "-c", &script], SHORT)?;
             usual_backup(
                 host,

@@ -10,13 +10,16 @@ const LIMIT: Duration = Duration::from_secs(180);
 const NAMED: usize = 12;
 
 /// Versions of all packages, what `dpkg --verify` finds, and a digest of every file of programs, configuration and dpkg's records.
-/// Left out: what Python writes beside its modules, what dpkg keeps of yesterday, and the agent's own folder.
+/// Left out: what Python writes beside its modules, what dpkg keeps of yesterday, and the agent's own folder. Of the print queues,
+/// which CUPS writes anew with each job, all but the time of the last one.
 const DISK: &str = r"
 dpkg-query --show --showformat='package ${Package}:${Architecture} ${Version} ${db:Status-Abbrev}\n'
 dpkg --verify | sed 's/^/verify /' || :
 find /usr /etc /var/lib/dpkg -xdev -type f \
-  ! -path '*/__pycache__/*' ! -path '/etc/refit/*' ! -path '*-old' ! -path '*/lock*' ! -path '/usr/local/bin/refit-agent' -print0 |
+  ! -path '*/__pycache__/*' ! -path '/etc/refit/*' ! -path '*-old' ! -path '*/lock*' ! -path '/usr/local/bin/refit-agent' \
+  ! -path '/etc/cups/printers.conf*' -print0 |
   sort -z | xargs -0 sha256sum | sed 's/^/file /'
+[ ! -e /etc/cups/printers.conf ] || sed '/^StateTime /d; s/^/queue /' /etc/cups/printers.conf
 ";
 
 /// Packages and files of a host.

@@ -5,10 +5,10 @@ use crate::verify::party_name;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use refit_journal::OrderOutcome;
-use refit_names::Digest;
+use refit_names::{Digest, StepId};
 use refit_protocol::agent::{RunEvidence, TestPair, TestResult};
 use refit_protocol::question::AnswerRecord;
-use refit_protocol::v1::{Acknowledgement, CertificateState};
+use refit_protocol::v1::{Acknowledgement, AdvisoryFinding, CertificateState};
 use serde::Serialize;
 
 /// Longest text of one cell; the signed JSON has all of it.
@@ -32,7 +32,7 @@ pub(super) struct Pages {
     tests: Vec<(String, Seen, Seen)>,
     preflight: Vec<(String, String, String, bool)>,
     answers: Vec<[String; 4]>,
-    acknowledged: Vec<[String; 4]>,
+    findings: Vec<[String; 5]>,
     steps: Vec<StepLine>,
     people: Vec<(&'static str, String)>,
     signatures: Vec<[String; 4]>,
@@ -104,7 +104,7 @@ impl Pages {
                 .map(|seen| (cell(&seen.what), cell(&seen.found), cell(&seen.expected), seen.ok))
                 .collect(),
             answers: run.answers.iter().map(answer).collect(),
-            acknowledged: evidence.acknowledged.iter().map(acknowledged).collect(),
+            findings: findings(evidence),
             steps: steps(run),
             people: people(evidence),
             signatures: input
@@ -133,9 +133,24 @@ fn answer(record: &AnswerRecord) -> [String; 4] {
     [step, cell(&asked), cell(&answer), moment(record.answer.at)]
 }
 
-/// Step, reason, who took it, and when.
-fn acknowledged(taken: &Acknowledgement) -> [String; 4] {
-    [taken.step.to_string(), cell(&taken.reason), taken.by.to_string(), moment(taken.at)]
+/// Step, what it found, reason, who took it, and when; first what was found, then what was taken beforehand.
+fn findings(evidence: &CertificateEvidence) -> Vec<[String; 5]> {
+    let found = AdvisoryFinding::of(&evidence.run, &evidence.acknowledged);
+    let beforehand = evidence.acknowledged.iter().filter(|taken| {
+        let of_it = |finding: &AdvisoryFinding| finding.step == taken.step;
+        !found.iter().any(of_it)
+    });
+    let said = |taken: Option<&Acknowledgement>| match taken {
+        Some(taken) => [cell(&taken.reason), taken.by.to_string(), moment(taken.at)],
+        None => ["not acknowledged".to_owned(), String::new(), String::new()],
+    };
+    let row = |step: &StepId, found: String, taken: Option<&Acknowledgement>| {
+        let [reason, who, at] = said(taken);
+        [step.to_string(), found, reason, who, at]
+    };
+    let rows = found.iter().map(|one| row(&one.step, cell(&one.found), one.taken.as_ref()));
+    let nothing = beforehand.map(|taken| row(&taken.step, "found nothing".to_owned(), Some(taken)));
+    rows.chain(nothing).collect()
 }
 
 fn outcome(evidence: &CertificateEvidence) -> Outcome {

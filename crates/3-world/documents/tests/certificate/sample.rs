@@ -11,7 +11,7 @@ use refit_plan::PackPin;
 use refit_protocol::agent::{
     Measured, PrepareEvidence, RunEvidence, StepRecord, TestPair, TestResult,
 };
-use refit_protocol::v1::{PartySignature, Right};
+use refit_protocol::v1::{Acknowledgement, PartySignature, Right};
 use refit_risk::{RiskReason, RiskScore};
 use std::collections::BTreeSet;
 
@@ -35,6 +35,14 @@ fn pin(to: &str) -> PackPin {
 fn steps() -> Vec<StepRecord> {
     let rows = [
         ("disk", Phase::Before, "check.disk", "done", "3.1 GiB free, 212.0 MiB needed", 3),
+        (
+            "load",
+            Phase::Before,
+            "check.command",
+            "failed",
+            "host.check-failed: 92, at most 80: a report runs",
+            7,
+        ),
         ("serves-before", Phase::Before, "test", "done", "HTTP 200 on 127.0.0.1:18080/health", 11),
         ("close", Phase::Protect, "traffic.close", "done", "closed to writes", 24),
         ("stop", Phase::Protect, "service.stop", "done", "process 4711 left after 90 ms", 96),
@@ -63,6 +71,7 @@ fn steps() -> Vec<StepRecord> {
             result: (*result).to_owned(),
             note: (*note).to_owned(),
             took_ms: *took_ms,
+            advisory: *kind == "check.command",
         })
         .collect()
 }
@@ -152,7 +161,13 @@ pub(crate) fn signed() -> CertificateInput {
                 authoriser: Some("authoriser".parse().unwrap()),
                 deployer: Some("deployer".parse().unwrap()),
             },
-            acknowledged: vec![],
+            acknowledged: vec![Acknowledgement {
+                host: "web-07".parse().unwrap(),
+                step: "load".parse().unwrap(),
+                by: "owner".parse().unwrap(),
+                at: at(50),
+                reason: "the nightly report runs".to_owned(),
+            }],
         },
         parties: BTreeSet::from([Right::Deployer, Right::ApplicationOwner]),
         signatures: vec![
@@ -171,6 +186,7 @@ pub(crate) fn signed() -> CertificateInput {
 pub(crate) fn rolled_back() -> CertificateInput {
     let mut input = signed();
     input.evidence.host = "db-02".parse().unwrap();
+    input.evidence.acknowledged.clear();
     input.evidence.outcome = OrderOutcome::RolledBack {
         build: "1100".parse().unwrap(),
         refused: "1200".parse().unwrap(),

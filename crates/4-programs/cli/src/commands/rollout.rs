@@ -248,7 +248,9 @@ pub(crate) async fn run(args: RolloutArgs, context: &Context) -> Result<Exit, Cl
         Verb::Questions(args) => return questions::list(context, &api, args).await,
         Verb::Answer(args) => return questions::answer(context, &api, args).await,
         Verb::Uploaded(args) => return questions::uploaded(context, &api, args).await,
-        Verb::Why { name, host } => return show::why(context, &api.why(&name, &host).await?),
+        Verb::Why { name, host } => {
+            return show::why(context, &name, &api.why(&name, &host).await?);
+        }
         Verb::Pause(args) => api.pause(&args.name, &args.reason()).await?,
         Verb::Resume(args) => api.resume(&args.name, &args.reason()).await?,
         Verb::Cancel { because, yes } => decide::cancel(context, &api, because, yes).await?,

@@ -11,7 +11,7 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use refit_protocol::agent::{RunEvidence, StepRecord, TestResult};
 use refit_protocol::question::AnswerRecord;
-use refit_protocol::v1::{RolloutHostView, RolloutView, WhyView};
+use refit_protocol::v1::{AdvisoryFinding, RolloutHostView, RolloutView, WhyView};
 use refit_risk::RiskReason;
 use std::sync::Arc;
 
@@ -33,7 +33,15 @@ struct HostPage {
     score: u32,
     reasons: Vec<RiskReason>,
     signed_off: bool,
+    findings: Vec<FindingLine>,
     proof: Option<Proof>,
+}
+
+struct FindingLine {
+    step: String,
+    found: String,
+    /// Who takes it, why and when; empty: nobody yet.
+    taken: String,
 }
 
 struct Proof {
@@ -98,7 +106,19 @@ fn page(frame: Frame, rollout: &RolloutView, host: &RolloutHostView, why: WhyVie
         score: why.risk.score,
         reasons: why.risk.reasons,
         signed_off: host.signed_off,
+        findings: host.findings.iter().map(finding_line).collect(),
         proof: host.evidence.as_ref().map(proof),
+    }
+}
+
+fn finding_line(finding: &AdvisoryFinding) -> FindingLine {
+    let taken = finding.taken.as_ref();
+    FindingLine {
+        step: finding.step.to_string(),
+        found: finding.found.clone(),
+        taken: taken.map_or_else(String::new, |taken| {
+            format!("{}, {}: {}", taken.by, words::moment(taken.at), taken.reason)
+        }),
     }
 }
 

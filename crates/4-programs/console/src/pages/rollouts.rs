@@ -255,6 +255,8 @@ struct Row {
     bytes: String,
     signed_off: bool,
     finished: bool,
+    /// Advisory findings that nobody has acknowledged.
+    open_findings: usize,
 }
 
 fn host_row(view: &RolloutView, host: &RolloutHostView) -> String {
@@ -264,6 +266,7 @@ fn host_row(view: &RolloutView, host: &RolloutHostView) -> String {
         host: host.host.to_string(),
         risk: host.risk,
         path: words::path(&host.path),
+        open_findings: host.findings.iter().filter(|finding| finding.taken.is_none()).count(),
         state: words::host(&host.state),
         reachable: host.reachable,
         bar: words::bar(host, words::measure(view)),

@@ -173,6 +173,15 @@ async fn rollout_says_what_it_waits_for_and_how_far_each_host_is() {
         "value=\"68\"",
         "6.0 MiB of 78.2 MiB",
         "approver, owner",
+        "1 to acknowledge",
+    ] {
+        assert!(page.contains(expected), "no `{expected}`");
+    }
+    let page = bench.text("/rollouts/ledger-1200/hosts/web-01").await;
+    for expected in [
+        "<code>memory</code></td><td class=\"any\">96 MiB available",
+        "owner, ",
+        "refit rollout acknowledge ledger-1200 web-01 memory-again --reason",
     ] {
         assert!(page.contains(expected), "no `{expected}`");
     }

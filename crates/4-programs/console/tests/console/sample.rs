@@ -18,9 +18,9 @@ use refit_protocol::agent::{
     TestResult,
 };
 use refit_protocol::v1::{
-    CertificateState, CertificateView, EventKind, EventView, Finding, HostRisk, HostView,
-    PartySignature, PlanView, RepositoryView, Right, RiskEntryView, RolloutHostView, RolloutView,
-    UpdateView, WaveState, WaveView, Whoami, WhyView, WindowView,
+    Acknowledgement, AdvisoryFinding, CertificateState, CertificateView, EventKind, EventView,
+    Finding, HostRisk, HostView, PartySignature, PlanView, RepositoryView, Right, RiskEntryView,
+    RolloutHostView, RolloutView, UpdateView, WaveState, WaveView, Whoami, WhyView, WindowView,
 };
 use refit_risk::{RiskReason, RiskScore};
 use refit_rollout::{HostState, RolloutState};
@@ -88,6 +88,7 @@ fn evidence(after: &str) -> RunEvidence {
         result: result.to_owned(),
         note: note.to_owned(),
         took_ms,
+        advisory: kind == "check.memory",
     };
     RunEvidence {
         build_before: "1000".parse().unwrap(),
@@ -113,6 +114,8 @@ fn evidence(after: &str) -> RunEvidence {
         }],
         steps: vec![
             step("disk", Phase::Before, "check.disk", "done", "3.1 GiB free", 3),
+            step("memory", Phase::Before, "check.memory", "failed", "96 MiB available", 2),
+            step("memory-again", Phase::Before, "check.memory", "failed", "95 MiB available", 2),
             step("stop", Phase::Protect, "service.stop", "done", "process 4711 left", 96),
             step("migrate", Phase::Install, "database.migrate", "failed", "left with status 1", 41),
         ],
@@ -121,6 +124,18 @@ fn evidence(after: &str) -> RunEvidence {
         packs: vec![Digest::of(b"1100"), Digest::of(b"1200")],
         journal_head: Digest::of(b"journal"),
     }
+}
+
+/// One that somebody takes, one that nobody takes yet.
+fn findings(after: &str) -> Vec<AdvisoryFinding> {
+    let taken = |step: &str| Acknowledgement {
+        host: "web-01".parse().unwrap(),
+        step: step.parse().unwrap(),
+        by: "owner".parse().unwrap(),
+        at: at(30),
+        reason: HOSTILE.to_owned(),
+    };
+    AdvisoryFinding::of(&evidence(after), &[taken("memory")])
 }
 
 fn host(name: &str, state: HostState, standing: Option<Standing>) -> RolloutHostView {
@@ -146,6 +161,7 @@ fn host(name: &str, state: HostState, standing: Option<Standing>) -> RolloutHost
             at: at(4),
         }),
         reachable: name != "db-03",
+        findings: finished.as_deref().map(findings).unwrap_or_default(),
         evidence: finished.as_deref().map(evidence),
         signed_off: name == "web-01",
     }
@@ -328,6 +344,7 @@ impl ConsoleSource for Sample {
             latest: Some(at(259_200)),
             placement: "risk 45, third wave".to_owned(),
             risk: risk(),
+            findings: Vec::new(),
         })
     }
     async fn changed(&self) {

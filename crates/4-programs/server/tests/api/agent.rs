@@ -7,9 +7,24 @@ use refit_inventory::{ObservedFacts, ObservedProduct, ServiceState};
 use refit_journal::{Entry, EntryBody, OrderOutcome};
 use refit_names::{BuildId, ByteSize, Digest, HostName};
 use refit_protocol::agent::{
-    OrderReport, PROTOCOL, PrepareEvidence, RunEvidence, Standing, SyncRequest, SyncResponse,
+    OrderReport, PROTOCOL, PrepareEvidence, RunEvidence, Standing, StepRecord, SyncRequest,
+    SyncResponse,
 };
 use std::collections::BTreeMap;
+
+/// What the advisory check of the runbook found.
+fn too_busy() -> StepRecord {
+    StepRecord {
+        leg: 0,
+        step: "load".parse().unwrap(),
+        phase: refit_packs::runbook::Phase::Stage,
+        kind: "check.command".to_owned(),
+        result: "failed".to_owned(),
+        note: "92, expected at most 80".to_owned(),
+        took_ms: 3,
+        advisory: true,
+    }
+}
 
 pub(crate) struct Agent {
     pub(crate) identity: Identity,
@@ -76,7 +91,7 @@ impl Agent {
             downtime_ms: 7,
             prepare: PrepareEvidence::default(),
             tests: Vec::new(),
-            steps: Vec::new(),
+            steps: vec![too_busy()],
             answers: Vec::new(),
             backups: Vec::new(),
             packs: Vec::new(),

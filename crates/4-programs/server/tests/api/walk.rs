@@ -137,6 +137,12 @@ async fn walk(stage: Stage) {
     let (host, because) =
         (HostName::parse("ledger-1").unwrap(), |text: &str| Reason { reason: text.to_owned() });
     let step = |name: &str| StepId::parse(name).unwrap();
+    let nobody = owner.why(&name, &host).await.unwrap().findings;
+    assert_eq!(
+        (nobody[0].step.as_str(), nobody[0].found.as_str()),
+        ("load", "92, expected at most 80")
+    );
+    assert!(nobody.len() == 1 && nobody[0].taken.is_none(), "{nobody:?}");
     let refused = problem(owner.acknowledge(&name, (&host, &step("laod")), &because("x")).await);
     assert_eq!(refused.code, "acknowledge.not-advisory");
     assert!(refused.detail.contains("expected one of: load"), "{refused:?}");
@@ -151,6 +157,11 @@ async fn walk(stage: Stage) {
         .acknowledge(&name, (&host, &step("load")), &because("the nightly report runs"))
         .await
         .unwrap();
+
+    let view = owner.rollout(&name).await.unwrap();
+    let seen = view.waves.iter().flat_map(|wave| &wave.hosts).find(|seen| seen.host == host);
+    let taken = seen.unwrap().findings[0].taken.as_ref().map(|taken| taken.by.as_str());
+    assert_eq!(taken, Some("owner"));
 
     let certificates = owner.certificates(&name).await.unwrap();
     assert_eq!(certificates.len(), 2, "a rolled-back host has one, too");

@@ -1,9 +1,9 @@
 //! Rollouts and plans as text.
 
 use crate::{CliError, Exit, context::Context, output::table, span};
-use refit_names::{BuildId, ByteSize};
+use refit_names::{BuildId, ByteSize, RolloutName};
 use refit_protocol::agent::{Progress, Standing};
-use refit_protocol::v1::{PlanView, RolloutHostView, RolloutView, WhyView};
+use refit_protocol::v1::{AdvisoryFinding, PlanView, RolloutHostView, RolloutView, WhyView};
 use refit_rollout::{HostState, RolloutState};
 
 pub(super) fn plan(context: &Context, view: &PlanView) -> Result<Exit, CliError> {
@@ -38,7 +38,11 @@ pub(super) fn rollouts(context: &Context, views: &[RolloutView]) -> Result<Exit,
     Ok(Exit::Done)
 }
 
-pub(super) fn why(context: &Context, view: &WhyView) -> Result<Exit, CliError> {
+pub(super) fn why(
+    context: &Context,
+    rollout: &RolloutName,
+    view: &WhyView,
+) -> Result<Exit, CliError> {
     context.output.data(view, |why| {
         let mut lines = vec![
             format!("{}: {}", why.host, why.because),
@@ -52,9 +56,25 @@ pub(super) fn why(context: &Context, view: &WhyView) -> Result<Exit, CliError> {
         lines.extend(
             why.risk.reasons.iter().map(|r| format!("  {:>3}  {}: {}", r.points, r.code, r.text)),
         );
+        lines.extend(why.findings.iter().map(|finding| finding_line(why, rollout, finding)));
         lines.join("\n")
     })?;
     Ok(Exit::Done)
+}
+
+/// An advisory finding, with who takes it or how it is taken.
+fn finding_line(why: &WhyView, rollout: &RolloutName, finding: &AdvisoryFinding) -> String {
+    let AdvisoryFinding { step, found, taken, .. } = finding;
+    let text = match taken {
+        Some(taken) => {
+            format!("acknowledged by {} on {}: {}", taken.by, taken.at, taken.reason)
+        }
+        None => format!(
+            "nobody acknowledged it yet: refit rollout acknowledge {rollout} {} {step} --reason …",
+            why.host
+        ),
+    };
+    format!("advisory finding {step}: {found}\n  {text}")
 }
 
 /// Where a rollout stands, a row per host.
@@ -128,6 +148,13 @@ pub(super) fn host_text(host: &RolloutHostView) -> String {
         }
         (HostState::NeedsPerson { cause }, _) => format!("needs a person: {cause}"),
         (HostState::Ignored { because }, _) => format!("ignored: {because}"),
+    };
+    let open = host.findings.iter().filter(|finding| finding.taken.is_none());
+    let open: Vec<_> = open.map(|finding| finding.step.as_str()).collect();
+    let text = if open.is_empty() {
+        text
+    } else {
+        format!("{text}; to be acknowledged: {}", open.join(", "))
     };
     if host.reachable { text } else { format!("{text} (agent unreachable)") }
 }
