@@ -9,6 +9,10 @@ use crate::range::{Chance, Coder, EVEN};
 
 /// Words that are remembered: more would save one byte in a hundred and cost the host half as much again, out of its cache.
 const MEMORY_BITS: u32 = 16;
+const _: () = assert!(
+    MEMORY_BITS >= 16,
+    "what `Memory::rest` keeps of a key and its place must be all of it"
+);
 /// Most debug and relocation tables have rows of 24 bytes or a divisor of it: the peer is six words back.
 const ROW_WORDS: usize = 6;
 const CONFIDENCE_MAX: u8 = 7;
@@ -29,25 +33,26 @@ pub(crate) enum Number {
 /// What a word became before.
 #[derive(Clone, Copy, Default)]
 struct Memory {
-    key: u32,
     became: u32,
+    /// Of the key what its place does not tell: so it stays small enough for the host's cache.
+    rest: u16,
     confidence: u8,
 }
 
 impl Memory {
     fn recall(self, key: u32) -> Option<(u32, u8)> {
-        (self.confidence > 0 && self.key == key).then_some((self.became, self.confidence))
+        (self.confidence > 0 && self.rest == rest_of(key)).then_some((self.became, self.confidence))
     }
 
     fn learn(&mut self, key: u32, became: u32) {
         if self.recall(key).is_none() {
-            *self = Self { key, became, confidence: 1 };
+            *self = Self { became, rest: rest_of(key), confidence: 1 };
         } else if self.became == became {
             self.confidence = (self.confidence + 1).min(CONFIDENCE_MAX);
         } else if self.confidence > 2 {
             self.confidence /= 2;
         } else {
-            *self = Self { key, became, confidence: 1 };
+            (self.became, self.confidence) = (became, 1);
         }
     }
 }
@@ -141,7 +146,7 @@ impl Model {
         let (mut before, mut seen) = (trail.before, 0);
         for old in words {
             let (near, far) = (place_of(pair_key(old, before)), place_of(word_key(old)));
-            seen ^= self.after_neighbour[near].key ^ self.anywhere[far].key;
+            seen ^= self.after_neighbour[near].became ^ self.anywhere[far].became;
             before = old;
         }
         std::hint::black_box(seen);
@@ -156,9 +161,10 @@ impl Model {
         new: u32,
     ) -> u32 {
         let pair = pair_key(old, trail.before);
-        let (near, far) = (place_of(pair), place_of(word_key(old)));
+        let single = word_key(old);
+        let (near, far) = (place_of(pair), place_of(single));
         let after_neighbour = self.after_neighbour[near].recall(pair);
-        let anywhere = self.anywhere[far].recall(old);
+        let anywhere = self.anywhere[far].recall(single);
         let row = trail.moved[(trail.at + trail.moved.len() - ROW_WORDS) % trail.moved.len()];
         let like_peer = old.wrapping_add(row);
         let (guess, source, confidence) = match (after_neighbour, anywhere) {
@@ -186,7 +192,7 @@ impl Model {
                 .unwrap_or_else(|| self.spelt(coder, old, new))
         };
         self.after_neighbour[near].learn(pair, word);
-        self.anywhere[far].learn(old, word);
+        self.anywhere[far].learn(single, word);
         trail.pass(old, word, is_hit);
         word
     }
@@ -253,4 +259,8 @@ fn pair_key(word: u32, before: u32) -> u32 {
 
 fn place_of(key: u32) -> usize {
     (key >> (32 - MEMORY_BITS)) as usize
+}
+
+const fn rest_of(key: u32) -> u16 {
+    (key & 0xffff) as u16
 }

@@ -3,15 +3,15 @@
 use crate::{
     ContentError, Realise,
     cache::{self, Cache},
+    compare::{self, Comparison},
     fetch::Wanted,
     tree,
 };
 use refit_delta::{DeltaError, GroupReader, patch};
-use refit_names::{ByteSize, Digest, TreePath};
+use refit_names::{ByteSize, TreePath};
 use refit_packs::record::delta::{
     DeltaGroup, DeltaIndex, DeltaMethod, DeltaPiece, DeltaSet, INDEX_BYTES_MAX,
 };
-use sha2::{Digest as _, Sha256};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, File},
@@ -61,7 +61,8 @@ pub(crate) fn move_files(
         let place = folder.join(file.digest.to_hex());
         let growing = growing(&place);
         fs::copy(&from, &growing).map_err(ContentError::io("write", &growing))?;
-        if tree::digest_of(&growing).map_err(ContentError::io("read", &growing))? == file.digest {
+        let is_right = compare::is_content(&growing, realise.bundle, file.chunks);
+        if is_right.map_err(ContentError::io("read", &growing))? {
             fs::rename(&growing, &place).map_err(ContentError::io("write", &place))?;
             moved.0 += file.size.0;
             wanted.remove(&entry.path);
@@ -243,7 +244,7 @@ struct Making<'a> {
     realise: &'a Realise<'a>,
     wanted: &'a WantedFiles<'a>,
     folder: PathBuf,
-    open: Option<Growing>,
+    open: Option<Growing<'a>>,
     outcome: Outcome,
     done: BTreeSet<TreePath>,
     /// Old content of the piece at hand; kept to spare the allocation.
@@ -251,23 +252,21 @@ struct Making<'a> {
 }
 
 /// The one file that is not complete yet.
-struct Growing {
+struct Growing<'a> {
     path: TreePath,
     file: File,
-    digest: Sha256,
-    length: u64,
+    content: Comparison<'a>,
     /// Once the disk refused: why.
     refused: Option<io::Error>,
 }
 
-impl Write for Growing {
+impl Write for Growing<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if let Err(error) = self.file.write_all(bytes) {
             self.refused = Some(error);
             return Err(io::ErrorKind::StorageFull.into());
         }
-        self.digest.update(bytes);
-        self.length += bytes.len() as u64;
+        self.content.update(bytes);
         Ok(bytes.len())
     }
     fn flush(&mut self) -> io::Result<()> {
@@ -330,10 +329,10 @@ impl Making<'_> {
         let place = self.folder.join(file.digest.to_hex());
         let growing = growing(&place);
         if piece.at == 0 {
-            let file = File::create(&growing).map_err(ContentError::io("create", &growing))?;
-            let path = piece.path.clone();
-            self.open =
-                Some(Growing { path, file, digest: Sha256::new(), length: 0, refused: None });
+            let at = File::create(&growing).map_err(ContentError::io("create", &growing))?;
+            let content = Comparison::new(self.realise.bundle, file.chunks);
+            let (path, refused) = (piece.path.clone(), None);
+            self.open = Some(Growing { path, file: at, content, refused });
         }
         let Some(open) = self.open.as_mut().filter(|open| open.path == piece.path) else {
             return Err(Stop::Unfit("an earlier piece of the same file failed".to_owned()));
@@ -347,8 +346,7 @@ impl Making<'_> {
         if piece.at + piece.size < file.size.0 {
             return Ok(());
         }
-        let found = self.open.take().map(|open| Digest::from_bytes(open.digest.finalize().into()));
-        if found != Some(file.digest) {
+        if !self.open.take().is_some_and(|open| open.content.fits()) {
             return Err(Stop::Unfit(self.blame(piece)));
         }
         fs::rename(&growing, &place).map_err(ContentError::io("write", &place))?;
@@ -357,14 +355,14 @@ impl Making<'_> {
         Ok(())
     }
 
-    /// What was wrong when the outcome has another digest: the old file, or else the delta.
+    /// What was wrong when the outcome is another file: the old file, or else the delta.
     fn blame(&self, piece: &DeltaPiece) -> String {
         let old = piece.old_path();
         let found = seed_file(self.realise, old, piece.old_size)
             .and_then(|path| tree::digest_of(&path).ok());
         match found {
             Some(found) if found == piece.old_digest => {
-                "the delta is damaged: what it makes has another digest".to_owned()
+                "the delta is damaged: what it makes is another file".to_owned()
             }
             Some(found) => {
                 format!("`{old}` was changed here: expected {}, found {found}", piece.old_digest)

@@ -3,7 +3,7 @@
 use crate::{
     ContentError, Realise,
     cache::{self, Cache},
-    seeds, tree,
+    compare, seeds, tree,
 };
 use refit_names::{ByteSize, Digest};
 use refit_packs::record::{TreeEntry, TreeNode};
@@ -91,7 +91,7 @@ fn place(
             symlink(target, &path).map_err(ContentError::io("create", &path))
         }
         TreeNode::File { mode, size, digest, chunks } => {
-            if take_made(realise, *size, digest, &path)? {
+            if take_made(realise, (*size, digest, chunks), &path)? {
                 return set_mode(&path, *mode);
             }
             let mut file = File::options()
@@ -100,7 +100,7 @@ fn place(
                 .write(true)
                 .open(&path)
                 .map_err(ContentError::io("create", &path))?;
-            if !take_twin(realise, entry, *size, digest, &mut file, &path)? {
+            if !take_twin(realise, entry, (*size, chunks), &mut file, &path)? {
                 join_chunks(realise, entry, chunks, digest, &mut file, cache, &path)?;
             }
             file.set_permissions(Permissions::from_mode(mode & tree::MODE_BITS))
@@ -115,8 +115,7 @@ fn place(
 /// Linked once: two files of the same content are two files, and the cache goes before the release runs.
 fn take_made(
     realise: &Realise<'_>,
-    size: ByteSize,
-    digest: &Digest,
+    (size, digest, chunks): (ByteSize, &Digest, &[u32]),
     path: &Path,
 ) -> Result<bool, ContentError> {
     let made = cache::made_folder(realise.cache, realise.bundle).join(digest.to_hex());
@@ -124,7 +123,10 @@ fn take_made(
         return Ok(false);
     }
     let is_durable = made.with_file_name(cache::DURABLE_MARK).exists();
-    if !is_durable && tree::digest_of(&made).map_err(ContentError::io("read", &made))? != *digest {
+    let is_right = || {
+        compare::is_content(&made, realise.bundle, chunks).map_err(ContentError::io("read", &made))
+    };
+    if !is_durable && !is_right()? {
         fs::remove_file(&made).map_err(ContentError::io("remove", &made))?;
         return Ok(false);
     }
@@ -140,8 +142,7 @@ fn take_made(
 fn take_twin(
     realise: &Realise<'_>,
     entry: &TreeEntry,
-    size: ByteSize,
-    digest: &Digest,
+    (size, chunks): (ByteSize, &[u32]),
     file: &mut File,
     path: &Path,
 ) -> Result<bool, ContentError> {
@@ -150,7 +151,7 @@ fn take_twin(
     if rustix::fs::ioctl_ficlone(&*file, &from).is_err() {
         io::copy(&mut from, file).map_err(ContentError::io("write", path))?;
     }
-    if tree::digest_of(path).map_err(ContentError::io("read", path))? == *digest {
+    if compare::is_content(path, realise.bundle, chunks).map_err(ContentError::io("read", path))? {
         return Ok(true);
     }
     file.set_len(0)

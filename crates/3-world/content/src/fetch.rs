@@ -112,7 +112,7 @@ pub async fn fetch_with(
         if chosen.as_ref().is_some_and(|chosen| chosen.covers(path)) {
             continue;
         }
-        if seeds::has_whole(realise.seeds, file.entry, file.size, &file.digest) {
+        if seeds::has_whole(realise, file.entry, file.size, file.chunks) {
             bring.state.reused.0 += file.size.0;
         } else {
             missing.extend(bring.cache.absent(realise.bundle, file.chunks));
@@ -141,7 +141,7 @@ pub async fn fetch_with(
         }
         for (path, _) in &outcome.failed {
             if let Some(file) = wanted.get(path)
-                && !seeds::has_whole(realise.seeds, file.entry, file.size, &file.digest)
+                && !seeds::has_whole(realise, file.entry, file.size, file.chunks)
             {
                 missing.extend(bring.cache.absent(realise.bundle, file.chunks));
             }

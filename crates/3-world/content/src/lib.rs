@@ -18,6 +18,7 @@ mod apply;
 mod assemble;
 mod bring;
 mod cache;
+mod compare;
 mod error;
 mod fetch;
 mod origin;

@@ -1,7 +1,7 @@
 //! What this host has already: whole files in the same place, and chunks anywhere in the seed folders.
 
-use crate::{ContentError, Realise, cache::Cache, chunking, tree};
-use refit_names::{ByteSize, ChunkId, Digest};
+use crate::{ContentError, Realise, cache::Cache, chunking, compare};
+use refit_names::{ByteSize, ChunkId};
 use refit_packs::record::{TreeEntry, TreeNode};
 use std::{
     collections::BTreeSet,
@@ -18,13 +18,14 @@ pub(crate) fn twin(seeds: &[PathBuf], entry: &TreeEntry, size: ByteSize) -> Opti
 
 /// Whether some seed has the whole file.
 pub(crate) fn has_whole(
-    seeds: &[PathBuf],
+    realise: &Realise<'_>,
     entry: &TreeEntry,
     size: ByteSize,
-    digest: &Digest,
+    chunks: &[u32],
 ) -> bool {
-    twin(seeds, entry, size)
-        .is_some_and(|path| tree::digest_of(&path).is_ok_and(|found| found == *digest))
+    twin(realise.seeds, entry, size).is_some_and(|path| {
+        compare::is_content(&path, realise.bundle, chunks).is_ok_and(|fits| fits)
+    })
 }
 
 /// Copies into the cache what the seeds hold of `missing`, and returns how many bytes of content that is.
