@@ -31,13 +31,18 @@ mod row {
 use row::{ActiveModel, Column, Entity, Model};
 
 impl Store {
-    /// The whole fleet, by name.
+    /// The whole fleet, by name; row by row, as [`said`] does.
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Damaged`].
     pub async fn hosts(&self) -> Result<Vec<HostRecord>, StoreError> {
-        let found = Entity::find().order_by_asc(Column::Name).all(&self.read).await;
-        found.map_err(during("list hosts"))?.into_iter().map(host_of).collect()
+        let rows = Entity::find().order_by_asc(Column::Name).stream(&self.read).await;
+        let mut rows = rows.map_err(during("list hosts"))?;
+        let mut hosts = Vec::new();
+        while let Some(row) = rows.try_next().await.map_err(during("list hosts"))? {
+            hosts.push(host_of(row)?);
+        }
+        Ok(hosts)
     }
 
     /// Hosts after `after` by name, at most `limit`.

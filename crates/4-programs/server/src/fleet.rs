@@ -161,6 +161,6 @@ fn put_host(fleet: &mut Fleet, host: HostRecord, fields: &BTreeSet<HostField>, s
 pub(crate) fn host_of(fleet: &Fleet, name: &HostName) -> Result<HostRecord, ApiError> {
     fleet.hosts().get(name).cloned().ok_or_else(|| {
         let meant = did_you_mean(name.as_str(), fleet.hosts().keys().map(HostName::as_str));
-        Refusal::NotFound { what: "host", key: format!("{name}{meant}") }.into()
+        Refusal::Misnamed { what: "host", key: name.to_string(), meant }.into()
     })
 }

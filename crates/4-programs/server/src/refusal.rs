@@ -18,7 +18,7 @@ pub(crate) enum Refusal {
     TokenMissing,
     #[error("bearer token belongs to nobody")]
     TokenUnknown,
-    #[error("`{person}` has the rights {found:?}, expected one of {expected:?}")]
+    #[error("`{person}` has the rights {}, expected one of {}", names(found), names(expected))]
     RightMissing { person: PersonName, expected: Vec<Right>, found: BTreeSet<Right> },
     #[error("there is no {method} {path}")]
     NoRoute { method: String, path: String },
@@ -34,6 +34,8 @@ pub(crate) enum Refusal {
     Bug,
     #[error("{what} `{key}` does not exist")]
     NotFound { what: &'static str, key: String },
+    #[error("{what} `{key}` does not exist{meant}")]
+    Misnamed { what: &'static str, key: String, meant: String },
     #[error("call carries no certificate of a host")]
     NoCertificate,
     #[error("host `{host}` is not known to this server")]
@@ -56,11 +58,11 @@ pub(crate) enum Refusal {
     RepositoryEmpty,
     #[error("host `{host}` of rollout `{rollout}` has not finished: {standing}")]
     NotFinished { rollout: RolloutName, host: HostName, standing: String },
-    #[error("certificate needs the signatures of {expected:?}, found {found:?}")]
+    #[error("certificate needs the signatures of {}, found {}", names(expected), names([found]))]
     PartyNotAsked { expected: BTreeSet<Right>, found: Right },
     #[error("application of host `{host}` is owned by `{expected}`, found `{found}`")]
     NotOwner { host: HostName, expected: PersonName, found: PersonName },
-    #[error("party {party:?} signed for host `{host}` already")]
+    #[error("party {} signed for host `{host}` already", names([party]))]
     SignedAlready { host: HostName, party: Right },
     #[error("configuration is not allowed: {what}")]
     Configuration { what: String },
@@ -74,6 +76,15 @@ pub(crate) enum Refusal {
     WindowInUse { window: refit_names::WindowName, count: usize, users: Vec<String> },
     #[error("certificate signing request of host `{host}` cannot be signed")]
     Csr { host: HostName, source: crate::authority::RequestError },
+}
+
+/// Rights by the names that people write.
+fn names<'a>(rights: impl IntoIterator<Item = &'a Right>) -> String {
+    let name = |right: &Right| match serde_json::to_value(right) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => format!("{right:?}"),
+    };
+    rights.into_iter().map(name).collect::<Vec<_>>().join(", ")
 }
 
 /// Faults that fit into one line; all of them stand in the problem.
@@ -93,7 +104,9 @@ impl Refusal {
             | Self::HostUnknown { .. }
             | Self::HostRetired { .. }
             | Self::NotOwner { .. } => StatusCode::FORBIDDEN,
-            Self::NoRoute { .. } | Self::NotFound { .. } => StatusCode::NOT_FOUND,
+            Self::NoRoute { .. } | Self::NotFound { .. } | Self::Misnamed { .. } => {
+                StatusCode::NOT_FOUND
+            }
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::NotUnderstood { .. } | Self::Protocol { .. } | Self::Csr { .. } => {
@@ -130,7 +143,7 @@ impl Coded for Refusal {
             Self::NotUnderstood { .. } => "http.not-understood",
             Self::TooSlow { .. } => "http.too-slow",
             Self::Bug => "http.bug",
-            Self::NotFound { .. } => "api.not-found",
+            Self::NotFound { .. } | Self::Misnamed { .. } => "api.not-found",
             Self::NoCertificate => "agent.no-certificate",
             Self::HostUnknown { .. } => "agent.host-unknown",
             Self::HostRetired { .. } => "agent.host-retired",

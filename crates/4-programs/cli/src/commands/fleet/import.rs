@@ -171,7 +171,9 @@ pub(super) async fn run(wanted: Wanted<'_>, context: &Context) -> Result<Exit, C
         Ok(_) => return Err(refused(&name, faults, context)),
         Err(ClientError::Problem(problem)) if !problem.faults.is_empty() => {
             let place = |fault| located(fault, &source.places, &source.cluster_rows);
-            faults.extend(problem.faults.iter().map(place));
+            // Names that come twice were found here already, with both of their places.
+            let is_new = |fault: &&FleetFault| fault.field != "name" || fault.text != "comes twice";
+            faults.extend(problem.faults.iter().filter(is_new).map(place));
             return Err(refused(&name, faults, context));
         }
         // The faults of the file are worth more than the server's silence.
@@ -258,12 +260,32 @@ pub(super) fn change_row(change: &RecordChange) -> [String; 3] {
         ChangeKind::Removed => "removed".to_owned(),
         ChangeKind::Updated { fields } => {
             let field = |one: &refit_inventory::FieldChange| {
-                format!("{}: {} → {}", one.field, one.before, one.after)
+                format!("{}: {} → {}", one.field, said_as(&one.before), said_as(&one.after))
             };
-            fields.iter().map(field).collect::<Vec<_>>().join(", ")
+            // Who retires a host says why: that tells more than that its state is another.
+            let is_told = |one: &&refit_inventory::FieldChange| {
+                one.field != "lifecycle" || fields.iter().all(|other| other.field != "retired")
+            };
+            fields.iter().filter(is_told).map(field).collect::<Vec<_>>().join(", ")
         }
     };
     [change.kind.to_string(), change.name.clone(), what]
+}
+
+/// A value as people would write it.
+fn said_as(value: &serde_json::Value) -> String {
+    use serde_json::Value;
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(said_as).collect::<Vec<_>>().join(" "),
+        Value::Object(fields) => {
+            let field = |(name, value): (&String, &Value)| format!("{name} {}", said_as(value));
+            fields.iter().map(field).collect::<Vec<_>>().join("; ")
+        }
+        Value::Null => String::new(),
+        other => other.to_string(),
+    };
+    if text.is_empty() { "–".to_owned() } else { text }
 }
 
 /// A source as errors name it.

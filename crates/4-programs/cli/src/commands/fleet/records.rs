@@ -47,7 +47,7 @@ pub(crate) enum ClusterVerb {
     List,
     /// Makes a cluster or changes one; what is not said stays
     #[command(
-        after_help = "Example:\n  refit fleet cluster set db --down-at-once 1 --members-max 4 --order db-2 --order db-1"
+        after_help = "Example:\n  refit fleet cluster set db --down-at-once 1 --members-max 4 --order db-2,db-1"
     )]
     Set {
         /// The cluster, as its hosts name it
@@ -59,7 +59,7 @@ pub(crate) enum ClusterVerb {
         #[arg(long)]
         members_max: Option<u32>,
         /// Members that go first, in this order
-        #[arg(long = "order", value_name = "HOST")]
+        #[arg(long = "order", value_name = "HOST", value_delimiter = ',')]
         order: Vec<HostName>,
         #[command(flatten)]
         how: How,
@@ -80,19 +80,19 @@ pub(crate) enum EngineerVerb {
     List,
     /// Makes an engineer or changes one; what is not said stays
     #[command(
-        after_help = "Example:\n  refit fleet engineer set engineer-1 --skill web --skill database --site north --available nights --hosts-at-once 3"
+        after_help = "Example:\n  refit fleet engineer set engineer-1 --skill web,database --site north --available nights --hosts-at-once 3"
     )]
     Set {
         /// The engineer
         name: PersonName,
         /// Roles of hosts that they know; none means all
-        #[arg(long = "skill", value_name = "ROLE")]
+        #[arg(long = "skill", value_name = "ROLE", value_delimiter = ',')]
         skills: Vec<RoleName>,
         /// Sites where they can be; none means all
-        #[arg(long = "site")]
+        #[arg(long = "site", value_name = "SITE", value_delimiter = ',')]
         sites: Vec<SiteName>,
         /// Windows in which they work; none means at any time
-        #[arg(long = "available", value_name = "WINDOW")]
+        #[arg(long = "available", value_name = "WINDOW", value_delimiter = ',')]
         available: Vec<WindowName>,
         /// Hosts that they can look after at the same time [default of a new one: 1]
         #[arg(long)]

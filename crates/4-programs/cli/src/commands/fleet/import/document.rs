@@ -81,6 +81,8 @@ fn records<'a, T: DeserializeOwned>(
         let place = place(part, at, entry);
         if let Some(name) = entry.get("name").and_then(Value::as_str) {
             source.once(kind, name, &place);
+            // The server takes the last of them, so what it says of the record is said of this entry.
+            source.places.insert((kind, name.to_owned()), place.clone());
         }
         match serde_json::from_value(entry.clone()) {
             Ok(record) => records.push(record),

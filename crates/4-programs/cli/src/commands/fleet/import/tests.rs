@@ -239,3 +239,26 @@ hosts:
     assert!(document::read("sites: [", &words()).is_err());
     assert!(document::read("{}", &words()).is_err());
 }
+
+#[test]
+fn a_change_reads_like_what_people_write() {
+    use refit_inventory::{ChangeKind, FieldChange, RecordChange, RecordKind};
+    let field = |field: &str, before, after| FieldChange { field: field.to_owned(), before, after };
+    let fields = vec![
+        field("lifecycle", "active".into(), "retired".into()),
+        field("owner", "".into(), "owner".into()),
+        field(
+            "retired",
+            serde_json::Value::Null,
+            serde_json::json!({ "by": "planner", "reason": "replaced" }),
+        ),
+        field("tags", serde_json::json!(["eu"]), serde_json::json!(["eu", "pci"])),
+    ];
+    let what = ChangeKind::Updated { fields };
+    let change = RecordChange { kind: RecordKind::Host, name: "web-1".to_owned(), what };
+    let [_, _, text] = super::change_row(&change);
+    assert_eq!(
+        text,
+        "owner: – → owner, retired: – → by planner; reason replaced, tags: eu → eu pci"
+    );
+}
