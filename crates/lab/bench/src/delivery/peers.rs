@@ -61,8 +61,12 @@ pub(super) fn xdelta3_host(pair: &Pair, dir: &Path, round: &str) -> Result<[f64;
     let host = timed(&mut shell(line, &[&pair.old_tar, &file, &tar]))?;
     let unpacked = dir.join(format!("unpacked-{round}"));
     std::fs::create_dir(&unpacked)?;
-    let around = timed(&mut shell("tar --sort=name -cf - -C \"$1\" . >/dev/null", &[&pair.old]))?
+    // Its source must be a file that can be sought in; and what goes to /dev/null tar does not even read.
+    let source = dir.join("source.tar");
+    let line = "tar --sort=name -cf \"$1\" -C \"$2\" .";
+    let around = timed(&mut shell(line, &[&source, &pair.old]))?
         + timed(&mut shell("tar -xf \"$1\" -C \"$2\"", &[&tar, &unpacked]))?;
+    std::fs::remove_file(source)?;
     same(&unpacked, &pair.new)?;
     compare(pair, &tar)?;
     Ok([host, host + around])
