@@ -121,7 +121,7 @@ impl<T> Reading<T> {
 }
 
 /// Reads `text` of at most `max` bytes and holds it against schema, type and rules. `filler` is a sound value: it stands for fields
-/// that are missing or faulty while the rules about the others are checked.
+/// that are missing or faulty while the rules about the others are checked; the only item of a list in it stands for faulty items.
 pub(crate) fn read<T: DeserializeOwned>(
     text: &str,
     max: usize,
@@ -143,7 +143,7 @@ pub(crate) fn read<T: DeserializeOwned>(
         Err(error) => return Reading::failed(syntax::flaw_of(text, &error)),
     };
     let mut flaws = Vec::new();
-    let left = Shape { root: schema }.check(&tree, schema, "", &mut flaws);
+    let left = Shape { root: schema, filler: &filler }.check(&tree, schema, "", &mut flaws);
     let value = if flaws.is_empty() {
         match serde_saphyr::from_str(text) {
             Ok(value) => Some(value),
@@ -155,18 +155,38 @@ pub(crate) fn read<T: DeserializeOwned>(
     let top =
         |flaw: &SourceFlaw| flaw.field.split(['.', '[']).next().unwrap_or_default().to_owned();
     let damaged: BTreeSet<String> = flaws.iter().map(top).collect();
+    let items: BTreeSet<String> = flaws.iter().filter_map(|flaw| item(&flaw.field)).collect();
     let is_shape = !flaws.is_empty();
     if let Some(value) = &value {
         let mut breaks = Breaks::default();
+        let sound = |field: &str| match field.strip_suffix("[]") {
+            // Its items may be faulty, one by one; the list itself may not.
+            Some(list) => {
+                let of_it = |flaw: &&SourceFlaw| top(flaw) == list;
+                flaws.iter().filter(of_it).all(|flaw| item(&flaw.field).is_some())
+            }
+            None => !damaged.contains(field),
+        };
         for (fields, rule) in rules {
-            if fields.iter().all(|field| !damaged.contains(*field)) {
+            if fields.iter().all(|field| sound(field)) {
                 rule(value, &mut breaks);
             }
         }
-        flaws.extend(breaks.into_list().into_iter().map(|broken| locate(broken, &tree)));
+        let broken = breaks.into_list().into_iter();
+        // Of a faulty item, or what stands for it, no more is told than what is wrong with its shape.
+        let broken =
+            broken.filter(|broken| !item(&broken.field).is_some_and(|at| items.contains(&at)));
+        flaws.extend(broken.map(|broken| locate(broken, &tree)).collect::<Vec<_>>());
     }
     flaws.sort_by_key(|flaw| (flaw.line, flaw.column));
     Reading { value, tree: Some(tree), damaged, is_shape, flaws: SourceFlaws(flaws) }
+}
+
+/// The item of a list at the top that a field lies in: `steps[2]` of `steps[2].do`.
+fn item(field: &str) -> Option<String> {
+    let (list, rest) = field.split_once('[')?;
+    let (index, _) = rest.split_once(']')?;
+    (!list.contains('.')).then(|| format!("{list}[{index}]"))
 }
 
 /// The fields of `top`, and those of `filler` that it lacks.

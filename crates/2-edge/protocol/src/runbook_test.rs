@@ -4,7 +4,7 @@ use refit_journal::Cause;
 use refit_names::{BuildId, ParameterName, ProductName, RunbookName, StepId};
 use refit_packs::runbook::Phase;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 /// A dry run that a host is asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,11 +51,38 @@ pub struct RunbookTest {
 }
 
 impl RunbookTest {
-    /// Whether every step could run.
+    /// Whether an order would come to its end: every parameter fits, and every mandatory step could run.
     #[must_use]
     pub fn passes(&self) -> bool {
-        self.parameters.is_empty()
-            && self.steps.iter().all(|step| step.verdict != StepVerdict::Fails)
+        self.parameters.is_empty() && self.failing().next().is_none()
+    }
+
+    /// The steps that would end an order.
+    pub fn failing(&self) -> impl Iterator<Item = &StepTest> {
+        self.steps.iter().filter(|step| step.verdict == StepVerdict::Fails && !step.advisory)
+    }
+}
+
+impl fmt::Display for RunbookTest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, version, product, build, parameters, steps, .. } = self;
+        write!(f, "{name} version {version} for {product} on build {build}")?;
+        for line in parameters {
+            write!(f, "\nfails    {line}")?;
+        }
+        for step in steps {
+            let word = match (step.verdict, step.advisory) {
+                (StepVerdict::Works, _) => "works",
+                (StepVerdict::Depends, _) => "depends",
+                (StepVerdict::Fails, true) => "advisory",
+                (StepVerdict::Fails, false) => "fails",
+            };
+            write!(f, "\n{word:<8} {}: {}", step.step, step.would)?;
+            for note in &step.notes {
+                write!(f, "\n           {note}")?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -72,6 +99,9 @@ pub struct StepTest {
     pub would: String,
     /// Whether it could.
     pub verdict: StepVerdict,
+    /// Whether its failure would be recorded and end nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub advisory: bool,
     /// What was looked at and found.
     pub notes: Vec<String>,
 }
@@ -86,4 +116,34 @@ pub enum StepVerdict {
     Depends,
     /// It could not run, or would fail.
     Fails,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advisory_failure_is_told_and_fails_nothing() {
+        let step = |id: &str, advisory| StepTest {
+            step: id.parse().unwrap(),
+            phase: Phase::Before,
+            kind: "check.memory".to_owned(),
+            would: "checks memory of 4.00 GiB available".to_owned(),
+            verdict: StepVerdict::Fails,
+            advisory,
+            notes: vec!["1.00 GiB".to_owned()],
+        };
+        let mut test = RunbookTest {
+            name: "ledger".parse().unwrap(),
+            version: 3,
+            product: "ledger".parse().unwrap(),
+            build: "1000".parse().unwrap(),
+            parameters: vec![],
+            steps: vec![step("memory", true)],
+        };
+        assert!(test.passes());
+        assert!(test.to_string().contains("\nadvisory memory: checks memory of"), "{test}");
+        test.steps.push(step("more", false));
+        assert!(!test.passes() && test.to_string().contains("\nfails    more: "), "{test}");
+    }
 }

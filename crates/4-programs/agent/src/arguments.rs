@@ -149,8 +149,7 @@ fn dispatch(command: Command, json: bool) -> Result<(), AgentError> {
         }
         Command::RunbookTest(arguments) => {
             let test = rehearse::at_command_line(&arguments, Ambient::system().clock)?;
-            let text =
-                if json { serde_json::json!(test).to_string() } else { rehearse::text(&test) };
+            let text = if json { serde_json::json!(test).to_string() } else { test.to_string() };
             print(text.trim_end())?;
             Ok(rehearse::verdict(&test)?)
         }

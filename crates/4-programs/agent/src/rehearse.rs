@@ -10,7 +10,6 @@ use refit_packs::runbook::{self, RunbookError};
 use refit_protocol::runbook_test::{RunbookTest, RunbookTestDone, RunbookTestRequest};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -144,36 +143,10 @@ pub(crate) fn verdict(test: &RunbookTest) -> Result<(), RehearsalError> {
     if test.passes() {
         return Ok(());
     }
-    let failing = test
-        .steps
-        .iter()
-        .filter(|step| step.verdict == refit_protocol::runbook_test::StepVerdict::Fails);
-    let steps = failing.map(|step| format!("step `{}`: {}", step.step, step.notes.join("; ")));
+    let steps =
+        test.failing().map(|step| format!("step `{}`: {}", step.step, step.notes.join("; ")));
     let all: Vec<String> = test.parameters.iter().cloned().chain(steps).collect();
     Err(RehearsalError::Fails { runbook: test.name.to_string(), steps: all.join("; ") })
-}
-
-/// A dry run as text.
-pub(crate) fn text(test: &RunbookTest) -> String {
-    let mut text = format!(
-        "{} version {} for {} on build {}\n",
-        test.name, test.version, test.product, test.build
-    );
-    for line in &test.parameters {
-        let _ = writeln!(text, "fails    {line}");
-    }
-    for step in &test.steps {
-        let word = match step.verdict {
-            refit_protocol::runbook_test::StepVerdict::Works => "works",
-            refit_protocol::runbook_test::StepVerdict::Depends => "depends",
-            refit_protocol::runbook_test::StepVerdict::Fails => "fails",
-        };
-        let _ = writeln!(text, "{word:<8} {}: {}", step.step, step.would);
-        for note in &step.notes {
-            let _ = writeln!(text, "           {note}");
-        }
-    }
-    text
 }
 
 /// Dry runs that the server asked for.

@@ -1,25 +1,114 @@
 //! What a step does, in words for people.
 
-use super::{Command, Phase, Probe, RebootPolicy, Runbook, Step, StepKind, Value};
-use std::fmt::Write as _;
+mod looks;
+
+use super::{
+    Command, ConfigFiles, InPlace, Packages, Phase, RebootPolicy, Runbook, Step, StepKind, Value,
+};
+use looks::probed;
 
 impl StepKind {
     /// What the step does, as the rest of a sentence that begins with "it".
     #[must_use]
     pub fn describe(&self) -> String {
-        if let Some(asked) = self.question() {
-            let silence = match asked.default() {
-                Some(default) => format!("then goes on with {default}"),
-                None => "then fails".to_owned(),
-            };
-            return format!(
-                "asks the {}: {} ({}); waits {} at most, {silence}",
-                asked.ask(),
-                asked.text(),
-                asked.answers(),
-                span(asked.within_ms())
-            );
+        match self {
+            Self::CheckDisk { percent_of_product, extra, volumes } => {
+                format!("checks {}", looks::disk(*percent_of_product, *extra, volumes))
+            }
+            Self::CheckMemory(terms) => format!("checks {}", looks::memory(terms)),
+            Self::CheckPrivilege(terms) => {
+                format!("checks that the agent has {}", all(terms.privileges.iter(), ", "))
+            }
+            Self::CheckOs(terms) => format!("checks {}", looks::os(terms)),
+            Self::CheckClock(terms) => format!("checks {}", looks::clock(terms)),
+            Self::CheckRebootPending {} => {
+                "checks that no restart of the machine is pending".to_owned()
+            }
+            Self::CheckBackupAge(terms) => format!(
+                "checks that Refit's newest backup is at most {} old, whole and of the installed build",
+                span(terms.within_ms)
+            ),
+            Self::CheckPorts(terms) => format!("checks {}", looks::ports(terms)),
+            Self::CheckFilesUnlocked(terms) => format!("checks {}", looks::files_unlocked(terms)),
+            Self::CheckBuild {} => "checks which build is installed".to_owned(),
+            Self::CheckProcessesGone(terms) => format!("checks {}", looks::processes_gone(terms)),
+            Self::CheckCommand(terms) => format!("checks {}", looks::command(terms)),
+            Self::EvidenceLogs(terms) => looks::logs(terms),
+            Self::EvidenceErrors(terms) => looks::errors(terms),
+            Self::EvidenceConfig(terms) => looks::config(terms),
+            Self::EvidenceCommand { run } => format!("keeps what {} says", words(run)),
+            Self::Test { name, probe, for_ms } => {
+                let watch = match for_ms {
+                    0 => String::new(),
+                    ms => format!(", at every look for {}", span(*ms)),
+                };
+                format!("tests `{name}`: {}{watch}", probed(probe))
+            }
+            Self::PeopleConfirm(_)
+            | Self::PeopleFillIn(_)
+            | Self::PeopleUpload(_)
+            | Self::EvidenceUpload(_)
+            | Self::PeopleDecide(_) => self.asks(),
+            _ => self.changes(),
         }
+    }
+
+    /// Steps that ask people.
+    fn asks(&self) -> String {
+        let Some(asked) = self.question() else { return self.name().to_owned() };
+        let silence = match asked.default() {
+            Some(default) => format!("then goes on with {default}"),
+            None => "then fails".to_owned(),
+        };
+        format!(
+            "asks the {}: {} ({}); waits {} at most, {silence}",
+            asked.ask(),
+            asked.text(),
+            asked.answers(),
+            span(asked.within_ms())
+        )
+    }
+
+    /// Steps that change something, or save it from a change.
+    fn changes(&self) -> String {
+        match self {
+            Self::InstallStage {} => "lays the new release beside the old one".to_owned(),
+            Self::InstallSwitch {} => "exchanges the releases".to_owned(),
+            Self::InstallInPlace(terms) => in_place(terms),
+            Self::InstallPackages(terms) => packages(terms),
+            Self::InstallRemove(terms) => {
+                let back = terms.backup.as_ref();
+                let back = back.map_or("", |_| ", with files and databases of before");
+                format!("puts back what the last pack replaced{back}")
+            }
+            Self::ScriptRun { run, undo, .. } => {
+                let back = undo
+                    .as_ref()
+                    .map_or(String::new(), |undo| format!("; taken back by {}", words(undo)));
+                format!("runs {}{back}", words(run))
+            }
+            Self::DatabaseMigrate { run } => format!("changes the databases with {}", words(run)),
+            Self::TrafficClose { close, .. } => format!("closes the service with {}", words(close)),
+            Self::TrafficOpen { open } => {
+                format!("lets clients in with {}; no way back from here", words(open))
+            }
+            Self::BackupAhead {} => "saves the unit's files while the product runs".to_owned(),
+            Self::BackupTake {} => "saves files and databases of one moment".to_owned(),
+            Self::BackupVerify {} => "reads the backup back".to_owned(),
+            Self::BackupRequire(terms) => {
+                let covers = match terms.covers.len() {
+                    0 => String::new(),
+                    _ => format!(" and covers {}", all(terms.covers.iter(), ", ")),
+                };
+                let (run, age) = (words(&terms.run), span(terms.within_ms));
+                format!("lets {run} prove that a backup by others is at most {age} old{covers}")
+            }
+            _ => self.services(),
+        }
+    }
+
+    /// Steps with services, the machine and its cluster.
+    fn services(&self) -> String {
         let units = match self.units() {
             [] => "the product's services".to_owned(),
             some => some.join(", "),
@@ -34,16 +123,13 @@ impl StepKind {
             }
             Self::ServiceHold(terms) => {
                 let more = terms.commands.keys().map(ToString::to_string);
-                let all: Vec<String> = terms.units.iter().cloned().chain(more).collect();
-                format!("stops and disables {} until the end", all.join(", "))
+                let held: Vec<String> = terms.units.iter().cloned().chain(more).collect();
+                let those = if terms.if_present { " (those that the host has)" } else { "" };
+                format!("stops and disables {}{those} until the end", held.join(", "))
             }
+            Self::ServiceRelease {} => "brings back what is held, before the leg ends".to_owned(),
             Self::ServiceDisable { .. } => format!("keeps a boot from starting {units}"),
             Self::ServiceEnable { .. } => format!("lets a boot start {units}"),
-            Self::InstallStage {} => "lays the new release beside the old one".to_owned(),
-            Self::InstallSwitch {} => "exchanges the releases".to_owned(),
-            Self::BackupAhead {} => "saves the unit's files while the product runs".to_owned(),
-            Self::BackupTake {} => "saves files and databases of one moment".to_owned(),
-            Self::BackupVerify {} => "reads the backup back".to_owned(),
             Self::MachineReboot { policy, within_ms } => {
                 let when = match policy {
                     RebootPolicy::Never => "never",
@@ -52,55 +138,54 @@ impl StepKind {
                 };
                 format!("restarts the machine, {when}, and waits {} at most", span(*within_ms))
             }
-            Self::Test { name, probe, for_ms } => {
-                let watch = match for_ms {
-                    0 => String::new(),
-                    ms => format!(", at every look for {}", span(*ms)),
-                };
-                format!("tests `{name}`: {}{watch}", probed(probe))
+            Self::MachineWait(terms) => {
+                let least = (terms.for_ms > 0).then(|| format!("{} at least", span(terms.for_ms)));
+                let until = terms.until.as_ref().map(|probe| format!("until {}", probed(probe)));
+                let parts: Vec<_> = least.into_iter().chain(until).collect();
+                format!("waits {}", parts.join(", and "))
             }
-            Self::ScriptRun { run, undo, .. } => {
-                let back = undo
-                    .as_ref()
-                    .map_or(String::new(), |undo| format!("; taken back by {}", words(undo)));
-                format!("runs {}{back}", words(run))
-            }
-            Self::TrafficClose { close, .. } => format!("closes the service with {}", words(close)),
-            Self::TrafficOpen { open } => {
-                format!("lets clients in with {}; no way back from here", words(open))
-            }
-            Self::DatabaseMigrate { run } => format!("changes the databases with {}", words(run)),
-            Self::EvidenceCommand { run } => format!("keeps what {} says", words(run)),
-            Self::ClusterDrain(terms) => format!("drains the node with {}", words(&terms.drain)),
-            Self::ServiceRelease {} => "brings back what is held, before the leg ends".to_owned(),
+            Self::ClusterDrain(terms) => format!(
+                "drains the node with {} and waits until {}; at the end {} puts it back",
+                words(&terms.drain),
+                probed(&terms.drained),
+                words(&terms.resume)
+            ),
             Self::ClusterResume {} => "puts the node back into service".to_owned(),
-            other => plainly(other),
+            other => other.name().to_owned(),
         }
     }
 }
 
-/// Kinds whose name says it; their commands follow.
-fn plainly(kind: &StepKind) -> String {
-    let name = kind.name();
-    let mut text = match name.split_once('.') {
-        Some(("check", what)) => format!("checks {}", what.replace('-', " ")),
-        Some(("evidence", what)) => format!("keeps {}", what.replace('-', " ")),
-        Some(("install", what)) => format!("installs {}", what.replace('-', " ")),
-        Some(("backup", what)) => format!("backup: {what}"),
-        Some(("machine", what)) => format!("{what}s"),
-        _ => name.to_owned(),
+fn in_place(terms: &InPlace) -> String {
+    let config = match terms.config.len() {
+        0 => String::new(),
+        _ => format!("; keeps {} where the host changed it", terms.config.join(", ")),
     };
-    for command in kind.commands() {
-        let _ = write!(text, " with {}", words(command));
-    }
-    for probe in kind.probes() {
-        let _ = write!(text, " until {}", probed(probe));
-    }
-    text
+    let folder = value(&terms.into);
+    let folder = if folder == "." { "the product's folder".to_owned() } else { folder };
+    format!("exchanges what differs in {folder}, file by file{config}")
+}
+
+fn packages(terms: &Packages) -> String {
+    let which = if terms.only_installed { " that the host has" } else { "" };
+    let files = match terms.config_files {
+        ConfigFiles::KeepLocal => "changed configuration stays",
+        ConfigFiles::TakeNew => "the packages' configuration is taken",
+    };
+    let still = if terms.hold_services { "; services are not started by them" } else { "" };
+    let also: String = terms.also.iter().map(|path| format!(", {}", value(path))).collect();
+    format!(
+        "installs the carried packages{which} from `{}`: {files}{still}; keeps every replaced file{also} for the way back",
+        terms.debs
+    )
 }
 
 fn words(command: &Command) -> String {
     format!("`{}`", command.0.join(" "))
+}
+
+fn all<'a>(names: impl Iterator<Item = &'a String>, between: &str) -> String {
+    names.map(String::as_str).collect::<Vec<_>>().join(between)
 }
 
 fn value(value: &Value) -> String {
@@ -111,29 +196,12 @@ fn value(value: &Value) -> String {
     }
 }
 
-fn probed(probe: &Probe) -> String {
-    let host = |host: &Option<Value>| host.as_ref().map_or("127.0.0.1".to_owned(), value);
-    match probe {
-        Probe::Tcp { port, host: at } => {
-            format!("{}:{} accepts connections", host(at), value(port))
-        }
-        Probe::Http { port, host: at, path, status, .. } => {
-            format!("http://{}:{}{path} answers {status}", host(at), value(port))
-        }
-        Probe::Command { run } => format!("{} ends well", words(run)),
-        other => {
-            let name = serde_json::to_value(other).ok();
-            let name = name.as_ref().and_then(|v| v.as_object()?.keys().next().cloned());
-            format!("{} is as expected", name.unwrap_or_default())
-        }
-    }
-}
-
 fn span(ms: u64) -> String {
     match ms {
         0..1_000 => format!("{ms} ms"),
         1_000..120_000 => format!("{} s", ms / 1_000),
-        _ => format!("{} min", ms / 60_000),
+        120_000..7_200_000 => format!("{} min", ms / 60_000),
+        _ => format!("{} h", ms / 3_600_000),
     }
 }
 

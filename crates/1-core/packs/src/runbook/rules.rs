@@ -75,7 +75,8 @@ pub fn accept(reading: Reading<Runbook>) -> Result<Runbook, RunbookError> {
 pub fn read(text: &str) -> Reading<Runbook> {
     // Stands for what is missing or faulty; rules that look at such a field are not asked.
     let filler = json!({
-        "format": RUNBOOK_FORMAT, "name": "x", "version": 1, "steps": [],
+        "format": RUNBOOK_FORMAT, "name": "x", "version": 1,
+        "steps": [{ "id": "a-faulty-step", "phase": "stage", "do": { "check.build": {} } }],
         "rollback": { "method": "switch-and-restore", "trigger": "x", "deadline_ms": 1, "owner": "x" },
     });
     read_source(text, RUNBOOK_BYTES_MAX, SchemaOf::Runbook.schema(), filler, RULES)
@@ -90,7 +91,7 @@ pub(crate) fn check(runbook: &Runbook) -> Result<(), RuleBreak> {
 const RULES: &[Rule<Runbook>] = &[
     (&["format"], check_format),
     (&["parameters"], check_parameters),
-    (&["steps", "parameters"], check_steps),
+    (&["steps[]", "parameters"], check_steps),
     (&["steps"], order::check_order),
     (&["rollback"], check_rollback),
 ];

@@ -22,7 +22,7 @@ impl RuleBreak {
     }
 }
 
-/// The fields that a rule looks at, and the rule.
+/// The fields that a rule looks at, and the rule. `steps[]`: items of the list may be faulty, and are then not judged.
 pub(crate) type Rule<T> = (&'static [&'static str], fn(&T, &mut Breaks));
 
 /// Collects what is broken.

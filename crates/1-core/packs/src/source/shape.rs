@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 pub(super) struct Shape<'a> {
     /// The whole schema, for references.
     pub(super) root: &'a Value,
+    /// A sound value. The only item of a list at its top stands for faulty items of that list, so that the others keep their places.
+    pub(super) filler: &'a Value,
 }
 
 /// A place in the tree: where, and how the path to it is written.
@@ -88,10 +90,12 @@ impl Shape<'_> {
         let nothing = Value::Null;
         let of = schema.get("items").unwrap_or(&nothing);
         let unique = schema.get("uniqueItems").and_then(Value::as_bool).unwrap_or_default();
+        let stand_in = self.filler.get(field).and_then(|list| list.get(0)).filter(|_| !unique);
         let mut values = Vec::new();
         for (index, item) in items.iter().enumerate() {
             let field = format!("{field}[{index}]");
-            let Some(value) = self.check(item, of, &field, flaws) else { continue };
+            let value = self.check(item, of, &field, flaws).or_else(|| stand_in.cloned());
+            let Some(value) = value else { continue };
             if unique && values.contains(&value) {
                 let at = At { place: item.place, field: &field };
                 flaws.push(at.flaw("each value once", format!("{} twice", shown(item))));

@@ -74,3 +74,15 @@ fn every_example_is_read_and_every_kind_has_one() {
         all.iter().filter(|(kind, _)| !kind.is_empty() && !shown.contains(kind.as_str())).collect();
     assert!(without.is_empty(), "no example of {without:?}");
 }
+
+#[test]
+fn every_example_is_told_in_words_that_say_more_than_its_kind() {
+    let page = page();
+    for example in &examples(&page)[1..] {
+        let steps: Vec<Step> = serde_saphyr::from_str(example).unwrap();
+        for step in steps {
+            let (kind, words) = (step.kind.name(), step.kind.describe());
+            assert!(words.split(' ').count() >= 2 && !words.contains(kind), "{kind}: {words}");
+        }
+    }
+}

@@ -53,6 +53,31 @@ fn a_good_runbook_is_read_and_survives_json() {
 }
 
 #[test]
+fn faults_of_shape_hide_no_broken_rule_of_another_step() {
+    let text = GOOD
+        .replace("{check.disk: {}}", "{check.dsik: {}}")
+        .replace("id: stop,", "id: close,")
+        .replace("tcp: {port: {param: port}}", "tcp: {port: {param: prot}}")
+        .replace("[bin/ledger, migrate]}}", "[bin/ledger, migrate]}}, retires: 3")
+        .replace("deadline_ms: 60000", "deadline_ms: soon");
+    let faults: Vec<_> = parse(&text)
+        .unwrap_err()
+        .flaws()
+        .iter()
+        .map(|flaw| (flaw.line, flaw.field.clone(), flaw.found.clone()))
+        .collect();
+    let expected = [
+        (8, "steps[0].do", "the unknown field `check.dsik` (did you mean `check.disk`?)"),
+        (15, "steps[4].id", "`close` twice"),
+        (18, "steps[7].retires", "the unknown field `retires` (did you mean `retries`?)"),
+        (19, "steps[8].do", "`prot`"),
+        (24, "rollback.deadline_ms", "`soon`"),
+    ];
+    let expected = expected.map(|(line, field, found)| (line, field.to_owned(), found.to_owned()));
+    assert_eq!(faults, expected);
+}
+
+#[test]
 fn the_default_runbook_obeys_its_own_rules() {
     let runbook = default_for_plain_service();
     let yaml = serde_json::to_string_pretty(&runbook).unwrap();

@@ -18,7 +18,7 @@ use refit_names::{
 use refit_packs::{
     manifest::{MANIFEST_FORMAT, Unit},
     record::{PackRecord, RECORD_FORMAT},
-    runbook::{ParameterProblem, Runbook, Step, resolve_parameters},
+    runbook::{ParameterProblem, Runbook, Severity, Step, resolve_parameters},
 };
 use refit_plan::{Leg, Order, OrderKey, PackPin};
 use refit_protocol::runbook_test::{RunbookTest, StepTest};
@@ -149,6 +149,7 @@ impl Engine {
             kind: step.kind.name().to_owned(),
             would: step.kind.describe(),
             verdict: found.verdict,
+            advisory: step.severity == Severity::Advisory,
             notes: found.notes,
         }
     }

@@ -1,11 +1,11 @@
 //! Kinds of steps in whole orders: what they measure, what they bring back however the order ends, and what never is shown.
 
-use crate::bench::Bench;
+use crate::bench::{Bench, Crash, FailingLog};
 use refit_ambient::Ambient;
 use refit_host::engine::RunEnd;
 use refit_journal::OrderOutcome;
 use refit_protocol::agent::{PrepareEvidence, RunEvidence, StepRecord};
-use std::fs;
+use std::{fs, sync::Arc};
 
 /// Everything that this host has, besides what changes a product.
 const STEPS: &str = r#"[
@@ -116,4 +116,57 @@ fn what_was_held_and_drained_is_back_after_a_failure_and_what_always_runs_ran_on
     let listed = evidence.steps.iter().filter(|record| record.step.as_str() == "listing").count();
     assert_eq!((listed, evidence.steps.last().unwrap().step.as_str()), (1, "listing"));
     assert_eq!(fs::read_to_string(bench.root().join("data/settings")).unwrap(), "as it was\n");
+}
+
+/// The least that changes a build, with something held meanwhile.
+const HOLDING: &str = r#"[
+ {"id":"stage","phase":"stage","do":{"install.stage":{}}},
+ {"id":"hold","phase":"protect","do":{"service.hold":{"commands":{"scanner":{"start":["sh","-c","touch $REFIT_ROOT/scanner"],"stop":["sh","-c","rm $REFIT_ROOT/scanner"],"status":["sh","-c","test -e $REFIT_ROOT/scanner || exit 3"]}}}}},
+ {"id":"stop","phase":"protect","do":{"service.stop":{}}},
+ {"id":"switch","phase":"install","do":{"install.switch":{}}},
+ {"id":"start","phase":"after","timeout_ms":20000,"do":{"service.start":{"ready":{"tcp":{"port":{"param":"port"}}}}}},
+ {"id":"seen","phase":"after","do":{"check.command":{"run":["sh","-c","test ! -e $REFIT_ROOT/scanner && VERDICT"]}}}]"#;
+
+/// Kills the agent at every write of its journal; the next one brings back what was held, and only at the end.
+fn held_is_back(verdict: &str, expected: &str) {
+    for crash in [Crash::Before, Crash::After] {
+        for write in 1.. {
+            let bench = Bench::new(&HOLDING.replace("VERDICT", verdict));
+            let scanner = bench.root().join("scanner");
+            fs::write(&scanner, "").unwrap();
+            let mut order = bench.order();
+            order.legs.truncate(1);
+            let clock = || Ambient::system().clock;
+            let failing = Arc::new(FailingLog::new(bench.journal(), crash, write));
+            let engine = bench.engine_of(failing.clone(), order.clone(), clock());
+            let died = engine.stage(&|_| ()).err().or_else(|| engine.run(&|_| ()).err());
+            drop(engine);
+            if died.is_none() {
+                assert!(!failing.died() && write > 10, "write {write}: a crash was swallowed");
+                assert!(scanner.exists());
+                break;
+            }
+            drop(failing);
+            let engine = bench.engine_of(bench.journal(), order, clock());
+            engine.stage(&|_| ()).unwrap();
+            let RunEnd::Finished { outcome, .. } = engine.run(&|_| ()).unwrap() else { panic!() };
+            let (OrderOutcome::Succeeded { build } | OrderOutcome::RolledBack { build, .. }) =
+                &outcome
+            else {
+                panic!("write {write} {crash:?}: {outcome:?}")
+            };
+            assert_eq!(build.as_str(), expected, "write {write} {crash:?}: {outcome:?}");
+            assert!(scanner.exists(), "write {write} {crash:?}: {outcome:?}");
+        }
+    }
+}
+
+#[test]
+fn what_was_held_is_back_after_a_success_wherever_the_agent_died() {
+    held_is_back("true", "1100");
+}
+
+#[test]
+fn what_was_held_is_back_after_a_rollback_wherever_the_agent_died() {
+    held_is_back("false", "1000");
 }

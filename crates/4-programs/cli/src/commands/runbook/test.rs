@@ -6,10 +6,7 @@ use clap::Args;
 use refit_client::ApiClient;
 use refit_names::{HostName, ParameterName, ProductName};
 use refit_packs::runbook;
-use refit_protocol::{
-    runbook_test::{RunbookTest, StepVerdict},
-    v1::NewRunbookTest,
-};
+use refit_protocol::{runbook_test::RunbookTest, v1::NewRunbookTest};
 use std::{
     collections::BTreeMap,
     env,
@@ -20,11 +17,12 @@ use std::{
 
 /// Arguments of `refit runbook test`.
 #[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("where").required(true).args(["on", "local"]))]
 pub(crate) struct TestArgs {
     /// The runbook
     file: PathBuf,
     /// Asks this server's agent, through the control server
-    #[arg(long, value_name = "HOST", conflicts_with = "local", required_unless_present = "local")]
+    #[arg(long, value_name = "HOST")]
     on: Option<HostName>,
     /// Tries it on this machine, with its `refit-agent`
     #[arg(long)]
@@ -63,31 +61,13 @@ pub(super) async fn run(args: TestArgs, context: &Context) -> Result<Exit, CliEr
         Some(host) => on_host(host, text, &args, context).await?,
         None => here(&args)?,
     };
-    context.output.data(&test, told)?;
-    let failing = test.steps.iter().filter(|step| step.verdict == StepVerdict::Fails).count();
-    let failing = failing + test.parameters.len();
+    context.output.data(&test, ToString::to_string)?;
+    let failing = test.failing().count() + test.parameters.len();
     if failing > 0 {
-        context.output.say(&format!("{failing} things would fail; nothing was changed"));
+        let things = if failing == 1 { "thing" } else { "things" };
+        context.output.say(&format!("{failing} {things} would fail; nothing was changed"));
     }
     Ok(if test.passes() { Exit::Done } else { Exit::Failed })
-}
-
-fn told(test: &RunbookTest) -> String {
-    let mut lines = vec![format!(
-        "{} version {} for {} on build {}",
-        test.name, test.version, test.product, test.build
-    )];
-    lines.extend(test.parameters.iter().map(|line| format!("fails    {line}")));
-    for step in &test.steps {
-        let word = match step.verdict {
-            StepVerdict::Works => "works",
-            StepVerdict::Depends => "depends",
-            StepVerdict::Fails => "fails",
-        };
-        lines.push(format!("{word:<8} {}: {}", step.step, step.would));
-        lines.extend(step.notes.iter().map(|note| format!("           {note}")));
-    }
-    lines.join("\n")
 }
 
 async fn on_host(
