@@ -152,34 +152,41 @@ pub(crate) fn read<T: DeserializeOwned>(
     } else {
         left.and_then(|left| serde_json::from_value(over(filler, left)).ok())
     };
-    let top =
-        |flaw: &SourceFlaw| flaw.field.split(['.', '[']).next().unwrap_or_default().to_owned();
-    let damaged: BTreeSet<String> = flaws.iter().map(top).collect();
-    let items: BTreeSet<String> = flaws.iter().filter_map(|flaw| item(&flaw.field)).collect();
+    let damaged: BTreeSet<String> = flaws.iter().map(|flaw| top(&flaw.field).to_owned()).collect();
     let is_shape = !flaws.is_empty();
     if let Some(value) = &value {
-        let mut breaks = Breaks::default();
-        let sound = |field: &str| match field.strip_suffix("[]") {
-            // Its items may be faulty, one by one; the list itself may not.
-            Some(list) => {
-                let of_it = |flaw: &&SourceFlaw| top(flaw) == list;
-                flaws.iter().filter(of_it).all(|flaw| item(&flaw.field).is_some())
-            }
-            None => !damaged.contains(field),
-        };
-        for (fields, rule) in rules {
-            if fields.iter().all(|field| sound(field)) {
-                rule(value, &mut breaks);
-            }
-        }
-        let broken = breaks.into_list().into_iter();
-        // Of a faulty item, or what stands for it, no more is told than what is wrong with its shape.
-        let broken =
-            broken.filter(|broken| !item(&broken.field).is_some_and(|at| items.contains(&at)));
-        flaws.extend(broken.map(|broken| locate(broken, &tree)).collect::<Vec<_>>());
+        let broken = broken_rules(value, rules, &flaws);
+        flaws.extend(broken.into_iter().map(|broken| locate(broken, &tree)));
     }
     flaws.sort_by_key(|flaw| (flaw.line, flaw.column));
     Reading { value, tree: Some(tree), damaged, is_shape, flaws: SourceFlaws(flaws) }
+}
+
+/// The rules that can be asked although `flaws` were found, and that are broken.
+fn broken_rules<T>(value: &T, rules: &[Rule<T>], flaws: &[SourceFlaw]) -> Vec<RuleBreak> {
+    let items: BTreeSet<String> = flaws.iter().filter_map(|flaw| item(&flaw.field)).collect();
+    let sound = |field: &str| match field.strip_suffix("[]") {
+        // Its items may be faulty, one by one; the list itself may not.
+        Some(list) => {
+            flaws.iter().all(|flaw| top(&flaw.field) != list || item(&flaw.field).is_some())
+        }
+        None => flaws.iter().all(|flaw| top(&flaw.field) != field),
+    };
+    let mut breaks = Breaks::default();
+    for (fields, rule) in rules {
+        if fields.iter().all(|field| sound(field)) {
+            rule(value, &mut breaks);
+        }
+    }
+    // Of a faulty item, or what stands for it, no more is told than what is wrong with its shape.
+    let mut broken = breaks.into_list();
+    broken.retain(|broken| item(&broken.field).is_none_or(|at| !items.contains(&at)));
+    broken
+}
+
+/// The field at the top that a field lies in.
+fn top(field: &str) -> &str {
+    field.split(['.', '[']).next().unwrap_or_default()
 }
 
 /// The item of a list at the top that a field lies in: `steps[2]` of `steps[2].do`.
