@@ -1,6 +1,9 @@
 //! Who takes part, and in which order.
 
-use crate::{Candidate, PlanInput, estimate, terms};
+use crate::{
+    Candidate, PlanInput, estimate,
+    terms::{self, Warnings},
+};
 use refit_inventory::{HostRecord, Lifecycle};
 use refit_names::{BuildId, HostName, ParameterName};
 use refit_packs::catalog::PackSummary;
@@ -36,7 +39,7 @@ pub(crate) struct Sorted<'a> {
     pub(crate) placed: Vec<Placed<'a>>,
     pub(crate) excluded: Vec<Excluded>,
     pub(crate) packs: Vec<PackPin>,
-    pub(crate) warnings: Vec<String>,
+    pub(crate) warnings: Warnings,
 }
 
 pub(crate) fn sort(input: &PlanInput) -> Sorted<'_> {
@@ -44,7 +47,7 @@ pub(crate) fn sort(input: &PlanInput) -> Sorted<'_> {
         placed: Vec::new(),
         excluded: Vec::new(),
         packs: Vec::new(),
-        warnings: Vec::new(),
+        warnings: Warnings::default(),
     };
     let begun =
         |host: &HostName| input.begun.as_ref().is_some_and(|begun| begun.hosts.contains(host));
@@ -53,7 +56,7 @@ pub(crate) fn sort(input: &PlanInput) -> Sorted<'_> {
             return false;
         }
         if input.wanted.is_empty() {
-            host.record.product(&input.product).is_some()
+            host.record.product(&input.product).is_some() || stated(input, &host.record).is_some()
         } else {
             input.wanted.contains(&host.record.name)
         }
@@ -90,14 +93,20 @@ fn place<'a>(
     input: &'a PlanInput,
     host: &'a Candidate,
     paths: &mut Paths<'a>,
-    warnings: &mut Vec<String>,
+    warnings: &mut Warnings,
 ) -> Result<Placed<'a>, String> {
     let record = &host.record;
     if record.lifecycle == Lifecycle::Retired {
         return Err("it is retired".to_owned());
     }
     let Some(seen) = record.product(&input.product) else {
-        return Err(format!("no product `{}` was seen on it", input.product));
+        return Err(match stated(input, record) {
+            Some(build) => format!(
+                "its agent has not seen product `{}`; that it is at build `{build}` is only stated",
+                input.product
+            ),
+            None => format!("no product `{}` was seen on it", input.product),
+        });
     };
     if !host.reachable {
         let last = record.last_seen.map_or("never".to_owned(), |at| at.to_string());
@@ -136,6 +145,11 @@ fn place<'a>(
         estimated_from: times.origin,
         reasons: &host.risk.reasons,
     })
+}
+
+/// The build of the product as people state it.
+fn stated<'a>(input: &PlanInput, record: &'a HostRecord) -> Option<&'a BuildId> {
+    record.stated.as_ref().and_then(|stated| stated.products.get(&input.product))
 }
 
 fn legs(from: &BuildId, path: &[&PackSummary]) -> Vec<Leg> {

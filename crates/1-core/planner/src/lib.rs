@@ -122,7 +122,7 @@ pub fn plan(input: &PlanInput) -> Result<(Plan, PlanReport), PlanError> {
         emergency: input.demands.emergency.clone(),
         begun: input.begun.as_ref().map_or_else(BTreeSet::new, |begun| begun.hosts.clone()),
     };
-    let report = report(&plan, &tried, warnings);
+    let report = report(&plan, &tried, warnings.lines());
     Ok((plan, report))
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{PlanInput, candidates::Placed};
 use refit_inventory::{HostRecord, ObservedFacts};
-use refit_names::{BuildId, PartName};
+use refit_names::{BuildId, HostName, PartName};
 use refit_packs::{
     catalog::PackSummary,
     manifest::{Coexistence, IssueAction, KnownIssue, RebootNeed, SeenFacts},
@@ -10,12 +10,46 @@ use refit_packs::{
 use refit_plan::Excluded;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// What people should know: what is said of many hosts stands there once, with all of them.
+#[derive(Default)]
+pub(crate) struct Warnings {
+    plain: Vec<String>,
+    of_hosts: BTreeMap<String, Vec<HostName>>,
+}
+
+/// Hosts that a warning names; the table of known issues has the roles.
+const HOSTS_NAMED: usize = 5;
+
+impl Warnings {
+    pub(crate) fn extend(&mut self, texts: impl IntoIterator<Item = String>) {
+        self.plain.extend(texts);
+    }
+
+    fn of(&mut self, host: &HostName, text: String) {
+        self.of_hosts.entry(text).or_default().push(host.clone());
+    }
+
+    /// As lines, those of hosts last.
+    pub(crate) fn lines(self) -> Vec<String> {
+        let line = |(text, hosts): (String, Vec<HostName>)| {
+            let named: Vec<&str> = hosts.iter().take(HOSTS_NAMED).map(HostName::as_str).collect();
+            let named = named.join(", ");
+            match hosts.len() {
+                1 => format!("{named}: {text}"),
+                all @ 2..=HOSTS_NAMED => format!("{all} hosts ({named}): {text}"),
+                all => format!("{all} hosts ({named} and {} more): {text}", all - HOSTS_NAMED),
+            }
+        };
+        self.plain.into_iter().chain(self.of_hosts.into_iter().map(line)).collect()
+    }
+}
+
 /// Whether a pack may go to a host that would leave the build `from`; otherwise why not.
 pub(crate) fn accepts(
     pack: &PackSummary,
     from: &BuildId,
     record: &HostRecord,
-    warnings: &mut Vec<String>,
+    warnings: &mut Warnings,
 ) -> Result<(), String> {
     let Some(facts) = &record.facts else { return Ok(()) };
     let seen = seen(facts);
@@ -46,14 +80,14 @@ fn known_issues(
     from: &BuildId,
     record: &HostRecord,
     seen: &SeenFacts<'_>,
-    warnings: &mut Vec<String>,
+    warnings: &mut Warnings,
 ) -> Result<(), String> {
     let concerns = |issue: &&KnownIssue| issue.concerns(record.role.as_str(), seen, from);
     for issue in pack.known_issues.iter().filter(concerns) {
         let text = format!("known issue {} of build `{}`: {}", issue.id, pack.to, issue.text);
         match issue.action {
             IssueAction::Hold => return Err(text),
-            IssueAction::Warn => warnings.push(format!("{}: {text}", record.name)),
+            IssueAction::Warn => warnings.of(&record.name, text),
         }
     }
     Ok(())
@@ -64,7 +98,7 @@ pub(crate) fn exclude_misfits(
     input: &PlanInput,
     placed: &mut Vec<Placed<'_>>,
     excluded: &mut Vec<Excluded>,
-    warnings: &mut Vec<String>,
+    warnings: &mut Warnings,
 ) {
     let rule = |to: &BuildId| {
         let mut packs = input.catalog.packs.iter();
@@ -90,12 +124,12 @@ pub(crate) fn exclude_misfits(
                 return false;
             }
             if let Some(limit) = rule.for_ms.filter(|_| told.insert(cluster)) {
-                warnings.push(format!(
+                warnings.extend([format!(
                     "cluster {cluster}: build `{}` may run beside others for {} hours only{}",
                     leg.pack.to,
                     limit / 3_600_000,
                     reason(rule)
-                ));
+                )]);
             }
         }
         true

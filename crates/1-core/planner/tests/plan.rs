@@ -208,6 +208,47 @@ fn held_host_is_never_in_a_wave() {
 }
 
 #[test]
+fn an_issue_of_many_hosts_is_told_once_and_one_of_one_host_with_its_name() {
+    let told = |count: usize| {
+        let mut warned = input((0..count).map(|number| host(number, 1)).collect());
+        warned.catalog.packs[1].known_issues.push(KnownIssue {
+            id: "L-8".to_owned(),
+            text: "starts slowly".to_owned(),
+            action: IssueAction::Warn,
+            roles: BTreeSet::new(),
+            facts: None,
+        });
+        let names: Vec<String> =
+            warned.hosts.iter().map(|host| host.record.name.to_string()).collect();
+        let remarks = plan(&warned).unwrap().1.remarks;
+        let told: Vec<String> = remarks.into_iter().filter(|text| text.contains("L-8")).collect();
+        (told, names)
+    };
+    let text = "known issue L-8 of build `1200`: starts slowly";
+    let (lines, names) = told(1);
+    assert_eq!(lines, [format!("{}: {text}", names[0])]);
+    let (lines, names) = told(3);
+    assert_eq!(lines, [format!("3 hosts ({}): {text}", names.join(", "))]);
+    let (lines, names) = told(7);
+    assert_eq!(lines, [format!("7 hosts ({} and 2 more): {text}", names[..5].join(", "))]);
+}
+
+#[test]
+fn a_host_whose_product_is_only_stated_is_left_out_with_that_reason() {
+    let mut two = input(vec![host(0, 1), host(1, 2)]);
+    let record = &mut two.hosts[1].record;
+    record.facts = None;
+    let products = BTreeMap::from([(two.product.clone(), name("1000"))]);
+    record.stated = Some(refit_inventory::StatedFacts { products, ..Default::default() });
+    let made = judged(&two);
+    assert_eq!(made.hosts().count(), 1);
+    assert_eq!(
+        made.excluded[0].because,
+        "its agent has not seen product `ledger`; that it is at build `1000` is only stated"
+    );
+}
+
+#[test]
 fn wrong_input_is_named() {
     let error = |input: &PlanInput| plan(input).unwrap_err();
     let fault = |input: &PlanInput| match error(input) {

@@ -49,11 +49,13 @@ pub struct Paper {
     pub(crate) blocks: Vec<Block>,
 }
 
-/// One part of a page. Texts are data everywhere: no renderer takes markup from them.
+/// One part of a page. Texts are data everywhere: no renderer takes markup from them. A head stands inside a text of others,
+/// without a number.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "block", rename_all = "kebab-case")]
 pub(crate) enum Block {
     Section { number: String, text: String, level: u8 },
+    Head { text: String },
     Text { text: String },
     Note { tone: Tone, text: String },
     Facts { facts: Vec<(String, String)> },

@@ -68,12 +68,26 @@ impl Builder {
         self.push(Block::Text { text: clean(text.as_ref(), TEXT_CHARS_MAX) })
     }
 
-    /// A text of several paragraphs; marks of headings before a line say nothing on paper.
+    /// A read-me: its headings, paragraphs and lists; every other mark in it stays a letter.
     pub(crate) fn paragraphs(&mut self, text: &str) -> &mut Self {
         let kept: String = text.chars().take(TEXT_CHARS_MAX).collect();
-        for paragraph in kept.replace('\r', "").split("\n\n").filter(|part| !part.trim().is_empty())
-        {
-            self.text(paragraph.trim().trim_start_matches('#').trim());
+        let (mut words, mut items) = (String::new(), Vec::<String>::new());
+        for line in kept.lines().map(str::trim).chain([""]) {
+            let item = line.strip_prefix("- ").or_else(|| line.strip_prefix("* "));
+            let head = line.starts_with('#').then(|| line.trim_start_matches('#').trim());
+            let is_between = line.is_empty() || head.is_some();
+            if (is_between || item.is_some()) && !words.is_empty() {
+                self.text(std::mem::take(&mut words));
+            }
+            if is_between && !items.is_empty() {
+                self.list(std::mem::take(&mut items));
+            }
+            match (head, item, items.last_mut()) {
+                (Some(head), _, _) => drop(self.push(Block::Head { text: clean(head, 120) })),
+                (None, Some(item), _) => items.push(item.to_owned()),
+                (None, None, Some(last)) => *last = format!("{last} {line}"),
+                (None, None, None) => words = format!("{words} {line}").trim().to_owned(),
+            }
         }
         self
     }

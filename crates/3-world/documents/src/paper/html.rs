@@ -76,6 +76,7 @@ fn write_block(block: &Block, out: &mut String) -> std::fmt::Result {
             let h = level + 1;
             write!(out, "<h{h} id=\"s{number}\"><span>{number}</span> {}</h{h}>", escape(text))
         }
+        Block::Head { text } => write!(out, "<p><b>{}</b></p>", escape(text)),
         Block::Text { text } => write!(out, "<p>{}</p>", escape(text)),
         Block::Note { tone, text } => {
             write!(out, "<p class=\"note {}\">{}</p>", class(*tone), escape(text))

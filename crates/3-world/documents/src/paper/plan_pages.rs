@@ -29,9 +29,10 @@ pub(crate) fn waves(builder: &mut Builder, input: &PaperInput) {
             (
                 "Goal",
                 format!(
-                    "{} succeed; more than {} stop the rollout",
+                    "{} succeed; more than {} {} the rollout",
                     wave.goal,
-                    count(wave.failure_budget as usize, "failure")
+                    count(wave.failure_budget as usize, "failure"),
+                    if wave.failure_budget == 1 { "stops" } else { "stop" }
                 ),
             ),
             (
@@ -79,18 +80,24 @@ fn servers(builder: &mut Builder, input: &PaperInput, wave: &PlannedWave) {
     builder.table(
         &[
             ("starts", 1.15, Form::Plain),
-            ("server", 1.7, Form::Name),
+            ("server", name_share(wave), Form::Name),
             ("role, site", 1.25, Form::Plain),
             ("risk", 0.55, Form::Number),
             ("path", 1.0, Form::Plain),
             ("takes, back in", 1.05, Form::Plain),
-            ("window", 1.05, Form::Plain),
+            ("window", 1.25, Form::Plain),
             ("people", 1.0, Form::Plain),
-            ("why here", 1.6, Form::Faint),
+            ("why here", 2.2, Form::Faint),
         ],
         rows.collect(),
         "The wave has no servers.",
     );
+}
+
+/// As wide as the longest name needs: what short names leave is for the reasons.
+fn name_share(wave: &PlannedWave) -> f64 {
+    let longest = wave.hosts.iter().map(|host| host.host.as_str().len()).max().unwrap_or(0);
+    f64::from(u32::try_from(longest).unwrap_or(u32::MAX)).mul_add(0.065, 0.3).clamp(0.8, 1.9)
 }
 
 /// The window, with the kind of time where its name does not say it.

@@ -123,6 +123,17 @@ fn the_documents_have_the_sections_that_people_look_for() {
 }
 
 #[test]
+fn a_readme_keeps_its_headings_and_lists() {
+    let mut input = input();
+    let note = input.packs.values_mut().next().unwrap();
+    note.readme =
+        "# Pack\r\n\nTwo lines\nin one.\n- first\n  goes on\n* second\n\nlast `#1`".to_owned();
+    let page = html(&approach(&input));
+    let set = "<p><b>Pack</b></p>\n<p>Two lines in one.</p>\n<ul><li>first goes on</li><li>second</li></ul>\n<p>last `#1`</p>";
+    assert!(page.contains(set), "{page}");
+}
+
+#[test]
 fn a_plan_of_which_nothing_else_is_known_makes_whole_documents() {
     let mut bare = plan();
     bare.waves.iter_mut().for_each(|wave| wave.hosts.truncate(4));
