@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
 /// Below this likeness a suggestion would be a guess.
-const LIKENESS_MIN: f64 = 0.75;
+const LIKENESS_MIN: f64 = 0.85;
 
 /// The zone of exactly this name, or the name that was probably meant.
 ///
@@ -46,7 +46,9 @@ mod tests {
         ] {
             assert_eq!(zone(wrong).unwrap_err().as_deref(), Some(meant), "{wrong}");
         }
-        assert_eq!(zone("zzzz").unwrap_err(), None);
+        for nonsense in ["zzzz", "Mars/Base"] {
+            assert_eq!(zone(nonsense).unwrap_err(), None, "{nonsense}");
+        }
         assert!(zone("Europe/Berlin").is_ok());
     }
 }

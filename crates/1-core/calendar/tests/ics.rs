@@ -129,6 +129,28 @@ DURATION:PT6H
 }
 
 #[test]
+fn rule_is_judged_also_where_the_times_are_wrong() {
+    let bad = "BEGIN:VCALENDAR
+BEGIN:VEVENT
+SUMMARY:one
+DTSTART:20260103T220000
+DTEND;TZID=Mars/Base:20260104T040000
+RRULE:FREQ=FORTNIGHTLY;BYDAY=SA,XX
+END:VEVENT
+END:VCALENDAR
+";
+    let said = read(bad, "UTC").unwrap_err().to_string();
+    assert_eq!(
+        said.lines().collect::<Vec<_>>(),
+        [
+            "line 5, DTEND: zone `Mars/Base` is unknown, expected an IANA name",
+            "line 6, RRULE: rule `FREQ=FORTNIGHTLY;BYDAY=SA,XX`: `FREQ=FORTNIGHTLY`, expected DAILY, WEEKLY, MONTHLY or YEARLY",
+            "line 6, RRULE: rule `FREQ=FORTNIGHTLY;BYDAY=SA,XX`: `BYDAY` has `XX`, expected days such as MO, or 2MO and -1FR in a monthly or yearly rule",
+        ]
+    );
+}
+
+#[test]
 fn feed_is_folded_and_escaped_and_reads_back() {
     let at = |text: &str| text.parse::<Timestamp>().unwrap();
     let event = Event {

@@ -2,9 +2,11 @@
 
 use super::lines::{Line, lines};
 use super::value::{Time, duration, one_time, text, times};
+use crate::rule::Rule;
 use crate::{Calendar, CalendarError, Window};
 use jiff::SignedDuration;
 use jiff::civil::{DateTime, Weekday};
+use jiff::tz::TimeZone;
 use refit_names::{Coded, ErrorClass, TimeClass, WindowName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -190,8 +192,18 @@ fn window(event: &Event<'_>, floating: &str) -> Result<Option<Window>, Vec<IcsEr
             except: days,
             extra,
         })),
-        _ => Err(faults),
+        _ => {
+            // Of a whole window the calendar judges the rule.
+            faults.extend(rule.into_iter().flat_map(|line| rule_faults(line, &starts)));
+            Err(faults)
+        }
     }
+}
+
+fn rule_faults(line: &Line, starts: &Time) -> Vec<IcsError> {
+    let zone = crate::zone::zone(&starts.zone).unwrap_or(TimeZone::UTC);
+    let faults = Rule::parse(&line.value, starts.at, &zone).err().unwrap_or_default();
+    faults.iter().map(|fault| line.fault(format!("rule `{}`: {fault}", line.value))).collect()
 }
 
 fn missing(event: &Event<'_>, name: &str) -> IcsError {
