@@ -35,7 +35,7 @@ pub(crate) fn run(folder: &Path) -> Result<ExitCode> {
     let spec = Spec::read(folder)?;
     let state = spec.state(folder);
     let journal = Arc::new(Journal::open(&state)?);
-    let order = spec.order()?;
+    let order = spec.order(folder)?;
     let input = EngineInput {
         records: spec.records(folder)?,
         product: spec.product(folder)?,
@@ -58,7 +58,9 @@ pub(crate) fn run(folder: &Path) -> Result<ExitCode> {
     }
     if !begun {
         engine.record_stored()?;
-        engine.stage(&|_| ())?;
+        if !spec.removes() {
+            engine.stage(&|_| ())?;
+        }
         engine.record_prepared(&PrepareEvidence::default())?;
     }
     let _lock = ProductLock::take(&state, &key)?;

@@ -3,9 +3,10 @@
 //! What fills up is a real file system in memory, so every write, of the agent, of the product and of its database, meets its end.
 
 use crate::{
-    host::{Host, free_port, make_packs},
+    host::{Host, free_port},
     kinds::Kind,
     life::{Life, boot, build_of, live_for, outcome_of, plain, run_to_end, scratch, words},
+    packs,
     power::{Volumes, is_mounted, run},
     walk::{Fault, Tally, Walk},
 };
@@ -65,7 +66,7 @@ impl Walk {
     pub(crate) fn full(&self, kind: &Kind) -> Result<Tally> {
         let base = tempfile::Builder::new().prefix("refit-full-").tempdir_in(scratch())?;
         let packs = base.path().join("packs");
-        make_packs(kind, &packs, &self.ledger)?;
+        packs::make(kind, &packs, &self.ledger)?;
         let mut tally = Tally { kind: kind.name.to_owned(), ..Tally::default() };
         let folder = base.path().join("host");
         for name in NAMES {
@@ -100,11 +101,12 @@ impl Walk {
     ) -> Result<T> {
         let volumes = Volumes::make(folder, Fault::Full)?;
         let small = Small::make(&folder.join(name))?;
-        let walked = Host::lay(folder, kind, packs, free_port()?).and_then(|mut host| {
-            let walked = walk(&mut host, &small);
-            host.end()?;
-            walked
-        });
+        let walked =
+            Host::lay(folder, kind, packs, free_port()?, &self.agent).and_then(|mut host| {
+                let walked = walk(&mut host, &small);
+                host.end()?;
+                walked
+            });
         small.end()?;
         volumes.remove()?;
         walked
@@ -138,8 +140,7 @@ impl Walk {
             }
             Some(OrderOutcome::RolledBack { cause, .. } | OrderOutcome::NeedsPerson { cause }) => {
                 *tally.calls.entry(format!("taken back with {}", cause.code)).or_default() += 1;
-                let meant = !kind.steps.contains("never said");
-                if meant && !names_it(&cause.text) {
+                if !kind.fails() && !names_it(&cause.text) {
                     wrong.push(format!("the cause is not named: {}: {}", cause.code, cause.text));
                 }
             }
@@ -152,7 +153,7 @@ impl Walk {
         small.resize(ROOMY)?;
         run_to_end(host, &self.agent)?;
         let build = build_of(&folder)?;
-        if build == kind.builds[0] {
+        if build == kind.installed() {
             tally.old += 1;
         } else {
             tally.new += 1;

@@ -1,13 +1,14 @@
 //! A host in a folder: a ledger that serves, an order that is stored, and what both ought to look like.
 
 use crate::{
+    debs,
     kinds::Kind,
+    life::{build_of, run_to_end},
     tree::{self, Tree},
     writer::Writer,
 };
-use anyhow::{Result, anyhow, ensure};
-use refit_content::{Origin, Realise, fetch};
-use refit_host::{in_place::Adoption, product::ProductConfig, service};
+use anyhow::{Context as _, Result, ensure};
+use refit_host::{in_place::Adoption, product::ProductConfig, service, uninstall::LastPack};
 use refit_names::BuildId;
 use refit_packs::record::PackRecord;
 use refit_plan::Order;
@@ -20,10 +21,13 @@ use std::{
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
-use url::Url;
 
 /// A service that does not come within this time does not come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The order that removes the last pack, and its record: on disk before anything happens, as with the agent.
+const REMOVAL_ORDER: &str = "removal-order.json";
+const REMOVAL_RECORD: &str = "removal-record.json";
 
 /// What the agent of the walk finds in `host.json`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -31,8 +35,12 @@ pub(crate) struct Spec {
     port: u16,
     packs: PathBuf,
     builds: Vec<String>,
-    /// Where the service's program lies below the product's folder.
+    /// Where the service's program lies, if relative: below the product's folder.
     program: String,
+    /// The builds are those of a package.
+    packages: bool,
+    /// The removal of the last pack is what is carried out.
+    removes: bool,
 }
 
 impl Spec {
@@ -50,11 +58,15 @@ impl Spec {
     }
 
     pub(crate) fn product(&self, folder: &Path) -> Result<ProductConfig> {
-        Ok(serde_json::from_value(json!({
+        let mut product = json!({
             "name": "ledger", "root": self.root(folder),
             "service": {"kind": "supervised", "run": [self.program, "serve"]},
             "parameters": {"port": self.port.to_string()},
-        }))?)
+        });
+        if self.packages {
+            product["package"] = json!(debs::PACKAGE);
+        }
+        Ok(serde_json::from_value(product)?)
     }
 
     pub(crate) const fn port(&self) -> u16 {
@@ -69,7 +81,15 @@ impl Spec {
         self.builds.windows(2)
     }
 
-    pub(crate) fn order(&self) -> Result<Order> {
+    /// Whether the order is a removal: there is nothing to stage.
+    pub(crate) const fn removes(&self) -> bool {
+        self.removes
+    }
+
+    pub(crate) fn order(&self, folder: &Path) -> Result<Order> {
+        if self.removes {
+            return Ok(serde_json::from_slice(&fs::read(folder.join(REMOVAL_ORDER))?)?);
+        }
         let digest = format!("sha256:{}", "0".repeat(64));
         let leg = |pair: &[String]| json!({"from": pair[0], "pack": {"to": pair[1], "record": format!("packs/{}.json", pair[1]), "digest": digest, "size": 1}});
         let legs: Vec<Value> = self.legs().map(leg).collect();
@@ -79,7 +99,10 @@ impl Spec {
         }))?)
     }
 
-    pub(crate) fn records(&self, _folder: &Path) -> Result<Vec<PackRecord>> {
+    pub(crate) fn records(&self, folder: &Path) -> Result<Vec<PackRecord>> {
+        if self.removes {
+            return Ok(vec![serde_json::from_slice(&fs::read(folder.join(REMOVAL_RECORD))?)?]);
+        }
         let read = |pair: &[String]| -> Result<PackRecord> {
             Ok(serde_json::from_slice(&fs::read(self.packs.join(&pair[1]).join("record.json"))?)?)
         };
@@ -92,76 +115,32 @@ impl Spec {
     }
 }
 
-/// Builds the packs of a kind below `packs`, with the real forge, and the tree of the first build.
-pub(crate) fn make_packs(kind: &Kind, packs: &Path, ledger: &Path) -> Result<()> {
-    for (at, build) in kind.builds.iter().enumerate() {
-        let folder = packs.join(build);
-        lay_payload(&folder.join("payload"), build, ledger)?;
-        if at == 0 {
-            continue;
-        }
-        let from = kind.builds[at - 1];
-        fs::write(folder.join("README.md"), "what is new\n")?;
-        fs::write(folder.join("pack.yaml"), pack_yaml(from, build))?;
-        fs::write(folder.join("runbook.yaml"), runbook_yaml(kind, build))?;
-        let built = refit_forge::pack::build(&folder)?;
-        fs::write(folder.join("record.json"), built.record_json())?;
-        fs::copy(built.bundle(), folder.join("bundle"))?;
-        bring(&folder, built.record(), &packs.join(from).join("payload"))?;
+/// The first build with its data, as it lies there before the first order comes, and what prepare brought for the others.
+fn lay_product(spec: &Spec, folder: &Path, kind: &Kind) -> Result<()> {
+    let (root, state, packs) = (spec.root(folder), spec.state(folder), spec.packs());
+    let first = kind.builds[0];
+    fs::create_dir_all(root.join("data/notes"))?;
+    fs::create_dir_all(&state)?;
+    fs::write(root.join("data/notes/one"), "kept\n")?;
+    fs::write(root.join("data/notes/large"), "a line of many\n".repeat(35_000))?;
+    fs::set_permissions(root.join("data/notes/one"), fs::Permissions::from_mode(0o640))?;
+    symlink("one", root.join("data/notes/two"))?;
+    let payload = packs.join(first).join("payload");
+    if kind.packages {
+        debs::install(&payload.join("debs"), first)?;
+    } else if let Some(place) = kind.place {
+        tree::copy(&payload, &root.join(place))?;
+        adopt(spec, folder, first, &root.join(place))?;
+        fs::write(root.join(place).join("share/of-this-host"), "local\n")?;
+    } else {
+        tree::copy(&payload, &root.join("releases").join(first))?;
+        symlink(Path::new("releases").join(first), root.join("current"))?;
     }
-    Ok(())
-}
-
-/// What prepare does: everything that the build before does not hold arrives in the cache.
-fn bring(folder: &Path, record: &PackRecord, seed: &Path) -> Result<()> {
-    let url = Url::from_file_path(folder.join("bundle"));
-    let url = url.map_err(|()| anyhow!("{} is no address", folder.display()))?;
-    let origin = Origin { http: reqwest::Client::builder().build()?, url };
-    let entries = record.entries_for(&Default::default());
-    let realise = Realise {
-        entries: &entries,
-        bundle: &record.bundle,
-        seeds: &[seed.to_owned()],
-        into: &folder.join("never"),
-        cache: &folder.join("cache"),
-        progress: &|_| (),
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(fetch(&origin, &realise))?;
-    Ok(())
-}
-
-fn pack_yaml(from: &str, to: &str) -> String {
-    format!(
-        "format: refit.pack/1\nproduct: ledger\nfrom: [\"{from}\"]\nto: \"{to}\"\nkind: service-pack\ntitle: t\nreadme: README.md\n\
-         payload: payload\nrunbook: runbook.yaml\nunit:\n  data: [data/ledger.json, data/notes]\n  databases:\n    entries: {{ engine: sqlite, path: data/ledger.db }}\n"
-    )
-}
-
-fn runbook_yaml(kind: &Kind, build: &str) -> String {
-    format!(
-        "format: refit.runbook/1\nname: ledger\nversion: 1\nparameters:\n  port: {{ type: port, about: \"where it listens\" }}\nsteps:{}\n\
-         rollback:\n  method: switch-and-restore\n  trigger: a step fails\n  deadline_ms: 60000\n  owner: owner\n",
-        kind.steps.replace("BUILD", build)
-    )
-}
-
-/// A tree with all that packs keep: a program, a link, an empty folder; files that stay, change, come and go.
-fn lay_payload(payload: &Path, build: &str, ledger: &Path) -> Result<()> {
-    for folder in ["bin", "share/list", "share/empty"] {
-        fs::create_dir_all(payload.join(folder))?;
+    for build in &kind.builds[1..] {
+        tree::copy(&packs.join(build).join("cache"), &spec.cache(folder))?;
     }
-    fs::copy(ledger, payload.join("bin/ledger"))?;
-    fs::write(payload.join("share/build"), format!("{build}\n"))?;
-    fs::write(payload.join("share/same"), "the same in every build\n".repeat(40))?;
-    fs::write(payload.join(format!("share/only-{build}")), format!("news of {build}\n"))?;
-    fs::write(payload.join("share/long"), format!("of {build}\n").repeat(9000))?;
-    for number in 0..4 {
-        let changed = if number % 2 == 0 { "" } else { build };
-        fs::write(payload.join(format!("share/list/{number}")), format!("{number} {changed}\n"))?;
-    }
-    symlink(format!("only-{build}"), payload.join("share/news"))?;
-    Ok(fs::set_permissions(payload.join("bin/ledger"), fs::Permissions::from_mode(0o755))?)
+    fs::write(folder.join("boot"), "1")?;
+    Ok(fs::write(state.join("boot"), "1")?)
 }
 
 /// A product that was put there without Refit is taken over.
@@ -178,52 +157,83 @@ pub(crate) struct Host {
     pub(crate) spec: Spec,
     pub(crate) kind: Kind,
     pub(crate) before: Tree,
+    /// What packages own of the system; empty where none are installed.
+    pub(crate) system: Tree,
+    /// What the client was told before the pack was installed that is removed now.
+    pub(crate) before_install: Vec<String>,
     writer: Option<Writer>,
 }
 
 impl Host {
     /// Lays a host into `folder`, which holds `product` and `state` and nothing in them; when it returns, the ledger serves and a
-    /// client writes.
-    pub(crate) fn lay(folder: &Path, kind: &Kind, packs: &Path, port: u16) -> Result<Self> {
+    /// client writes. `agent` installs what is removed in the walk.
+    pub(crate) fn lay(
+        folder: &Path,
+        kind: &Kind,
+        packs: &Path,
+        port: u16,
+        agent: &[String],
+    ) -> Result<Self> {
         let builds = kind.builds.iter().map(|build| (*build).to_owned()).collect();
-        let program = format!("{}/bin/ledger", kind.place.unwrap_or("current"));
-        let spec = Spec { port, packs: packs.to_owned(), builds, program };
-        let (root, state) = (spec.root(folder), spec.state(folder));
-        let first = kind.builds[0];
-        fs::create_dir_all(root.join("data/notes"))?;
-        fs::create_dir_all(&state)?;
-        fs::write(root.join("data/notes/one"), "kept\n")?;
-        fs::write(root.join("data/notes/large"), "a line of many\n".repeat(35_000))?;
-        fs::set_permissions(root.join("data/notes/one"), fs::Permissions::from_mode(0o640))?;
-        symlink("one", root.join("data/notes/two"))?;
-        let payload = packs.join(first).join("payload");
-        if let Some(place) = kind.place {
-            tree::copy(&payload, &root.join(place))?;
-            adopt(&spec, folder, first, &root.join(place))?;
-            fs::write(root.join(place).join("share/of-this-host"), "local\n")?;
+        let program = if kind.packages {
+            debs::PROGRAM.to_owned()
         } else {
-            tree::copy(&payload, &root.join("releases").join(first))?;
-            symlink(Path::new("releases").join(first), root.join("current"))?;
-        }
-        for build in &kind.builds[1..] {
-            tree::copy(&packs.join(build).join("cache"), &spec.cache(folder))?;
-        }
-        fs::write(folder.join("host.json"), serde_json::to_vec(&spec)?)?;
-        fs::write(folder.join("boot"), "1")?;
-        fs::write(state.join("boot"), "1")?;
+            format!("{}/bin/ledger", kind.place.unwrap_or("current"))
+        };
+        let (packages, packs) = (kind.packages, packs.to_owned());
+        let spec = Spec { port, packs, builds, program, packages, removes: false };
+        lay_product(&spec, folder, kind)?;
         let mut host = Self {
             folder: folder.to_owned(),
             spec,
             kind: *kind,
             before: Tree::new(),
+            system: Tree::new(),
+            before_install: vec![],
             writer: None,
         };
+        host.write_spec()?;
         host.service()?.start(PATIENCE)?;
-        let writer = Writer::start(port);
-        host.wait("the first writes", || Ok(writer.count() > 3))?;
-        host.writer = Some(writer);
-        host.before = tree::read(&root)?;
+        host.writer = Some(Writer::start(port));
+        host.more_writes()?;
+        if kind.removal.is_some() {
+            host.install_what_is_removed(agent)?;
+        }
+        host.before = tree::read(&host.spec.root(folder))?;
+        if packages {
+            host.system = debs::system()?;
+        }
         Ok(host)
+    }
+
+    fn write_spec(&self) -> Result<()> {
+        Ok(fs::write(self.folder.join("host.json"), serde_json::to_vec(&self.spec)?)?)
+    }
+
+    fn more_writes(&self) -> Result<()> {
+        let before = self.told().len();
+        self.wait("writes", || Ok(self.told().len() > before + 3))
+    }
+
+    /// The install runs to its end, unharmed; then the order that takes its last pack away is made.
+    fn install_what_is_removed(&mut self, agent: &[String]) -> Result<()> {
+        self.before_install = self.told();
+        let folder = self.folder.clone();
+        run_to_end(self, agent)?;
+        let found = build_of(&folder)?;
+        ensure!(found == self.kind.installed(), "the install ended on {found}");
+        fs::remove_file(folder.join("outcome.json"))?;
+        self.more_writes()?;
+        let (product, state) = (self.spec.product(&folder)?, self.spec.state(&folder));
+        let (order, mut records) = (self.spec.order(&folder)?, self.spec.records(&folder)?);
+        let record = records.pop().context("no pack was installed")?;
+        let last = LastPack { product: &product, state: &state, order: &order, record: &record };
+        let removal = last.removal()?;
+        let (order, text) = last.order(&removal, 1)?;
+        fs::write(folder.join(REMOVAL_ORDER), serde_json::to_vec(&order)?)?;
+        fs::write(folder.join(REMOVAL_RECORD), text)?;
+        self.spec.removes = true;
+        self.write_spec()
     }
 
     fn service(&self) -> Result<Box<dyn service::Service>> {

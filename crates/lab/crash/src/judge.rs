@@ -1,12 +1,17 @@
 //! The judge: it shares no code with the engine, and reads folders, databases and answers over HTTP.
 
 use crate::{
+    debs,
     host::{Host, PATIENCE},
     tree::{self, Tree},
     writer::ask,
 };
 use anyhow::{Result, bail};
-use std::{fs, path::Path};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// What Refit keeps in the folder of a product that is exchanged in place.
 const OWN: &str = ".refit";
@@ -19,6 +24,13 @@ impl Host {
         wrong.extend(self.judge_tree(build)?);
         wrong.extend(self.judge_database(build, acknowledged)?);
         wrong.extend(self.judge_state(build)?);
+        if self.kind.packages {
+            wrong.extend(if build == self.kind.installed() {
+                debs::judge_old(&self.system)?
+            } else {
+                debs::judge_new(build, &self.system)?
+            });
+        }
         Ok(wrong)
     }
 
@@ -52,12 +64,19 @@ impl Host {
                 expected.insert(path.clone(), node.clone());
             }
         }
-        if let Some(link) = expected.get_mut("current") {
-            link.what = tree::What::Link(format!("releases/{build}"));
+        let link = tree::What::Link(format!("releases/{build}"));
+        match (expected.get_mut("current"), found.get("current")) {
+            (Some(current), _) => current.what = link,
+            // Before the first pack nothing says which build it is but the package itself.
+            (None, Some(node)) if build != self.kind.installed() && node.what == link => {
+                expected.insert("current".to_owned(), node.clone());
+            }
+            (None, _) => {}
         }
         seen.retain(|path, _| !path.starts_with("data/ledger"));
-        for leg in &self.kind.builds[1..] {
+        for leg in self.kind.leads_to() {
             let prefix = format!("releases/{leg}");
+            let of_leg = |path: &String| *path == prefix || path.starts_with(&format!("{prefix}/"));
             let release = tree::below(&found, &prefix);
             if !release.is_empty() || build == *leg {
                 let payload = tree::read(&self.spec.packs().join(leg).join("payload"))?;
@@ -67,7 +86,12 @@ impl Host {
                     &tree::timeless(&release),
                 ));
             }
-            seen.retain(|path, _| *path != prefix && !path.starts_with(&format!("{prefix}/")));
+            seen.retain(|path, _| !of_leg(path));
+            expected.retain(|path, _| !of_leg(path));
+        }
+        if self.kind.packages {
+            // The first release of such a product comes with its first pack.
+            seen.remove("releases");
         }
         if let Some(place) = self.kind.place {
             wrong.extend(self.judge_place(build, place, &found)?);
@@ -77,7 +101,9 @@ impl Host {
         }
         wrong.extend(tree::differences("product", &expected, &seen));
         let (settings, was) = (found.get("data/ledger.json"), self.before.get("data/ledger.json"));
-        if (self.kind.builds[0] == build || build == "1100") && settings != was {
+        let installed = self.kind.installed();
+        let migrated = [build, installed].contains(&"1200") && build != installed;
+        if !migrated && settings != was {
             wrong.push(format!("data/ledger.json is {settings:?}, expected {was:?}"));
         }
         let known =
@@ -91,9 +117,11 @@ impl Host {
 
     /// The folder that the product lives in: all of the build, byte for byte, what is the host's own, and nothing else.
     fn judge_place(&self, build: &str, place: &str, found: &Tree) -> Result<Vec<String>> {
-        let (mut seen, before) = (tree::below(found, place), tree::below(&self.before, place));
-        seen.retain(|path, _| !Path::new(path).starts_with(OWN));
-        if build == self.kind.builds[0] {
+        let (mut seen, mut before) = (tree::below(found, place), tree::below(&self.before, place));
+        for side in [&mut seen, &mut before] {
+            side.retain(|path, _| !Path::new(path).starts_with(OWN));
+        }
+        if build == self.kind.installed() {
             return Ok(tree::differences(place, &before, &seen));
         }
         let mut expected = tree::read(&self.spec.packs().join(build).join("payload"))?;
@@ -117,19 +145,30 @@ impl Host {
         if schema != wanted {
             wrong.push(format!("the database has schema {schema}, expected {wanted}"));
         }
-        let mut query = database.prepare("SELECT id FROM entries")?;
-        let stored = query.query_map([], |row| row.get::<_, String>(0))?;
-        let stored = stored.collect::<Result<std::collections::BTreeSet<_>, _>>()?;
-        let lost: Vec<_> = acknowledged.iter().filter(|id| !stored.contains(*id)).collect();
+        let stored = entries(&database)?;
+        let mut must = acknowledged.to_vec();
+        if self.kind.returns() && build != self.kind.installed() {
+            // What was written since the install is not in the product, and not thrown away.
+            must.clone_from(&self.before_install);
+            let mut kept = stored.clone();
+            for aside in files_named("ledger.db", &self.spec.state(&self.folder).join("backups"))? {
+                kept.extend(entries(&rusqlite::Connection::open(&aside)?)?);
+            }
+            let gone = acknowledged.iter().filter(|id| !kept.contains(*id)).count();
+            if gone > 0 {
+                wrong.push(format!("{gone} writes are neither stored nor kept beside the backup"));
+            }
+        }
+        let lost: Vec<_> = must.iter().filter(|id| !stored.contains(*id)).collect();
         if !lost.is_empty() {
             wrong.push(format!(
                 "{} of {} acknowledged writes are lost: {lost:?}",
                 lost.len(),
-                acknowledged.len()
+                must.len()
             ));
         }
-        if acknowledged.len() < 4 {
-            bail!("only {} writes were acknowledged: nothing would be proven", acknowledged.len());
+        if must.len() < 4 {
+            bail!("only {} writes were acknowledged: nothing would be proven", must.len());
         }
         Ok(wrong)
     }
@@ -153,10 +192,21 @@ impl Host {
         let journal = rusqlite::Connection::open(state.join("journal.db"))?;
         let kept: i64 =
             journal.query_row("SELECT count(*) FROM quarantine", [], |row| row.get(0))?;
-        let back = self.kind.builds.last() != Some(&build);
+        let back = self.kind.leads_to().last() != Some(&build);
         if (kept > 0) != back {
             wrong.push(format!("{kept} builds are in quarantine on a host that ended on {build}"));
         }
         Ok(wrong)
     }
+}
+
+fn entries(database: &rusqlite::Connection) -> Result<BTreeSet<String>> {
+    let mut query = database.prepare("SELECT id FROM entries")?;
+    let stored = query.query_map([], |row| row.get::<_, String>(0))?;
+    Ok(stored.collect::<Result<_, _>>()?)
+}
+
+fn files_named(name: &str, top: &Path) -> Result<Vec<PathBuf>> {
+    let inside = tree::read(top)?.into_keys().map(|path| top.join(path));
+    Ok(inside.filter(|path| path.file_name().is_some_and(|found| found == name)).collect())
 }

@@ -11,13 +11,16 @@
 //! 3. The judge shares no code with the engine: it reads folders, databases and answers over HTTP.
 
 mod agent;
+mod debs;
 mod full;
 mod host;
 mod judge;
 mod kinds;
 mod life;
+mod packs;
 mod power;
 mod report;
+mod system;
 mod trace;
 mod tree;
 mod walk;
@@ -29,6 +32,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 pub use kinds::{KINDS, Kind};
 pub use power::{Disk, possible};
+pub use system::possible_for_packages;
 pub use walk::{Fault, Tally, Walk};
 
 /// Kills the engine at every point and judges the host.
@@ -65,6 +69,12 @@ enum Verb {
         /// Its host.
         folder: PathBuf,
     },
+    /// What is done on a system of the walk's own.
+    #[command(hide = true)]
+    Inside {
+        /// As JSON.
+        errand: String,
+    },
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -99,12 +109,18 @@ impl FaultName {
 pub fn execute(arguments: Arguments) -> ExitCode {
     let done = match &arguments.verb {
         Some(Verb::Agent { folder }) => agent::run(folder),
+        Some(Verb::Inside { errand }) => inside(errand),
         None => walk_all(&arguments),
     };
     done.unwrap_or_else(|error| {
         report::say(&format!("refit-crash: {error:#}"));
         ExitCode::FAILURE
     })
+}
+
+fn inside(errand: &str) -> Result<ExitCode> {
+    report::data(&serde_json::from_str::<system::Errand>(errand)?.run()?)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn walk_all(arguments: &Arguments) -> Result<ExitCode> {
@@ -123,6 +139,11 @@ fn walk_all(arguments: &Arguments) -> Result<ExitCode> {
     }
     for kind in KINDS {
         if !arguments.kind.is_empty() && !arguments.kind.iter().any(|name| name == kind.name) {
+            continue;
+        }
+        let fault = arguments.fault.fault();
+        if !kind.is_walked_with(fault) {
+            report::say(&format!("{} is not walked with {fault:?}", kind.name));
             continue;
         }
         report::say(&format!("walking {}", kind.name));

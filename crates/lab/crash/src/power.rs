@@ -17,7 +17,7 @@ use std::{
 };
 
 /// The file system that loses its power.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Disk {
     /// ext4, the ordinary one.
     Ext4,

@@ -16,6 +16,11 @@ pub(crate) fn json(tallies: &[Tally]) -> Result<()> {
     Ok(writeln!(out)?)
 }
 
+/// One line of data.
+pub(crate) fn data(line: &str) -> Result<()> {
+    Ok(writeln!(std::io::stdout(), "{line}")?)
+}
+
 /// The table's head.
 pub(crate) fn head() {
     let mut out = std::io::stdout();

@@ -6,6 +6,7 @@
 //! different number of times in each run; opening one for writing is counted among the calls that name this very file.
 
 use anyhow::{Context as _, Result, ensure};
+use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -23,7 +24,7 @@ const PROCESSES: &str = "clone,clone3,fork,vfork,kill,tgkill";
 const OTHER: &str = "open,openat,openat2,ioctl";
 
 /// One place where the agent can die.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Point {
     /// The call.
     pub(crate) call: String,
@@ -130,11 +131,12 @@ pub(crate) fn read(log: &Path, folder: &Path) -> Result<Recording> {
         let (mut number, mut path) = (*count, None);
         if name == "openat" {
             // The path as it was written, and the count of all calls that name it.
-            let Some(file) = rest.split('"').nth(1).and_then(|file| file.strip_prefix(&inside))
-            else {
-                continue;
+            let Some(file) = rest.split('"').nth(1) else { continue };
+            let file = match file.strip_prefix(&inside) {
+                Some(file) => file.trim_start_matches('/').to_owned(),
+                None if is_of_system(file) => file.to_owned(),
+                None => continue,
             };
-            let file = file.trim_start_matches('/').to_owned();
             let count = opened.entry(file.clone()).or_default();
             *count += 1;
             (number, path) = (*count, Some(file));
@@ -165,18 +167,27 @@ fn is_process(name: &str) -> bool {
     PROCESSES.split(',').any(|process| process == name)
 }
 
+/// Whether a call's words name the host's folder or, where packages are installed, its system.
+fn is_ours(rest: &str, inside: &str) -> bool {
+    rest.contains(inside) || rest.split(['"', '<']).skip(1).any(is_of_system)
+}
+
+fn is_of_system(path: &str) -> bool {
+    ["/etc/", "/usr/", "/var/"].iter().any(|top| path.starts_with(top))
+}
+
 /// Whether a call changes something that stays.
 fn changes(name: &str, rest: &str, inside: &str) -> bool {
     match name {
         "open" | "openat" | "openat2" => {
             ["O_CREAT", "O_TRUNC", "O_TMPFILE"].iter().any(|flag| rest.contains(flag))
-                && rest.contains(inside)
+                && is_ours(rest, inside)
         }
         "ioctl" => rest.contains("FICLONE"),
         "clone" | "clone3" | "fork" | "vfork" => !rest.contains("CLONE_THREAD"),
         "kill" | "tgkill" => true,
         // Words to other processes and threads are none.
-        "write" | "writev" | "sendfile" | "splice" => rest.contains(inside),
+        "write" | "writev" | "sendfile" | "splice" => is_ours(rest, inside),
         _ => CHANGES.split(',').any(|change| change == name),
     }
 }

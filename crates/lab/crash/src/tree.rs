@@ -39,25 +39,32 @@ pub(crate) fn read(top: &Path) -> Result<Tree> {
         let what = || format!("read {}", folder.display());
         for entry in fs::read_dir(&folder).with_context(what)? {
             let path = entry?.path();
-            let seen = fs::symlink_metadata(&path)?;
-            let what = if seen.is_dir() {
+            let node = look(&path)?;
+            if node.what == What::Folder {
                 open.push(path.clone());
-                What::Folder
-            } else if seen.is_symlink() {
-                What::Link(fs::read_link(&path)?.display().to_string())
-            } else if seen.is_file() {
-                What::File(Digest::of(&fs::read(&path)?))
-            } else {
-                What::Other
-            };
-            let modified = seen.is_file().then(|| seen.mtime() * 1_000_000_000 + seen.mtime_nsec());
-            // Of a link nobody can set the mode.
-            let mode = if seen.is_symlink() { 0 } else { seen.mode() & 0o7777 };
-            let node = Node { mode, owner: (seen.uid(), seen.gid()), what, modified };
+            }
             tree.insert(path.strip_prefix(top)?.display().to_string(), node);
         }
     }
     Ok(tree)
+}
+
+/// Reads one path.
+pub(crate) fn look(path: &Path) -> Result<Node> {
+    let seen = fs::symlink_metadata(path)?;
+    let what = if seen.is_dir() {
+        What::Folder
+    } else if seen.is_symlink() {
+        What::Link(fs::read_link(path)?.display().to_string())
+    } else if seen.is_file() {
+        What::File(Digest::of(&fs::read(path)?))
+    } else {
+        What::Other
+    };
+    let modified = seen.is_file().then(|| seen.mtime() * 1_000_000_000 + seen.mtime_nsec());
+    // Of a link nobody can set the mode.
+    let mode = if seen.is_symlink() { 0 } else { seen.mode() & 0o7777 };
+    Ok(Node { mode, owner: (seen.uid(), seen.gid()), what, modified })
 }
 
 /// The part below `prefix`.

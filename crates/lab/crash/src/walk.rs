@@ -1,13 +1,16 @@
 //! The walk: every point of every kind of install, one killed agent each.
 
 use crate::{
-    host::{Host, free_port, make_packs},
+    host::{Host, free_port},
     kinds::Kind,
     life::{Life, boot, build_of, live, plain, run_to_end, scratch, words},
+    packs,
     power::Volumes,
+    system::{Errand, Task},
     trace::{self, Point},
 };
 use anyhow::{Result, bail};
+use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
     fs,
@@ -19,7 +22,7 @@ use std::{
 };
 
 /// What dies at a point.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fault {
     /// The agent's process alone, as by `kill -9`.
     Kill,
@@ -32,7 +35,7 @@ pub enum Fault {
 }
 
 /// What to walk.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Walk {
     /// What dies.
     pub fault: Fault,
@@ -49,7 +52,7 @@ pub struct Walk {
 }
 
 /// How a kind fared.
-#[derive(Debug, Default, serde::Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub struct Tally {
     /// Its name.
     pub kind: String,
@@ -74,8 +77,8 @@ pub struct Tally {
 }
 
 /// What one point did.
-#[derive(Default)]
-struct Verdict {
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Verdict {
     hit: Option<String>,
     again: bool,
     build: String,
@@ -93,11 +96,23 @@ impl Walk {
         }
         let base = tempfile::Builder::new().prefix("refit-crash-").tempdir_in(scratch())?;
         let packs = base.path().join("packs");
-        make_packs(kind, &packs, &self.ledger)?;
-        let points = self.record(kind, &packs, &base.path().join("recording"))?;
+        packs::make(kind, &packs, &self.ledger)?;
+        let recording = base.path().join("recording");
+        let points = if kind.packages {
+            self.errand(kind, &packs, &recording, Task::Record).send()?
+        } else {
+            self.record(kind, &packs, &recording)?
+        };
         let first = usize::try_from(self.seed).unwrap_or(0) % self.every.max(1);
         let chosen: Vec<_> = points.iter().skip(first).step_by(self.every.max(1)).collect();
         let is_journal = |point: &&(usize, Point)| point.1.shown.contains("journal.db");
+        let walked = |folder: &Path, life: usize, point: &Point| {
+            if !kind.packages {
+                return self.point(kind, &packs, folder, life, point);
+            }
+            let task = Task::Point(life, point.clone());
+            self.errand(kind, &packs, folder, task).send().unwrap_or_else(|e| Verdict::failed(&e))
+        };
         let tally = Mutex::new(Tally {
             kind: kind.name.to_owned(),
             points: points.len(),
@@ -107,12 +122,12 @@ impl Walk {
         let next = AtomicUsize::new(0);
         std::thread::scope(|scope| {
             for job in 0..self.jobs.max(1) {
-                let (chosen, tally, next, packs) = (&chosen, &tally, &next, &packs);
+                let (chosen, tally, next, walked) = (&chosen, &tally, &next, &walked);
                 let folder = base.path().join(format!("host-{job}"));
                 scope.spawn(move || {
                     while let Some((life, point)) = chosen.get(next.fetch_add(1, Ordering::SeqCst))
                     {
-                        let verdict = self.point(kind, packs, &folder, *life, point);
+                        let verdict = walked(&folder, *life, point);
                         let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
                         tally.count(kind, point, verdict);
                     }
@@ -122,10 +137,20 @@ impl Walk {
         Ok(tally.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
+    fn errand(&self, kind: &Kind, packs: &Path, folder: &Path, task: Task) -> Errand {
+        let (packs, folder) = (packs.to_owned(), folder.to_owned());
+        Errand { walk: self.clone(), kind: kind.name.to_owned(), packs, folder, task }
+    }
+
     /// A run that nobody kills: the points of each life, and that it ends as it should.
-    fn record(&self, kind: &Kind, packs: &Path, folder: &Path) -> Result<Vec<(usize, Point)>> {
+    pub(crate) fn record(
+        &self,
+        kind: &Kind,
+        packs: &Path,
+        folder: &Path,
+    ) -> Result<Vec<(usize, Point)>> {
         let volumes = Volumes::make(folder, self.fault)?;
-        let mut host = Host::lay(folder, kind, packs, free_port()?)?;
+        let mut host = Host::lay(folder, kind, packs, free_port()?, &self.agent)?;
         let mut points = vec![];
         for life in 0.. {
             let log = folder.join(format!("recording-{life}"));
@@ -157,7 +182,8 @@ impl Walk {
         Ok(points)
     }
 
-    fn point(
+    /// One host, killed at one point.
+    pub(crate) fn point(
         &self,
         kind: &Kind,
         packs: &Path,
@@ -167,7 +193,7 @@ impl Walk {
     ) -> Verdict {
         let walked = || -> Result<Verdict> {
             let volumes = Volumes::make(folder, self.fault)?;
-            let mut host = Host::lay(folder, kind, packs, free_port()?)?;
+            let mut host = Host::lay(folder, kind, packs, free_port()?, &self.agent)?;
             let verdict = self.strike(&mut host, &volumes, life, point);
             host.end()?;
             volumes.remove()?;
@@ -175,7 +201,7 @@ impl Walk {
         };
         walked().unwrap_or_else(|error| {
             let _ = fs::remove_dir_all(folder);
-            Verdict { wrong: vec![format!("{error:#}")], ..Verdict::default() }
+            Verdict::failed(&error)
         })
     }
 
@@ -237,6 +263,12 @@ impl Walk {
     }
 }
 
+impl Verdict {
+    fn failed(error: &anyhow::Error) -> Self {
+        Self { wrong: vec![format!("{error:#}")], ..Self::default() }
+    }
+}
+
 impl Tally {
     /// A kind that could not even be recorded.
     pub(crate) fn failed(kind: &Kind, error: &anyhow::Error) -> Self {
@@ -252,9 +284,9 @@ impl Tally {
             None => self.missed += 1,
         }
         self.killed_again += usize::from(verdict.again);
-        if verdict.build == kind.builds[0] {
+        if verdict.build == kind.installed() {
             self.old += 1;
-        } else if kind.builds.contains(&verdict.build.as_str()) {
+        } else if kind.leads_to().contains(&verdict.build.as_str()) {
             self.new += 1;
         }
         let Point { call, number, shown, .. } = point;

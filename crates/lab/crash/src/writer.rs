@@ -47,11 +47,6 @@ impl Writer {
         Self { stop, stored, thread: Some(std::thread::spawn(write)) }
     }
 
-    /// How many are stored by now.
-    pub(crate) fn count(&self) -> usize {
-        self.stored.lock().unwrap_or_else(PoisonError::into_inner).len()
-    }
-
     /// What is stored by now.
     pub(crate) fn told(&self) -> Vec<String> {
         self.stored.lock().unwrap_or_else(PoisonError::into_inner).clone()
