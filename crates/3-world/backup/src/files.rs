@@ -25,16 +25,7 @@ const BUFFER_BYTES: usize = 256 << 10;
 /// # Errors
 /// [`BackupError::Io`] when a file cannot be read or written.
 pub fn clone_or_copy(from: &Path, to: &Path) -> Result<(ByteSize, Digest), BackupError> {
-    clone_or_copy_told(from, to, &Meter::default())
-}
-
-/// As [`clone_or_copy`], counted.
-pub(crate) fn clone_or_copy_told(
-    from: &Path,
-    to: &Path,
-    meter: &Meter,
-) -> Result<(ByteSize, Digest), BackupError> {
-    let (target, measured) = copy(from, to, meter)?;
+    let (target, measured) = copy(from, to, &Meter::default())?;
     target.sync_all().map_err(BackupError::io("write to disk", to))?;
     Ok(measured)
 }

@@ -3,7 +3,7 @@
 use crate::{
     DatabasePlace, UnitPlace,
     error::BackupError,
-    files::{clone_or_copy, clone_or_copy_told, make_folder},
+    files::{copy_for_now, copy_for_now_told, make_folder},
     manifest::{SavedDatabase, SavedNode},
     mariadb, postgres, sqlite,
     take::Sealed,
@@ -41,6 +41,7 @@ pub fn prove(sealed: &Sealed, place: &UnitPlace, scratch: &Path) -> Result<Proof
     removed.map(|()| proof)
 }
 
+/// Nothing here need survive a power loss: scratch space is thrown away.
 fn restore_all(sealed: &Sealed, place: &UnitPlace, scratch: &Path) -> Result<Proof, BackupError> {
     let (data, from) = (scratch.join("data"), sealed.folder.join("data"));
     let mut bytes = 0;
@@ -62,7 +63,7 @@ fn restore_all(sealed: &Sealed, place: &UnitPlace, scratch: &Path) -> Result<Pro
             }
             SavedNode::File { digest, .. } => {
                 let (size, found) =
-                    clone_or_copy_told(&from.join(&saved.path), &target, &place.meter)?;
+                    copy_for_now_told(&from.join(&saved.path), &target, &place.meter)?;
                 if found != *digest {
                     return Err(BackupError::digest(&target, *digest, found));
                 }
@@ -77,7 +78,7 @@ fn restore_all(sealed: &Sealed, place: &UnitPlace, scratch: &Path) -> Result<Pro
             (SavedDatabase::Absent { .. }, _) => format!("{name}: there was none"),
             (SavedDatabase::Sqlite { .. }, _) => {
                 let target = scratch.join(format!("{name}.sqlite"));
-                clone_or_copy(&folder.join(format!("{name}.sqlite")), &target)?;
+                copy_for_now(&folder.join(format!("{name}.sqlite")), &target)?;
                 sqlite::check(&target)?;
                 format!("{name}: {} tables, every page checked", sqlite::tables(&target)?)
             }
