@@ -114,11 +114,26 @@ fn limits(wave: &PlannedWave) -> [(&'static str, String); 6] {
     [
         ("goal", wave.goal.to_string()),
         ("failure budget", wave.failure_budget.to_string()),
-        ("soak", format!("{} ms", wave.soak_ms)),
-        ("timeout", format!("{} ms", wave.timeout_ms)),
+        ("soak", exact(wave.soak_ms)),
+        ("timeout", exact(wave.timeout_ms)),
         ("parallel", wave.parallel.to_string()),
         ("advance", format!("{:?}", wave.advance).to_lowercase()),
     ]
+}
+
+/// A duration to the millisecond: what differs at all must look different.
+fn exact(ms: u64) -> String {
+    let units = [("d", 86_400_000), ("h", 3_600_000), ("min", 60_000), ("s", 1_000), ("ms", 1)];
+    let mut rest = ms;
+    let mut parts = Vec::new();
+    for (unit, length) in units {
+        let count = rest / length;
+        rest %= length;
+        if count > 0 {
+            parts.push(format!("{count} {unit}"));
+        }
+    }
+    if parts.is_empty() { "0".to_owned() } else { parts.join(" ") }
 }
 
 fn host_changes(old: &Plan, new: &Plan, changes: &mut Vec<Change>) {

@@ -2,7 +2,7 @@
 
 use crate::{Excluded, Slot};
 use jiff::Timestamp;
-use refit_names::{BuildId, HostName, RolloutName, WaveName};
+use refit_names::{BuildId, HostName, ProductName, RolloutName, WaveName};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
 
@@ -12,6 +12,8 @@ use std::fmt::Write as _;
 pub struct RollbackPlan {
     /// The campaign.
     pub rollout: RolloutName,
+    /// What goes back.
+    pub product: ProductName,
     /// The wave.
     pub wave: WaveName,
     /// When this was planned.
@@ -40,6 +42,9 @@ pub struct RollbackHost {
     pub slot: Option<Slot>,
     /// Who carries it out.
     pub way: ReturnWay,
+    /// The sealed backup of `to` that its order took, as its agent names it; none: it has told of none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<String>,
 }
 
 /// Who brings a host back.
@@ -48,7 +53,7 @@ pub struct RollbackHost {
 pub enum ReturnWay {
     /// Its agent, by itself, as soon as a step of its order fails.
     ByItself,
-    /// A person, from the sealed backup that its order took: no command does it for a host that has ended well.
+    /// A person, who has its agent restore the sealed backup that its order took: nothing does it by itself once a host has ended well.
     ByPerson,
     /// It was not changed yet: nothing is to be done unless it starts.
     NotChanged,
@@ -66,10 +71,15 @@ impl RollbackPlan {
         let width = self.hosts.iter().map(|host| host.host.as_str().len()).max().unwrap_or(0);
         for host in &self.hosts {
             let when = host.slot.as_ref().map_or_else(|| "at any time".to_owned(), Slot::to_string);
-            let way = match host.way {
-                ReturnWay::ByItself => "by its agent if a step fails",
-                ReturnWay::ByPerson => "by a person from its sealed backup",
-                ReturnWay::NotChanged => "not changed yet",
+            let way = match (host.way, &host.backup) {
+                (ReturnWay::ByItself, _) => "by its agent if a step fails".to_owned(),
+                (ReturnWay::ByPerson, Some(backup)) => {
+                    format!("`refit backup restore {} {} {backup}`", host.host, self.product)
+                }
+                (ReturnWay::ByPerson, None) => {
+                    "by a person: its agent has told of no backup".to_owned()
+                }
+                (ReturnWay::NotChanged, _) => "not changed yet".to_owned(),
             };
             let _ = write!(
                 text,

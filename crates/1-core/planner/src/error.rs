@@ -228,7 +228,10 @@ fn conflict_text(conflict: &[String], remarks: &[String]) -> String {
     let head = if conflict.is_empty() {
         "no rule that could be changed stands in the way".to_owned()
     } else {
-        format!("without any one of these {} rules it would fit:", conflict.len())
+        match conflict.len() {
+            1 => "without this rule it would fit:".to_owned(),
+            many => format!("without any one of these {many} rules it would fit:"),
+        }
     };
     let rules = conflict.iter().map(|rule| format!("  - {rule}"));
     std::iter::once(head).chain(rules).chain(remarks.iter().cloned()).collect::<Vec<_>>().join("\n")

@@ -26,7 +26,8 @@ pub struct RollbackInput<'a> {
 
 /// Plans the way back of a wave; none when the plan has no such wave.
 ///
-/// Shape: who starts last in the plan comes first; each starts no earlier than the one before it.
+/// Shape: who starts last in the plan comes first, and nobody who was changed waits for somebody who was not; each starts no
+/// earlier than the one before it.
 #[must_use]
 pub fn rollback(input: &RollbackInput<'_>) -> Option<RollbackPlan> {
     let wave = input.plan.waves.iter().find(|wave| wave.name == *input.wave)?;
@@ -46,7 +47,9 @@ pub fn rollback(input: &RollbackInput<'_>) -> Option<RollbackPlan> {
     let starts = |planned: &PlannedHost| planned.slot.as_ref().map(|slot| slot.starts_at);
     // Stable, so that hosts without a time come in the reverse order of the plan.
     hosts.reverse();
-    hosts.sort_by_key(|(planned, _)| std::cmp::Reverse(starts(planned)));
+    hosts.sort_by_key(|(planned, _)| {
+        (!input.ways.contains_key(&planned.host), std::cmp::Reverse(starts(planned)))
+    });
     let relaxed = Relaxed::default();
     let references: Vec<&Placed<'_>> = hosts.iter().map(|(_, placed)| placed).collect();
     let days = input.around.demands.horizon_days;
@@ -69,6 +72,7 @@ pub fn rollback(input: &RollbackInput<'_>) -> Option<RollbackPlan> {
     }
     Some(RollbackPlan {
         rollout: input.plan.rollout.clone(),
+        product: input.plan.product.clone(),
         wave: wave.name.clone(),
         made_at: input.around.now,
         hosts: back,
@@ -102,5 +106,7 @@ fn host(input: &RollbackInput<'_>, planned: &PlannedHost, slot: Option<Slot>) ->
         undo_p95_ms: planned.undo_p95_ms,
         slot,
         way: input.ways.get(&planned.host).copied().unwrap_or(ReturnWay::NotChanged),
+        // Backups are told by agents: whoever asked for this plan fills it in.
+        backup: None,
     }
 }

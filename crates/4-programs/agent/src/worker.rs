@@ -226,6 +226,7 @@ async fn carry_out(agent: &Arc<Agent>, orders: &mut Orders, order: &Order) -> Op
                 // First what the host looks like now, so that nobody sees the end with the old facts.
                 agent.look_now(Publish::IfChanged).await;
                 remember_unit(agent, order);
+                agent.backups.look_again();
                 agent.board.say(order, Standing::Finished { outcome, evidence });
                 if let Err(error) = agent.orders.retire(&order.key) {
                     tracing::error!("{}", chain(&error));

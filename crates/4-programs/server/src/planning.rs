@@ -8,10 +8,11 @@ use crate::{
     risk::Surroundings,
 };
 use refit_inventory::HostRecord;
-use refit_names::{Generation, HostName, PersonName, RolloutName, WaveName};
+use refit_names::{BuildId, Generation, HostName, PersonName, ProductName, RolloutName, WaveName};
 use refit_plan::{ReturnWay, RollbackPlan};
 use refit_plan_check::CheckInput;
 use refit_planner::{Begun, Candidate, Demands, PlanInput, RollbackInput, Shape};
+use refit_protocol::backup::BackupView;
 use refit_protocol::v1::{HostView, PlanDemands, PlanLine, PlanRequest, PlanView};
 use refit_rollout::{Event, HostState, RolloutHost};
 use refit_store::plans::PlanRow;
@@ -190,7 +191,25 @@ pub(crate) async fn rollback(
     let ways = hosts.filter_map(|host| Some((host.host.clone(), way(host)?))).collect();
     let input = RollbackInput { around: &around, plan: &plan, wave, ways: &ways };
     let missing = || Refusal::NotFound { what: "wave of the plan", key: wave.to_string() };
-    Ok(refit_planner::rollback(&input).ok_or_else(missing)?)
+    let mut back = refit_planner::rollback(&input).ok_or_else(missing)?;
+    let told = app.store.backup_reports().await?;
+    for host in &mut back.hosts {
+        let Some((_, report)) = told.get(&host.host) else { continue };
+        host.backup = own_backup(&report.backups, (name, &back.product, &host.to));
+    }
+    Ok(back)
+}
+
+/// The newest backup of the build before that an order of this rollout took.
+fn own_backup(
+    told: &[BackupView],
+    (rollout, product, build): (&RolloutName, &ProductName, &BuildId),
+) -> Option<String> {
+    let orders = format!("{rollout}.");
+    let own = told.iter().filter(|backup| {
+        backup.product == *product && backup.build == *build && backup.id.starts_with(&orders)
+    });
+    own.max_by_key(|backup| backup.taken_at).map(|backup| backup.id.clone())
 }
 
 /// The current plan.

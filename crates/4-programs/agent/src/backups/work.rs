@@ -2,6 +2,7 @@
 
 use crate::{
     backups::{BackupsError, Room, Whose, notes::Notes, schedule},
+    board::Publish,
     run::Agent,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -17,7 +18,7 @@ use std::{
     thread,
     time::Duration,
 };
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// A schedule that could not be followed, because the product was busy or the target away, is tried again this much later.
 const RETRY: SignedDuration = SignedDuration::from_mins(10);
@@ -32,6 +33,7 @@ pub(crate) struct Desk {
     wish: watch::Sender<BackupWish>,
     report: Mutex<(u64, BackupReport)>,
     retry_at: Mutex<BTreeMap<ProductName, Timestamp>>,
+    changed: Notify,
 }
 
 impl Desk {
@@ -41,6 +43,11 @@ impl Desk {
             *old = wish;
             changed
         });
+    }
+
+    /// Somebody else took or forgot backups: an order.
+    pub(crate) fn look_again(&self) {
+        self.changed.notify_one();
     }
 
     /// The number of the report, which rises when it changes, 0 when nothing is known yet; and the report, if it is not the `told` one.
@@ -92,10 +99,14 @@ pub(crate) async fn work(agent: Arc<Agent>, mut stop: watch::Receiver<bool>) {
     loop {
         let wish = wishes.borrow_and_update().clone();
         let next = turn(&agent, &wish).await;
-        tokio::select! {
+        let looks = tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
-            _ = wishes.changed() => {}
-            () = agent.ambient.clock.sleep(next) => {}
+            _ = wishes.changed() => false,
+            () = agent.backups.changed.notified() => true,
+            () = agent.ambient.clock.sleep(next) => false,
+        };
+        if looks {
+            refresh(&agent).await;
         }
     }
 }
@@ -235,7 +246,12 @@ async fn requested(agent: &Arc<Agent>, request: &BackupRequest) {
         }
     });
     let at = agent.ambient.clock.now();
-    let done = match done.await {
+    let done = done.await;
+    if matches!(request.deed, BackupDeed::Restore { .. }) {
+        // Another build may be installed now: nobody sees the end with the old facts.
+        agent.look_now(Publish::IfChanged).await;
+    }
+    let done = match done {
         Ok((backup, note)) => BackupDone { id: request.id, at, backup, note, cause: None },
         Err(cause) => {
             tracing::error!(request = request.id, code = cause.code, "{}", cause.text);
