@@ -62,7 +62,7 @@ impl<'a> Bringer<'a> {
         &mut self,
         missing: &mut BTreeSet<ChunkId>,
     ) -> Result<(), ContentError> {
-        let stored = lacking(self.realise, missing).map(|chunk| u64::from(chunk.stored));
+        let stored = lacking(self.realise, missing).map(|(_, chunk)| u64::from(chunk.stored));
         self.state.to_fetch = ByteSize(self.state.fetched.0 + stored.sum::<u64>());
         (self.realise.progress)(self.state);
         if let Some(limit) = self.options.bytes_max.filter(|max| self.state.to_fetch > *max) {
@@ -100,12 +100,18 @@ impl<'a> Bringer<'a> {
         Ok(())
     }
 
+    /// The chunk of a range with this number in it.
+    fn chunk(&self, range: &Range, number: usize) -> Option<Chunk> {
+        let place = range.places.get(number)?;
+        self.realise.bundle.chunks.get(*place as usize).copied()
+    }
+
     async fn receive(
         &mut self,
         range: &Range,
         missing: &mut BTreeSet<ChunkId>,
     ) -> Result<(), ContentError> {
-        let first = range.chunks.first();
+        let first = self.chunk(range, 0);
         if !first.is_some_and(|first| {
             self.held_at == first.offset && self.held.len() < first.stored as usize
         }) {
@@ -118,7 +124,7 @@ impl<'a> Bringer<'a> {
         let patience = &self.options.patience;
         let mut incoming =
             self.origin.open(start..range.end, self.realise.bundle.size.0, patience).await?;
-        let mut chunks = range.chunks.iter().peekable();
+        let mut next = 0;
         let mut watch = Watch::new();
         while let Some(part) = incoming.next(patience.silence).await? {
             received += part.len() as u64;
@@ -127,7 +133,7 @@ impl<'a> Bringer<'a> {
             }
             self.held.extend_from_slice(&part);
             self.arrived += part.len() as u64;
-            while let Some(chunk) = chunks.peek() {
+            while let Some(chunk) = self.chunk(range, next) {
                 let gap = usize::try_from(chunk.offset - self.held_at).unwrap_or(usize::MAX);
                 let gap = gap.min(self.held.len());
                 self.held.advance(gap);
@@ -138,16 +144,16 @@ impl<'a> Bringer<'a> {
                 }
                 let frame = self.held.split_to(stored);
                 self.held_at += stored as u64;
-                if let Err(error) = self.accept(chunk, &frame) {
+                if let Err(error) = self.accept(&chunk, &frame) {
                     return self.refuse(error, resumed);
                 }
                 resumed = false;
                 missing.remove(&chunk.id);
                 self.state.fetched.0 += stored as u64;
                 (self.realise.progress)(self.state);
-                chunks.next();
+                next += 1;
             }
-            if !self.held.is_empty() && chunks.peek().is_some() {
+            if !self.held.is_empty() && next < range.places.len() {
                 self.tail.keep(self.held_at, &self.held)?;
             }
             watch.pass(part.len() as u64, self).await?;

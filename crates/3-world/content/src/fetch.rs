@@ -122,6 +122,8 @@ pub async fn fetch_with(
     // Who published the deltas had both builds before him: what they leave over is nowhere in the old one.
     if chosen.is_none() {
         bring.harvest(&mut missing).await?;
+        // Only deltas that fail would ask for it again.
+        wanted.clear();
     }
     if let Some(chosen) = &chosen {
         missing.extend(bring.cache.absent(realise.bundle, &chosen.chunks()));
@@ -211,10 +213,11 @@ async fn choose<'a>(
     Ok(Some(chosen))
 }
 
-/// The chunks of `missing` in the order in which they stand in the bundle.
+/// The chunks of `missing`, with their places, in the order in which they stand in the bundle.
 pub(crate) fn lacking<'a>(
     realise: &'a Realise<'_>,
     missing: &'a BTreeSet<ChunkId>,
-) -> impl Iterator<Item = Chunk> + 'a {
-    realise.bundle.chunks.iter().filter(|chunk| missing.contains(&chunk.id)).copied()
+) -> impl Iterator<Item = (u32, Chunk)> + 'a {
+    let chunks = (0..).zip(realise.bundle.chunks.iter().copied());
+    chunks.filter(|(_, chunk)| missing.contains(&chunk.id))
 }

@@ -12,14 +12,18 @@ const RANGE_BYTES_MAX: u64 = 8 << 20;
 pub(crate) struct Range {
     pub(crate) start: u64,
     pub(crate) end: u64,
-    pub(crate) chunks: Vec<Chunk>,
+    /// Chunks as places in the bundle: a large pack has a hundred thousand of them.
+    pub(crate) places: Vec<u32>,
 }
 
-/// Joins chunks, which come in the order of their offsets and do not overlap. The chunk at `held` begins a range of its own: its
-/// first bytes are there already.
-pub(crate) fn coalesce(chunks: impl Iterator<Item = Chunk>, held: Option<u64>) -> Vec<Range> {
+/// Joins chunks, which come with their places in the bundle, in the order of their offsets, and do not overlap. The chunk at `held`
+/// begins a range of its own: its first bytes are there already.
+pub(crate) fn coalesce(
+    chunks: impl Iterator<Item = (u32, Chunk)>,
+    held: Option<u64>,
+) -> Vec<Range> {
     let mut ranges: Vec<Range> = Vec::new();
-    for chunk in chunks {
+    for (place, chunk) in chunks {
         let end = chunk.offset + u64::from(chunk.stored);
         match ranges.last_mut() {
             Some(last)
@@ -28,9 +32,9 @@ pub(crate) fn coalesce(chunks: impl Iterator<Item = Chunk>, held: Option<u64>) -
                     && end - last.start <= RANGE_BYTES_MAX =>
             {
                 last.end = end;
-                last.chunks.push(chunk);
+                last.places.push(place);
             }
-            _ => ranges.push(Range { start: chunk.offset, end, chunks: vec![chunk] }),
+            _ => ranges.push(Range { start: chunk.offset, end, places: vec![place] }),
         }
     }
     ranges
@@ -50,17 +54,17 @@ mod tests {
             size: 1,
         };
         let ranges = coalesce(
-            [chunk(0, 100), chunk(200, 100), chunk(300 + GAP_BYTES_MAX + 1, 50)].into_iter(),
+            (0..).zip([chunk(0, 100), chunk(200, 100), chunk(300 + GAP_BYTES_MAX + 1, 50)]),
             None,
         );
         let spans: Vec<_> =
-            ranges.iter().map(|range| (range.start, range.end, range.chunks.len())).collect();
+            ranges.iter().map(|range| (range.start, range.end, range.places.len())).collect();
         assert_eq!(spans, [(0, 300, 2), (301 + GAP_BYTES_MAX, 351 + GAP_BYTES_MAX, 1)]);
-        let many = coalesce((0..100).map(|n| chunk(n * 200_000, 200_000)), None);
+        let many = coalesce((0..).zip((0..100).map(|n| chunk(n * 200_000, 200_000))), None);
         assert!(many.iter().all(|range| range.end - range.start <= RANGE_BYTES_MAX));
-        assert_eq!(many.iter().map(|range| range.chunks.len()).sum::<usize>(), 100);
+        assert_eq!(many.iter().map(|range| range.places.len()).sum::<usize>(), 100);
         let held =
-            coalesce([chunk(0, 100), chunk(100, 100), chunk(200, 100)].into_iter(), Some(100));
+            coalesce((0..).zip([chunk(0, 100), chunk(100, 100), chunk(200, 100)]), Some(100));
         assert_eq!(held.iter().map(|range| range.start).collect::<Vec<_>>(), [0, 100]);
     }
 }

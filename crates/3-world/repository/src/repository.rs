@@ -199,6 +199,8 @@ impl Repository {
         }
         let record: PackRecord = serde_json::from_slice(&text)
             .map_err(|error| RepositoryError::malformed(pin.record.to_string(), error))?;
+        // Of a large pack it has twenty megabytes.
+        drop(text);
         record::validate(&record)
             .map_err(|source| RepositoryError::Record { name: pin.record.clone(), source })?;
         Ok(record)
