@@ -49,6 +49,16 @@ pub enum VaultError {
         /// What it said, in one line.
         why: String,
     },
+    /// What lies in it is not what was written.
+    #[error("backup repository {place} is damaged: failed to {what}: {why}")]
+    Broken {
+        /// Where.
+        place: String,
+        /// What was tried.
+        what: &'static str,
+        /// What was found, in one line.
+        why: String,
+    },
     /// There is no room.
     #[error("backup repository {place} is full: failed to {what}: {why}")]
     Full {
@@ -126,11 +136,12 @@ impl VaultError {
             if error.is_incorrect_password() {
                 return Self::Password { place };
             }
-            let words: Vec<String> =
-                error.display_log().lines().map(|line| line.trim().to_owned()).collect();
-            let why = words.join("; ");
+            let why = told(&error.display_log());
             if NO_ROOM.iter().any(|words| why.contains(words)) {
                 return Self::Full { place, what, why };
+            }
+            if why.contains(BROKEN) {
+                return Self::Broken { place, what, why };
             }
             Self::Repository { what, place, why }
         }
@@ -139,6 +150,29 @@ impl VaultError {
 
 /// How Linux says it: the library keeps only words.
 const NO_ROOM: [&str; 2] = ["No space left on device", "Disk quota exceeded"];
+
+/// The library's word for bytes that were not written with the key that opened the repository.
+const BROKEN: &str = "Data decryption failed";
+/// Where the library begins to print its own call stack, which it does when `RUST_BACKTRACE` is set.
+const STACK: &str = "Backtrace:";
+/// Headlines and advice for people who run the library's own program.
+const ADVICE: [&str; 7] = [
+    "Message:",
+    "Some additional details",
+    "For more information, see:",
+    "Related issues:",
+    "We believe this is a bug",
+    "If you can, please attach",
+    "Thank you for helping",
+];
+
+/// What happened, of a page that the library wrote.
+fn told(page: &str) -> String {
+    let lines = page.lines().map(str::trim).take_while(|line| *line != STACK);
+    let words = lines
+        .filter(|line| !line.is_empty() && !ADVICE.iter().any(|advice| line.starts_with(advice)));
+    words.collect::<Vec<_>>().join("; ").trim_start_matches("Error: ").to_owned()
+}
 
 /// The library stops a thread where others return an error, at damaged data above all: here it becomes an error again.
 pub(crate) fn guarded<T>(
@@ -170,7 +204,7 @@ impl Coded for VaultError {
             Self::Full { .. } => "backup.target-full",
             Self::Target { fault, .. } => fault.code(),
             Self::NoSnapshot { .. } => "backup.no-snapshot",
-            Self::NotWhole { .. } => "backup.damaged",
+            Self::NotWhole { .. } | Self::Broken { .. } => "backup.damaged",
             Self::Backup(error) => error.code(),
         }
     }
@@ -182,6 +216,29 @@ impl Coded for VaultError {
             Self::Backup(error) => error.class(),
             Self::Target { fault, .. } => fault.class(),
             _ => ErrorClass::NeedsOperator,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustic_core::ErrorKind;
+
+    #[test]
+    fn the_library_s_page_becomes_what_happened_without_advice_and_call_stack() {
+        let inner =
+            RusticError::new(ErrorKind::Cryptography, format!("{BROKEN}, MAC check failed."));
+        let page = RusticError::with_source(
+            ErrorKind::Internal,
+            "error processing Pack:{pack}",
+            inner.attach_error_code("C001"),
+        );
+        let why = told(&page.attach_context("pack", "8a45fc09").display_log());
+        assert!(why.starts_with("error processing Pack:8a45fc09"), "{why}");
+        assert!(why.contains("Data decryption failed, MAC check failed."), "{why}");
+        for noise in ["rustic.cli.rs", STACK, "Message:", "RUST_BACKTRACE"] {
+            assert!(!why.contains(noise), "{noise} in {why}");
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     vault::{MARK, STILL, Snapshot, Vault, describe},
 };
 use jiff::tz::TimeZone;
-use refit_backup::{Depth, Sealed};
+use refit_backup::{Depth, Saved, Sealed};
 use refit_names::HostName;
 use rustic_core::{
     BackupOptions, ParentOptions, PathList, SnapshotOptions, repofile::SnapshotFile,
@@ -30,6 +30,9 @@ impl Vault {
     /// [`VaultError`]; the repository then has no snapshot of it.
     pub fn keep(&self, host: &HostName, sealed: &Sealed) -> Result<Kept, VaultError> {
         let _lock = Lock::take(&self.target)?;
+        // All of it is looked at, and what is new is read back.
+        let size = Saved::of(&sealed.manifest);
+        self.meter.expect(size.all.0 + size.copied.0);
         let write = || self.write(host, sealed);
         let written = guarded("write a snapshot", &self.target, write)?;
         self.proven(sealed, written)

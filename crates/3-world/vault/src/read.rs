@@ -4,7 +4,7 @@ use crate::{
     error::{VaultError, guarded},
     vault::{Snapshot, Vault},
 };
-use refit_backup::{Depth, Manifest, Saved, SavedDatabase, SavedNode, Sealed, adopt};
+use refit_backup::{Depth, Manifest, Meter, SavedDatabase, SavedNode, Sealed, adopt};
 use refit_names::{ByteSize, Digest};
 use rustic_core::{
     IndexedFull, LsOptions, Repository,
@@ -35,6 +35,7 @@ impl Vault {
     /// [`VaultError::NotWhole`] at the first difference.
     pub fn verify(&self, snapshot: &Snapshot) -> Result<ByteSize, VaultError> {
         let file = self.file(snapshot)?;
+        self.meter.expect(snapshot.size.0);
         self.read_back(&file, None, Depth::Whole)
     }
 
@@ -96,7 +97,7 @@ impl Vault {
         fs::set_permissions(partial, private).map_err(VaultError::io("set rights of", partial))
     }
 
-    /// Compares a snapshot with its manifest.
+    /// Compares a snapshot with its manifest. The caller tells the meter what there is to read.
     pub(crate) fn read_back(
         &self,
         file: &SnapshotFile,
@@ -129,10 +130,6 @@ impl Vault {
         let manifest: Manifest = serde_json::from_slice(&text).map_err(|error| {
             differs(&name, MANIFEST_FILE, "a manifest".to_owned(), error.to_string())
         })?;
-        self.meter.expect(match depth {
-            Depth::Whole => manifest.size().0,
-            Depth::Fresh => Saved::of(&manifest).copied.0,
-        });
         let mut read = ByteSize(0);
         for (path, expected) in contents(&manifest) {
             let shown = path.display().to_string();
@@ -147,16 +144,15 @@ impl Vault {
                 ));
             }
             if depth == Depth::Whole || !expected.reused {
-                let mut hash = Hashing::default();
+                let mut hash = Hashing { hash: Sha256::new(), meter: &self.meter };
                 let dumped = repository.dump(node, &mut hash);
                 dumped.map_err(VaultError::repository("read a file", &self.target))?;
-                let digest = Digest::from_bytes(hash.0.finalize().into());
+                let digest = Digest::from_bytes(hash.hash.finalize().into());
                 if digest != expected.digest {
                     let (want, found) = (expected.digest.to_string(), digest.to_string());
                     return Err(differs(&name, &shown, want, found));
                 }
                 read.0 += expected.size.0;
-                self.meter.add(expected.size.0);
             }
         }
         Ok(read)
@@ -237,13 +233,16 @@ fn differs(snapshot: &str, path: &str, expected: String, found: String) -> Vault
     VaultError::NotWhole { snapshot, path, expected, found }
 }
 
-/// A writer that only hashes.
-#[derive(Default)]
-struct Hashing(Sha256);
+/// A writer that only hashes and counts.
+struct Hashing<'a> {
+    hash: Sha256,
+    meter: &'a Meter,
+}
 
-impl Write for Hashing {
+impl Write for Hashing<'_> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.update(bytes);
+        self.hash.update(bytes);
+        self.meter.add(bytes.len() as u64);
         Ok(bytes.len())
     }
     fn flush(&mut self) -> std::io::Result<()> {

@@ -140,7 +140,7 @@ impl Vault {
     /// Reads the whole repository and checks every byte of it.
     ///
     /// # Errors
-    /// [`VaultError::Repository`] names what was found.
+    /// [`VaultError::Broken`] names what was found.
     pub fn check(&self) -> Result<(), VaultError> {
         let what = "check all data";
         let options = CheckOptions::default().read_data(true);
@@ -153,7 +153,7 @@ impl Vault {
         }
         let lines: Vec<String> = found.0.iter().map(|(_, error)| error.to_string()).collect();
         let (place, why) = (self.target.name(), lines.join("; "));
-        Err(VaultError::Repository { what, place, why })
+        Err(VaultError::Broken { what, place, why })
     }
 
     /// The repository, opened anew: reading its index uses it up.
