@@ -60,7 +60,7 @@ pub struct KnownIssue {
 /// Scores a host. The sum of the points, capped at 100; the heaviest reason first.
 #[must_use]
 pub fn score(input: &RiskInput<'_>) -> RiskScore {
-    let rules: [fn(&RiskInput<'_>) -> Vec<RiskReason>; 15] = [
+    let rules: [fn(&RiskInput<'_>) -> Vec<RiskReason>; 16] = [
         place::criticality,
         place::role,
         place::cluster,
@@ -71,6 +71,7 @@ pub fn score(input: &RiskInput<'_>) -> RiskScore {
         machine::boot,
         machine::backup,
         machine::facts,
+        machine::clock,
         machine::disk,
         machine::data,
         machine::services,

@@ -19,6 +19,8 @@ const TABLE: &[(&str, u32, &str)] = &[
     ("backup.old", 8, "the newest backup is old"),
     ("boot.days", 180, "days after which a machine may not come up as it is"),
     ("boot.old", 10, "it was not restarted for that long"),
+    ("clock.ahead", 10, "its clock is ahead, so what it says of times says little"),
+    ("clock.minutes", 5, "minutes that clocks may differ by"),
     ("cluster", 15, "it is a member of a cluster"),
     ("criticality.critical", 40, "the business stands still"),
     ("criticality.high", 25, "users notice at once"),

@@ -2,11 +2,15 @@
 
 use jiff::{Timestamp, ToSpan as _};
 use proptest::prelude::*;
-use refit_inventory::{Criticality, HostRecord, StatedFacts};
+use refit_inventory::{
+    Criticality, HostRecord, ObservedFacts, ObservedProduct, ServiceState, StatedFacts,
+};
+use refit_names::ByteSize;
 use refit_risk::{
     Exposure, KnownIssue, Level, PastFailure, RiskEntry, RiskInput, RiskScore, RiskStatus, Weights,
     score, score_without,
 };
+use std::collections::{BTreeMap, BTreeSet};
 
 fn name<T: std::str::FromStr>(text: &str) -> T
 where
@@ -125,6 +129,63 @@ fn what_people_stated_of_a_machine_counts_until_its_agent_reports() {
     assert!(found.contains(&("boot", 10)) && found.contains(&("backup", 8)), "{found:?}");
     let boot = score.reasons.iter().find(|reason| reason.code == "boot").unwrap();
     assert_eq!(boot.source, "said by owner");
+}
+
+fn product(product: &str, backup_at: Option<Timestamp>) -> ObservedProduct {
+    ObservedProduct {
+        name: name(product),
+        build: Some(name("1000")),
+        root: format!("/srv/{product}"),
+        size: ByteSize(1),
+        free: ByteSize(1 << 40),
+        services: ServiceState::Running,
+        parameters: BTreeMap::new(),
+        backup_at,
+        parts: BTreeSet::new(),
+        quarantined: BTreeMap::new(),
+    }
+}
+
+fn seen(observed_at: Timestamp, products: Vec<ObservedProduct>) -> HostRecord {
+    let facts = ObservedFacts {
+        observed_at,
+        os: "linux".to_owned(),
+        os_release: "Debian 12".to_owned(),
+        arch: "x86_64".to_owned(),
+        kernel: "6.1".to_owned(),
+        boot_id: "boot".to_owned(),
+        booted_at: Some(now()),
+        memory: ByteSize(8 << 30),
+        virtualisation: Some("kvm".to_owned()),
+        agent_version: "1".to_owned(),
+        products,
+    };
+    HostRecord { facts: Some(facts), ..host() }
+}
+
+#[test]
+fn a_clock_that_is_ahead_is_a_reason_and_one_that_is_nearly_right_is_none() {
+    let found = |minutes: i64| {
+        let host = seen(now().checked_add(minutes.minutes()).unwrap(), Vec::new());
+        let score = scored(&host, &Around::default(), 0);
+        let clock = score.reasons.into_iter().find(|reason| reason.code == "clock");
+        clock.map(|reason| (reason.points, reason.text))
+    };
+    assert_eq!(found(-600), None);
+    assert_eq!(found(5), None);
+    assert_eq!(found(90), Some((10, "its clock is 90 min ahead of the server's".to_owned())));
+}
+
+#[test]
+fn one_product_without_a_backup_counts_as_much_as_a_host_without() {
+    let code = |products| {
+        let score = scored(&seen(now(), products), &Around::default(), 0);
+        let backup = score.reasons.into_iter().find(|reason| reason.code == "backup");
+        backup.map(|reason| reason.weight)
+    };
+    assert_eq!(code(vec![product("ledger", Some(now())), product("reports", Some(now()))]), None);
+    let half = vec![product("ledger", Some(now())), product("reports", None)];
+    assert_eq!(code(half).as_deref(), Some("backup.missing"));
 }
 
 #[test]

@@ -44,7 +44,9 @@ pub(super) fn backup(input: &RiskInput<'_>) -> Vec<RiskReason> {
         return Vec::new();
     }
     let what = "take a backup, and restore it somewhere, before the window";
-    let seen = products(input).filter_map(|product| product.backup_at).min();
+    // The oldest counts: one product without any is as bad as none at all.
+    let each: Option<Vec<Timestamp>> = products(input).map(|product| product.backup_at).collect();
+    let seen = each.and_then(|each| each.into_iter().min());
     let stated = input.host.stated.as_ref().and_then(|stated| stated.backup_at);
     let Some(newest) = known(input, seen, stated) else {
         let facts = input.host.facts.as_ref();
@@ -78,6 +80,21 @@ pub(super) fn facts(input: &RiskInput<'_>) -> Vec<RiskReason> {
     let text = format!("what is known of it is {hours} hours old");
     let reason = because(text, "let its agent report again", AGENT, Some(facts.observed_at));
     one(input, "stale-facts", "facts.old", reason)
+}
+
+/// Times of a machine that is ahead look fresher than they are: its facts, its start and its backups would never grow old.
+pub(super) fn clock(input: &RiskInput<'_>) -> Vec<RiskReason> {
+    let Some(facts) = &input.host.facts else { return Vec::new() };
+    let backups = products(input).filter_map(|product| product.backup_at);
+    let latest = backups.chain(facts.booted_at).fold(facts.observed_at, Timestamp::max);
+    let seconds = latest.as_second().saturating_sub(input.now.as_second());
+    let minutes = u32::try_from(seconds / 60).unwrap_or(if seconds < 0 { 0 } else { u32::MAX });
+    if minutes <= input.weights.get("clock.minutes") {
+        return Vec::new();
+    }
+    let text = format!("its clock is {minutes} min ahead of the server's");
+    let what = "set its clock: windows, backups and evidence go by it";
+    one(input, "clock", "clock.ahead", because(text, what, AGENT, Some(facts.observed_at)))
 }
 
 /// One reason for each product that `is`.
