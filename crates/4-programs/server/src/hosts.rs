@@ -38,8 +38,9 @@ pub(crate) async fn risks(app: &App, filter: Option<&str>) -> Answer<Vec<HostRis
     check(filter)?;
     let around = Surroundings::of(app).await?;
     let hosts = chosen(app, &around, app.store.hosts().await?, filter)?;
-    let active = hosts.iter().filter(|host| host.record.lifecycle == Lifecycle::Active);
-    let mut risks: Vec<HostRisk> = active.map(|host| around.view(app, &host.record)).collect();
+    let active = hosts.into_iter().filter(|host| host.record.lifecycle == Lifecycle::Active);
+    let traced = |host: HostView| around.traced(&host.record, host.risk);
+    let mut risks: Vec<HostRisk> = active.map(traced).collect();
     risks.sort_by(|a, b| (b.risk.score, &a.host).cmp(&(a.risk.score, &b.host)));
     Ok(risks)
 }

@@ -75,7 +75,11 @@ impl Surroundings {
 
     /// The score with everything that was stated and what mitigations changed.
     pub(crate) fn view(&self, app: &App, host: &HostRecord) -> HostRisk {
-        let risk = self.score(app, host, None);
+        self.traced(host, self.score(app, host, None))
+    }
+
+    /// The same of a score that is known already.
+    pub(crate) fn traced(&self, host: &HostRecord, risk: RiskScore) -> HostRisk {
         let entry = |entry: &RiskEntry| RiskEntryView {
             score_before: score_without(&risk, entry.id),
             score_now: risk.score,
