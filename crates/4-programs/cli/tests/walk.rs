@@ -322,6 +322,29 @@ fn one_walk_by_commands_ends_with_6_when_a_host_came_back() {
         );
     }
     world.ends("planner", &["rollout", "status", "autumn"], 3);
+    finished_host_comes_back(&world);
+}
+
+/// The plan of the way back names the command that takes a finished host back, two builds at once.
+#[track_caller]
+fn finished_host_comes_back(world: &World) {
+    let back = |wave: &str| {
+        world.ends("planner", &["rollout", "plan", "spring", "--rollback", wave, "--json"], 0)
+    };
+    let backup = || -> Option<String> {
+        let plan: Value = serde_json::from_str(&back("wave-1")).unwrap();
+        let host = &plan["hosts"][0];
+        assert_eq!((&host["host"], &host["to"]), (&"web-1".into(), &"1000".into()), "{plan}");
+        Some(host["backup"].as_str()?.to_owned())
+    };
+    world.until("the agent has told of its order's backups", |_| backup().is_some());
+    let restore = ["backup", "restore", "web-1", "ledger", &backup().unwrap(), "--yes", "--wait"];
+    world.ends("deployer", &restore, 0);
+    let current = fs::read_link(world.path("web-1/root/current")).unwrap();
+    assert_eq!(current, Path::new("releases/1000"));
+    let fleet =
+        world.ends("planner", &["fleet", "list", "--json", "--where", "name == \"web-1\""], 0);
+    assert!(fleet.contains("\"build\": \"1000\""), "{fleet}");
 }
 
 /// A moment so many seconds from now, as `--starts` in UTC takes it.
