@@ -256,6 +256,16 @@ fn a_unit_goes_and_comes_back_whole(world: &World) {
     assert!(
         world.path("root/data/files/8").exists() && !world.path("root/data/files/new").exists()
     );
+    // The volume of the repository is away: what lies on the host comes back all the same.
+    let (mount, away) = (world.path("mount"), world.path("away"));
+    fs::rename(&mount, &away).unwrap();
+    world.post("while it is away");
+    let told = world.host(&["verify", "ledger", id], 1);
+    assert!(told.contains("backup.repository-missing"), "what was not read is no proof: {told}");
+    world.host(&["restore", "ledger", "latest", "--yes"], 1);
+    world.host(&["restore", "ledger", id, "--yes"], 0);
+    world.until("the ledger is back without the repository", |world| world.count() == Some(1));
+    fs::rename(&away, &mount).unwrap();
     // The host lost it, the repository has it: also without the server.
     fs::remove_dir_all(world.path("state/backups/ledger")).unwrap();
     world.post("third");
@@ -345,9 +355,10 @@ fn a_damaged_snapshot_is_found_and_never_restored(world: &World) {
     let before = world.count();
     let verify = world
         .command(Path::new(REFIT), &with_wait(&["backup", "verify", "web-1", "ledger", "latest"]));
-    assert!(!{ verify }.output().unwrap().status.success(), "a damaged snapshot is no proof");
-    world.host(&["check"], 1);
-    let restore = world.host(&["restore", "ledger", "latest", "--yes"], 1);
-    assert!(restore.contains("repository"), "{restore}");
+    let told = ended("verify", &{ verify }.output().unwrap(), 9);
+    assert!(told.contains("is damaged") && !told.contains("rustic.cli.rs"), "{told}");
+    world.host(&["check"], 9);
+    let restore = world.host(&["restore", "ledger", "latest", "--yes"], 9);
+    assert!(restore.contains("mount/repository is damaged"), "{restore}");
     assert_eq!(world.count(), before, "the ledger was not even stopped");
 }

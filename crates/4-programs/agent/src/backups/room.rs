@@ -204,11 +204,19 @@ impl<'a> Room<'a> {
         &self,
         product: Option<&ProductName>,
     ) -> Result<Vec<BackupView>, BackupsError> {
-        let notes = Notes::read(self.state)?;
         let snapshots = match &self.config.backup {
             Some(_) => self.vault()?.list(self.host)?,
             None => Vec::new(),
         };
+        self.views(product, &snapshots)
+    }
+
+    fn views(
+        &self,
+        product: Option<&ProductName>,
+        snapshots: &[Snapshot],
+    ) -> Result<Vec<BackupView>, BackupsError> {
+        let notes = Notes::read(self.state)?;
         let wanted = |name: &ProductName| product.is_none_or(|product| product == name);
         let mut views = Vec::new();
         for name in self.config.products.iter().map(|product| &product.name) {
@@ -216,7 +224,7 @@ impl<'a> Room<'a> {
                 continue;
             }
             for sealed in refit_backup::list(&self.state.join("backups"), name) {
-                views.extend(view_of_local(&sealed, &notes, &snapshots));
+                views.extend(view_of_local(&sealed, &notes, snapshots));
             }
         }
         let known: std::collections::BTreeSet<_> =
@@ -228,12 +236,25 @@ impl<'a> Room<'a> {
     }
 
     /// The backup of that name, by the beginning of its snapshot's identifier, or the newest.
+    ///
+    /// While the repository cannot be reached, what lies on the host is still found by its whole name: which is the
+    /// newest, and what a snapshot's identifier begins, only the repository knows.
     pub(crate) fn find(
         &self,
         product: &ProductName,
         backup: &str,
     ) -> Result<BackupView, BackupsError> {
-        let views = self.list(Some(product))?;
+        let views = match self.list(Some(product)) {
+            Ok(views) => views,
+            Err(error @ BackupsError::Vault(_)) => {
+                let on_host = self.views(Some(product), &[])?;
+                let mut view = on_host.into_iter().find(|view| view.id == backup).ok_or(error)?;
+                // Whoever reads the repository's copy is told that it is out of reach.
+                view.snapshot = Notes::read(self.state)?.kept.remove(backup);
+                return Ok(view);
+            }
+            Err(error) => return Err(error),
+        };
         let none =
             || BackupsError::NoBackup { backup: backup.to_owned(), product: product.clone() };
         BackupView::named(views.iter(), backup).cloned().ok_or_else(none)

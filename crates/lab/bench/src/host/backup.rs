@@ -1,6 +1,7 @@
 //! Backups of the same product by Refit and by restic: the first, one after 1 % changed, and what comes back.
 //!
-//! Only ours are read back and compared within the time: that is what makes a backup count.
+//! Only ours are read back and compared within the time: that is what makes a backup count. Both sides wait for the same
+//! `pg_dump`, so its own time is told too, and the second backup of the files alone.
 
 use super::{Product, done};
 use crate::row::{Better, Row};
@@ -38,21 +39,36 @@ pub(super) fn run(dir: &Path, product: &Product) -> Result<Vec<Row>> {
         Ok(verify(&sealed, Depth::Fresh, unit.limit).map(drop)?)
     };
     let first = (seconds(&mut || save("first"))?, seconds(&mut || restic.save())?);
+    let alone = UnitPlace {
+        product: ProductName::parse("files")?,
+        databases: BTreeMap::new(),
+        ..unit.clone()
+    };
+    let save_files = |id: &str| -> Result<()> {
+        let sealed = take(&store, id, &alone, Timestamp::now())?;
+        Ok(verify(&sealed, Depth::Fresh, alone.limit).map(drop)?)
+    };
+    save_files("first")?;
+    restic.save_files()?;
     change(&product.files)?;
     done(Command::new("psql").args(["-q", "-d", &product.url, "-c", UPDATE]))?;
     std::thread::sleep(CLOCK_TICK);
     let second = (seconds(&mut || save("second"))?, seconds(&mut || restic.save())?);
+    let files = (seconds(&mut || save_files("second"))?, seconds(&mut || restic.save_files())?);
+    let dump = (second.0, seconds(&mut || restic.dump())?);
     let sealed = refit_backup::Sealed::open(&store, &unit.product, "second")?;
     std::fs::create_dir_all(&scratch)?;
     let ours = seconds(&mut || Ok(prove(&sealed, &unit, &scratch).map(drop)?))?;
     let theirs = seconds(&mut || restic.restore(&dir.join("restored")))?;
     done(Command::new("diff").arg("-rq").arg(restic.found(dir)).arg(&product.files))
         .context("restic did not bring the same files back")?;
-    let row = |case, (ours, theirs): (f64, f64), goal| {
-        let peer = "restic, and pg_dump to a file";
+    let against = |peer, case, (ours, theirs): (f64, f64), goal| {
         Row::compare(("host", case), Better::Less, (&[ours], &[theirs]), peer, "s", goal)
     };
+    let row = |case, both, goal| against("restic, and pg_dump to a file", case, both, goal);
     Ok(vec![
+        against("restic", "second backup of the files alone, 1 % changed", files, GOAL),
+        against("pg_dump alone", "second backup, 1 % changed", dump, f64::INFINITY),
         row("second backup, 1 % changed", second, GOAL),
         row("first backup", first, f64::INFINITY),
         row("restore into scratch space", (ours, theirs), f64::INFINITY),
@@ -117,16 +133,30 @@ impl<'a> Restic<'a> {
         command
     }
 
-    fn save(&self) -> Result<()> {
+    fn dump(&self) -> Result<()> {
         let mut dump = Command::new("pg_dump");
         // Without compression, or every dump would be new to the repository from its first change on.
         dump.args(["--format=custom", "--compress=0", "--file"]).arg(&self.dump);
-        done(dump.arg(&self.product.url))?;
+        done(dump.arg(&self.product.url)).map(drop)
+    }
+
+    fn save_files(&self) -> Result<()> {
+        done(self.command().arg("backup").arg(&self.product.files)).map(drop)
+    }
+
+    fn save(&self) -> Result<()> {
+        self.dump()?;
         done(self.command().arg("backup").arg(&self.product.files).arg(&self.dump)).map(drop)
     }
 
     fn restore(&self, to: &Path) -> Result<()> {
-        done(self.command().args(["restore", "latest", "--target"]).arg(to))?;
+        done(
+            self.command()
+                .args(["restore", "latest", "--path"])
+                .arg(&self.dump)
+                .arg("--target")
+                .arg(to),
+        )?;
         // Ours is restored into a database too.
         let scratch = "refit_bench_scratch";
         let at = self.product.url.rsplit_once('/').context("no database in the URL")?.0;
