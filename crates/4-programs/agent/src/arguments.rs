@@ -12,7 +12,10 @@ use crate::{
     run::{self, RunOptions},
     status,
 };
-use clap::{Args, Parser, Subcommand};
+use clap::{
+    Args, Parser, Subcommand,
+    builder::{PathBufValueParser, TypedValueParser},
+};
 use refit_ambient::Ambient;
 use refit_names::{Coded, HostName, chain};
 use std::{
@@ -59,8 +62,13 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct StateArgument {
     /// Folder for identity, journal, orders and content.
-    #[arg(long, env = "REFIT_STATE", default_value = "/var/lib/refit-agent")]
+    #[arg(long, env = "REFIT_STATE", default_value = "/var/lib/refit-agent", value_parser = absolute())]
     pub(crate) state: PathBuf,
+}
+
+/// Commands run in other folders, and what is written down is found again from any.
+fn absolute() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(std::path::absolute)
 }
 
 /// Arguments of `enroll`.

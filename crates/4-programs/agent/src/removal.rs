@@ -230,6 +230,10 @@ impl Desk {
     fn last(&self, name: &ProductName) -> Result<(Option<(Order, PackRecord)>, u64), AgentError> {
         let (mut found, mut removals) = (BTreeMap::new(), 0);
         for entry in fs::read_dir(self.state.join("orders")).into_iter().flatten().flatten() {
+            // Beside the orders lies what was seen of them.
+            if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                continue;
+            }
             let path = entry.path().join("order.json");
             let order: Option<Order> =
                 files::read_json(&path).map_err(AgentError::io("read", &path))?;

@@ -73,7 +73,8 @@ impl Walk {
             let needs = self.with_room(kind, &packs, &folder, name, |host, small| {
                 let before = small.used()?;
                 run_to_end(host, &self.agent)?;
-                Ok(small.used()? - before)
+                // A removal gives room back.
+                Ok(small.used()?.saturating_sub(before))
             })?;
             let seeded = usize::try_from(self.seed).unwrap_or(0) % self.every.max(1);
             for step in (0..STEPS).skip(seeded).step_by(self.every.max(1)) {
