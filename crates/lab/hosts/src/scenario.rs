@@ -32,10 +32,6 @@ pub(crate) trait Scenario: Sync + Send {
     fn answer(&self, _: &Lab, _step: &str) -> Option<Vec<String>> {
         None
     }
-    /// Advisory findings that its hosts must have: host and step.
-    fn findings(&self) -> &'static [(&'static str, &'static str)] {
-        &[]
-    }
     /// What is done once the server knows the hosts and before anything is planned.
     fn arrange(&self, lab: &Lab, control: &Control) -> Result<()>;
     /// Holds what the server says, and what the lab sees, against what must have happened.

@@ -16,7 +16,6 @@ use serde_json::Value;
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 /// Builds with packs, in the order of the path.
@@ -27,24 +26,6 @@ ci1,lab,web-application,application-owner,low,canary,
 ci2,lab,web-application,application-owner,medium,,
 ci3,lab,web-application,application-owner,high,,
 ";
-
-/// A site's monitoring that complains of what it does not know: an advisory finding, and no reason to go back.
-const MONITOR: &str = "\
-#!/bin/sh
-case $(readlink /srv/buildbot/current) in *4.3.0) echo '<3>buildbot 4.3.0 is not known to the monitoring' ;; esac
-";
-const MONITOR_UNIT: &str = "\
-[Unit]
-After=buildbot.service
-
-[Service]
-Type=oneshot
-ExecStart=/usr/local/sbin/site-monitor
-
-[Install]
-WantedBy=multi-user.target
-";
-const SHORT: Duration = Duration::from_secs(60);
 
 /// The scenario.
 pub(crate) struct Web {
@@ -138,17 +119,8 @@ impl Scenario for Web {
     }
 
     fn arrange(&self, _: &Lab, _: &Control) -> Result<()> {
-        let (first, failing) =
-            self.masters.first().zip(self.masters.last()).context("the lab has no master")?;
-        first.write("usr/local/sbin/site-monitor", MONITOR)?;
-        first.done(&["chmod", "755", "/usr/local/sbin/site-monitor"], SHORT)?;
-        first.write("etc/systemd/system/site-monitor.service", MONITOR_UNIT)?;
-        first.done(&["systemctl", "enable", "site-monitor.service"], SHORT)?;
+        let failing = self.masters.last().context("the lab has no master")?;
         masters::obstruct(&self.database, failing)
-    }
-
-    fn findings(&self) -> &'static [(&'static str, &'static str)] {
-        &[("ci1", "errors-after")]
     }
 
     fn check(&self, lab: &Lab, view: &Value, tally: &Tally) {
