@@ -102,16 +102,29 @@ impl World {
                 let from = Path::new(packs).join(build).join(file);
                 fs::copy(from, world.dir.path().join(build).join(file)).unwrap();
             }
+            if build == "1200" {
+                world.add_parts(build);
+            }
             world.ends("nobody", &["pack", "build", build], 0);
         }
         world.ends("nobody", &["repo", "init", "repo", "--keys", "keys"], 0);
         let publish =
             ["repo", "publish", "repo", "--keys", "keys", "ledger-1100.refit", "ledger-1200.refit"];
         world.ends("nobody", &publish, 0);
+        // As on a closed site: the server has what came on a medium.
+        let root = "repo/metadata/1.root.json";
+        for args in [
+            &["repo", "export", "usb", "--repository", "repo", "--product", "ledger"][..],
+            &["repo", "import", "usb", "--into", "site", "--root", root],
+        ] {
+            let done = Command::new(REFIT).current_dir(world.dir.path()).args(args).output();
+            assert!(done.unwrap().status.success(), "{args:?}");
+        }
+        fs::rename(world.path("repo"), world.path("elsewhere")).unwrap();
         let listen = world.server.trim_start_matches("https://").to_owned();
         let (metadata, targets) = (
-            format!("file://{}/", world.path("repo/metadata")),
-            format!("file://{}/", world.path("repo/targets")),
+            format!("file://{}/", world.path("site/metadata")),
+            format!("file://{}/", world.path("site/targets")),
         );
         let args = [
             "server",
@@ -124,7 +137,7 @@ impl World {
             "--repository-targets",
             &targets,
             "--repository-root",
-            "repo/metadata/1.root.json",
+            "elsewhere/metadata/1.root.json",
         ];
         world.start(Path::new(REFIT), &args, "server.log");
         world.until("the server answers", |world| {
@@ -141,6 +154,19 @@ impl World {
             assert!(Instant::now() < deadline, "late: {what}");
             std::thread::sleep(Duration::from_millis(50));
         }
+    }
+
+    /// Two optional parts: one that is installed by default, and one that is not.
+    fn add_parts(&self, build: &str) {
+        let folder = self.dir.path().join(build);
+        for part in ["manual", "samples"] {
+            fs::create_dir(folder.join("payload/share").join(part)).unwrap();
+            fs::write(folder.join("payload/share").join(part).join("text"), part).unwrap();
+        }
+        let manifest = fs::read_to_string(folder.join("pack.yaml")).unwrap();
+        let parts = "parts:\n  manual: { title: Manual, paths: [share/manual] }\n  \
+                     samples: { title: Samples, default: false, paths: [share/samples] }\n";
+        fs::write(folder.join("pack.yaml"), manifest + parts).unwrap();
     }
 
     fn add_user(&self, name: &str, rights: &[&str]) {
@@ -278,7 +304,15 @@ fn one_walk_by_commands_ends_with_6_when_a_host_came_back() {
         "0",
         "--soak",
         "100ms",
+        "--part",
+        "samples",
+        "--without",
+        "manual",
     ];
+    let unknown = create.map(|word| if word == "samples" { "sample" } else { word });
+    let refused = world.refit("planner", &unknown);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && said.contains("`samples`"), "{said}");
     world.ends("planner", &create, 0);
     world.ends("preparer", &["rollout", "prepare", "spring"], 7);
     let plan: Value =
@@ -302,6 +336,8 @@ fn one_walk_by_commands_ends_with_6_when_a_host_came_back() {
         "{status}"
     );
 
+    let release = world.dir.path().join("web-1/root/releases/1200/share");
+    assert!(release.join("samples/text").is_file() && !release.join("manual").exists());
     for host in ["web-1", "web-2"] {
         world.ends("deployer", &["signoff", "sign", "spring", host, "--as", "deployer"], 0);
         world.ends("owner", &["signoff", "sign", "spring", host, "--as", "application-owner"], 0);
@@ -321,6 +357,11 @@ fn one_walk_by_commands_ends_with_6_when_a_host_came_back() {
             0,
         );
     }
+    // And what proves it goes back the same way.
+    world.ends("owner", &["signoff", "export", "--all", "--out", "usb/evidence"], 0);
+    let evidence = ["signoff", "import", "usb/evidence", "--into", "archive", "--key"];
+    let key = "certificates/signoff.pub.pem";
+    world.ends("nobody", &[&evidence[..], &[key]].concat(), 0);
     world.ends("planner", &["rollout", "status", "autumn"], 3);
     finished_host_comes_back(&world);
 }

@@ -161,11 +161,18 @@ fn terms(m: &Manifest) -> Vec<String> {
     if let Some(rule) = &m.coexistence {
         let with: Vec<&str> = rule.with.iter().map(refit_names::BuildId::as_str).collect();
         let with = if with.is_empty() { "nothing".to_owned() } else { with.join(", ") };
-        let long = rule.for_ms.map_or(String::new(), |ms| format!(" for {} min", ms / 60_000));
+        let long = rule.for_ms.map_or(String::new(), |ms| format!(" for {}", span(ms)));
         tell("beside", format!("{with}{long}"));
     }
     issues(m).into_iter().for_each(|line| tell("known", line));
     lines
+}
+
+/// The largest unit that tells it without a rest.
+fn span(ms: u64) -> String {
+    let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "min"), (1_000, "s")];
+    let whole = units.into_iter().find(|(unit, _)| ms > 0 && ms.is_multiple_of(*unit));
+    whole.map_or_else(|| format!("{ms} ms"), |(unit, name)| format!("{} {name}", ms / unit))
 }
 
 /// A word of the manifest as it is written there.

@@ -112,7 +112,9 @@ pub(super) fn build(args: &BuildArgs, context: &Context) -> Result<Exit, CliErro
         .output
         .say(&format!("{} chunks, {size} compressed, {by}", built.record().bundle.chunks.len()));
     if !found.advice.is_empty() {
-        context.output.say(&format!("{} pieces of advice: refit pack lint", found.advice.len()));
+        let count = found.advice.len();
+        let word = if count == 1 { "piece" } else { "pieces" };
+        context.output.say(&format!("{count} {word} of advice: refit pack lint"));
     }
     Ok(Exit::Done)
 }
