@@ -38,11 +38,19 @@ impl Measured {
 
     /// The most resident memory that it ever had, in bytes.
     pub fn peak_bytes(&self) -> Result<f64> {
+        self.status_bytes("VmHWM:")
+    }
+
+    /// Its resident memory without the pages of files, of which those of its own program are the most: what it asked for itself, in bytes.
+    pub fn own_bytes(&self) -> Result<f64> {
+        self.status_bytes("RssAnon:")
+    }
+
+    fn status_bytes(&self, field: &str) -> Result<f64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib: f64 =
-            peak.context("status has no peak")?.trim().trim_end_matches(" kB").parse()?;
-        Ok(kib * 1024.0)
+        let found = status.lines().find_map(|line| line.strip_prefix(field));
+        let kib = found.with_context(|| format!("status has no {field}"))?;
+        Ok(kib.trim().trim_end_matches(" kB").parse::<f64>()? * 1024.0)
     }
 
     /// How it ended, if it did.

@@ -1,5 +1,8 @@
 //! Memory for a pack of 4 GiB: peaks of publisher, server and host, as the kernel has them.
 //!
+//! What counts is the memory that a program asks for. Pages of its own file come on top: they tell how the program was built (here without
+//! optimisation, decision 0008), not what a pack costs, and the kernel drops them when it needs room. Both are printed.
+//!
 //! The content is a real tree (a kernel package), again and again, each copy stamped every 8 KiB so that none is like another: chunks,
 //! deltas and records are as many as a product of this size has. Some of it is noise, which no compressor makes smaller. The old build
 //! is the same tree without stamps under the same names: links on the disk, and a delta for every file.
@@ -27,6 +30,32 @@ const STAMP_EVERY: usize = 8 << 10;
 /// The limit, in MiB.
 const LIMIT: f64 = 64.0;
 const PATIENCE: Duration = Duration::from_secs(900);
+/// Own memory has no high-water mark in the kernel: it is looked at as often.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
+
+/// Peaks in MiB.
+#[derive(Debug, Clone, Copy, Default)]
+struct Peak {
+    own: f64,
+    with_files: f64,
+}
+
+impl Peak {
+    /// Gone between two looks: what was seen last stays.
+    fn look(&mut self, process: &Measured) {
+        let mib = |bytes: Result<f64>| bytes.unwrap_or_default() / f64::from(1 << 20);
+        self.own = self.own.max(mib(process.own_bytes()));
+        self.with_files = self.with_files.max(mib(process.peak_bytes()));
+    }
+
+    fn tell(self, name: &str, started: Instant) {
+        let Self { own, with_files } = self;
+        let took = started.elapsed().as_secs_f64();
+        say(&format!(
+            "{name}: {own:.1} MiB of its own at most, {with_files:.1} with pages of files, {took:.0} s"
+        ));
+    }
+}
 
 /// Makes the trees, lets each program do its part, and prints its peak.
 pub async fn run(pair: &str) -> Result<Vec<Row>> {
@@ -63,9 +92,17 @@ pub async fn run(pair: &str) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-fn row(what: &str, mib: f64) -> Row {
+fn row(what: &str, peak: Peak) -> Row {
     let case = format!("4 GiB pack: {what}");
-    Row::compare((BENCH, &case), Better::Less, (&[mib], &[LIMIT]), "limit", "MiB peak", 1.0)
+    let case = (BENCH, case.as_str());
+    Row::compare(
+        case,
+        Better::Less,
+        (&[peak.own], &[LIMIT]),
+        "limit",
+        "MiB of its own at most",
+        1.0,
+    )
 }
 
 /// Builds and publishes the pack; the repository, its root and the publisher's peaks, for information.
@@ -96,7 +133,7 @@ fn publish(dir: &Path, web: &Web, old: &Path, new: &Path) -> Result<(PathBuf, Pa
 }
 
 /// A control server that mirrors the repository; its peak until the mirror is complete.
-fn server(dir: &Path, url: &str, root: &Path) -> Result<f64> {
+fn server(dir: &Path, url: &str, root: &Path) -> Result<Peak> {
     let (state, log) = (dir.join("server"), dir.join("server.log"));
     let mut command = Command::new(programs()?.join("refit"));
     command
@@ -111,42 +148,42 @@ fn server(dir: &Path, url: &str, root: &Path) -> Result<f64> {
         .stdout(Stdio::null())
         .stderr(std::fs::File::create(&log)?);
     let mut process = Measured::start(&mut command)?;
-    let started = Instant::now();
+    let (started, mut peak) = (Instant::now(), Peak::default());
     loop {
         process.runs()?;
+        peak.look(&process);
         let told = std::fs::read_to_string(&log)?;
         if told.contains("repository refreshed") {
             break;
         }
         ensure!(started.elapsed() < PATIENCE, "the server has no mirror: {told}");
-        std::thread::sleep(Duration::from_millis(100));
+        std::thread::sleep(LOOK_EVERY);
     }
-    let peak = process.peak_bytes()? / f64::from(1 << 20);
+    peak.tell("server", started);
     drop(process);
     std::fs::remove_dir_all(state)?;
     Ok(peak)
 }
 
-/// Runs it to its end; its peak of resident memory in MiB, looked at until it ends.
-fn watched(command: &mut Command, name: &str) -> Result<f64> {
+/// Runs it to its end, and looks at its memory until then.
+fn watched(command: &mut Command, name: &str) -> Result<Peak> {
     let started = Instant::now();
     let errors = tempfile::NamedTempFile::new()?;
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(errors.reopen()?);
     let mut process = Measured::start(command)?;
-    let mut peak = 0_f64;
+    let mut peak = Peak::default();
     let status = loop {
-        // Gone between two looks: what was seen last is its peak, because it can only grow.
-        peak = peak.max(process.peak_bytes().unwrap_or_default() / f64::from(1 << 20));
+        peak.look(&process);
         if let Some(status) = process.ended()? {
             break status;
         }
         ensure!(started.elapsed() < PATIENCE, "{name} did not end");
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::sleep(LOOK_EVERY);
     };
     if !status.success() {
         bail!("{name} ended with {status}: {}", std::fs::read_to_string(errors.path())?);
     }
-    say(&format!("{name}: {peak:.1} MiB peak, {:.0} s", started.elapsed().as_secs_f64()));
+    peak.tell(name, started);
     Ok(peak)
 }
 
