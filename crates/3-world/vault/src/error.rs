@@ -167,7 +167,7 @@ const ADVICE: [&str; 7] = [
 ];
 
 /// What happened, of a page that the library wrote.
-fn told(page: &str) -> String {
+pub(crate) fn told(page: &str) -> String {
     let lines = page.lines().map(str::trim).take_while(|line| *line != STACK);
     let words = lines
         .filter(|line| !line.is_empty() && !ADVICE.iter().any(|advice| line.starts_with(advice)));

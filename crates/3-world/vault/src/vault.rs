@@ -1,7 +1,7 @@
 //! The repository and what is in it.
 
 use crate::{
-    error::{VaultError, guarded},
+    error::{VaultError, guarded, told},
     meter::Counted,
     target::{Reached, Target},
 };
@@ -151,7 +151,8 @@ impl Vault {
         if found.is_ok().is_ok() {
             return Ok(());
         }
-        let lines: Vec<String> = found.0.iter().map(|(_, error)| error.to_string()).collect();
+        let lines: Vec<String> =
+            found.0.iter().map(|(_, error)| told(&error.to_string())).collect();
         let (place, why) = (self.target.name(), lines.join("; "));
         Err(VaultError::Broken { what, place, why })
     }
