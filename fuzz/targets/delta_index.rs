@@ -6,7 +6,8 @@ use refit_packs::record::{PackRecord, delta::DeltaIndex};
 use std::sync::LazyLock;
 
 static RECORD: LazyLock<PackRecord> = LazyLock::new(|| {
-    serde_json::from_slice(include_bytes!("../seeds/record/hello.json")).expect("the seed is a record")
+    serde_json::from_slice(include_bytes!("../seeds/record/hello.json"))
+        .expect("the seed is a record")
 });
 
 fuzz_target!(|data: &[u8]| {
