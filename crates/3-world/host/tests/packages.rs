@@ -12,7 +12,6 @@ use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     env, fs,
-    io::Write as _,
     os::unix::fs::{MetadataExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -32,6 +31,7 @@ cp "$2" "$3/root/refit-test"
 exec chroot "$3/root" /refit-test --exact "$1" --nocapture --test-threads 1"#;
 
 /// Runs the test on a system of its own; says loudly when that cannot be had.
+#[expect(clippy::print_stderr, reason = "what is left out is said")]
 fn on_own_system(test: &str, body: fn()) {
     if env::var_os(INSIDE).is_some() {
         return body();
@@ -44,7 +44,7 @@ fn on_own_system(test: &str, body: fn()) {
     let may = Command::new("unshare").args(["--mount", "true"]).stderr(Stdio::null()).status();
     if !may.is_ok_and(|status| status.success()) || !Path::new("/usr/bin/dpkg").exists() {
         let text = "needs root, the right to mount, and a Debian system";
-        writeln!(std::io::stderr(), "SKIPPED {test}: {text}").unwrap();
+        eprintln!("SKIPPED {test}: {text}");
         assert!(env::var_os("CI").is_none(), "{test} must run in CI");
         return;
     }

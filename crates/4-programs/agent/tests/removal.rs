@@ -68,7 +68,7 @@ impl Host {
     fn install(&self) {
         let built = pack::build(&self.path("pack")).unwrap();
         let text = built.record_json();
-        let digest = Digest::of(text.as_ref());
+        let digest = Digest::of(text);
         let order: Order = serde_json::from_value(json!({
             "key": {"rollout": "spring", "generation": 1}, "plan": digest, "host": "h1", "product": "clock",
             "legs": [{"from": "1000", "pack": {"to": "1100", "record": "packs/clock/1100/record.json", "digest": digest, "size": text.len()}}],
@@ -83,7 +83,7 @@ impl Host {
         )
         .unwrap();
         fs::write(orders.join("spring-1/order.json"), serde_json::to_vec(&order).unwrap()).unwrap();
-        fs::write(orders.join("spring-1/records/0.json"), &text).unwrap();
+        fs::write(orders.join("spring-1/records/0.json"), text).unwrap();
         let runs = self.path("runs").display().to_string();
         let service = json!({"kind": "commands", "start": ["touch", runs], "stop": ["rm", "-f", runs],
             "status": ["sh", "-c", "test -e \"$0\" || exit 3", runs]});
@@ -96,7 +96,7 @@ impl Host {
             status = service["status"]
         );
         fs::write(self.path("agent.toml"), config).unwrap();
-        let record: PackRecord = serde_json::from_slice(text.as_ref()).unwrap();
+        let record: PackRecord = serde_json::from_slice(text).unwrap();
         let product: ProductConfig = serde_json::from_value(product).unwrap();
         let engine = Engine::open(EngineInput {
             others: Default::default(),

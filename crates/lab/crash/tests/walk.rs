@@ -1,12 +1,9 @@
 //! A seeded, bounded part of the walk, for every kind: `./dev crash` walks all points.
 
+#![expect(clippy::print_stderr, reason = "what is left out is said")]
+
 use refit_crash::{Disk, Fault, KINDS, Tally, Walk, possible, possible_for_packages};
-use std::{
-    env,
-    io::{Write as _, stderr},
-    path::PathBuf,
-    process::Command,
-};
+use std::{env, path::PathBuf, process::Command};
 
 /// Walks of different tests would take each other's processor.
 const JOBS: usize = 2;
@@ -14,7 +11,7 @@ const JOBS: usize = 2;
 fn walk(fault: Fault, every: usize) -> Vec<Tally> {
     let traces = Command::new("strace").args(["-o", "/dev/null", "true"]).status();
     if !traces.is_ok_and(|status| status.success()) {
-        writeln!(stderr(), "SKIPPED the walk: strace is not there or may not trace").unwrap();
+        eprintln!("SKIPPED the walk: strace is not there or may not trace");
         assert!(env::var_os("CI").is_none(), "the walk must run in CI");
         return vec![];
     }
@@ -27,7 +24,7 @@ fn walk(fault: Fault, every: usize) -> Vec<Tally> {
             continue;
         }
         if let Some(error) = no_packages.as_ref().filter(|_| kind.packages) {
-            writeln!(stderr(), "SKIPPED {}: {error:#}", kind.name).unwrap();
+            eprintln!("SKIPPED {}: {error:#}", kind.name);
             assert!(env::var_os("CI").is_none(), "packages must be walked in CI");
             continue;
         }
@@ -58,7 +55,7 @@ fn killed_at_any_file_operation_and_again_the_host_ends_whole_on_old_or_new() {
 fn power_that_fails_at_any_file_operation_loses_nothing_that_was_acknowledged() {
     for (disk, every) in [(Disk::Ext4, 101), (Disk::Xfs, 307)] {
         if let Err(error) = possible(disk) {
-            writeln!(stderr(), "SKIPPED the power cut on {disk:?}: {error:#}").unwrap();
+            eprintln!("SKIPPED the power cut on {disk:?}: {error:#}");
             continue;
         }
         for tally in walk(Fault::Power(disk), every) {
