@@ -4,7 +4,10 @@ use crate::{s3::Fault, target::Reached};
 use refit_backup::BackupError;
 use refit_names::{Coded, ErrorClass};
 use rustic_core::RusticError;
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Once,
+};
 
 /// Why a backup was not kept, found, read or forgotten.
 #[derive(Debug, thiserror::Error)]
@@ -180,6 +183,7 @@ pub(crate) fn guarded<T>(
     target: &Reached,
     work: impl FnOnce() -> Result<T, VaultError>,
 ) -> Result<T, VaultError> {
+    tell_no_stops_of_the_library();
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
     caught.unwrap_or_else(|panic| {
         let place = target.name();
@@ -188,9 +192,30 @@ pub(crate) fn guarded<T>(
         }
         let words = panic.downcast_ref::<String>().map(String::as_str);
         let words = words.or_else(|| panic.downcast_ref::<&str>().copied());
-        let why = words.unwrap_or("it stopped without a word").to_owned();
-        Err(VaultError::Repository { what, place, why })
+        let why = words.unwrap_or("it stopped without a word");
+        if why.starts_with(LEFT_EARLY) {
+            let why = "its folders could not be read to the end".to_owned();
+            return Err(VaultError::Broken { place, what, why });
+        }
+        Err(VaultError::Repository { what, place, why: why.to_owned() })
     })
+}
+
+/// What the library says, with its whole index behind it, when it leaves folders at the first that is damaged while others are still being read.
+const LEFT_EARLY: &str = "index still in use";
+
+/// A stop of the library is an error of ours that is told once: its call stacks are none of the reader's business, and take so long to
+/// print that the library itself gives up waiting for its threads.
+fn tell_no_stops_of_the_library() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |stop| {
+            if !stop.location().is_some_and(|place| place.file().contains("rustic_core")) {
+                before(stop);
+            }
+        }));
+    });
 }
 
 impl Coded for VaultError {
