@@ -3,12 +3,20 @@
 #![expect(clippy::print_stderr, reason = "what is left out is said")]
 
 use refit_crash::{Disk, Fault, KINDS, Tally, Walk, possible, possible_for_packages};
-use std::{env, path::PathBuf, process::Command};
+use std::{
+    env,
+    path::PathBuf,
+    process::Command,
+    sync::{Mutex, PoisonError},
+};
 
-/// Walks of different tests would take each other's processor.
 const JOBS: usize = 2;
 
+/// One walk at a time: packages are walked with mounts of their own, and such a copy of a volume that loses its power would keep it from coming back.
+static TURN: Mutex<()> = Mutex::new(());
+
 fn walk(fault: Fault, every: usize) -> Vec<Tally> {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let traces = Command::new("strace").args(["-o", "/dev/null", "true"]).status();
     if !traces.is_ok_and(|status| status.success()) {
         eprintln!("SKIPPED the walk: strace is not there or may not trace");

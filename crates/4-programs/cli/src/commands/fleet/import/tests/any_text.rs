@@ -42,9 +42,12 @@ proptest! {
             return Ok(());
         };
         let told = told(&source);
+        // What follows a quote that nobody closed belongs to the row that began it.
+        let faulty = |row: usize| source.faults.iter().any(|(place, _)| place.order == row);
+        let swallowed = |at: usize| (0..at).any(|row| rows[row].contains('"') && faulty(row + 2));
         for (at, row) in rows.iter().enumerate() {
             let says_something = row.contains(|c: char| c.is_alphanumeric());
-            prop_assert!(!says_something || told.contains(&(at + 2)), "row {} `{row}` of {text:?}: {told:?}", at + 2);
+            prop_assert!(!says_something || told.contains(&(at + 2)) || swallowed(at), "row {} `{row}` of {text:?}: {told:?}", at + 2);
         }
         prop_assert!(told.iter().all(|row| (2..rows.len() + 2).contains(row)), "{told:?} of {text:?}");
     }
