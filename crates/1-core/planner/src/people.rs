@@ -84,6 +84,16 @@ impl Agenda {
 
     /// Looks after one more host at `site`.
     pub(crate) fn take(&mut self, from: i64, length: i64, site: usize) {
+        self.change(from, length, |(hosts, _)| (hosts + 1, site));
+    }
+
+    /// Looks after one host less from `from` on for `length`.
+    pub(crate) fn free(&mut self, from: i64, length: i64) {
+        self.change(from, length, |(hosts, site)| (hosts.saturating_sub(1), site));
+    }
+
+    /// Another step for each moment of the span.
+    fn change(&mut self, from: i64, length: i64, new: impl Fn((u32, usize)) -> (u32, usize)) {
         let until = from.saturating_add(length);
         if length <= 0 {
             return;
@@ -92,20 +102,7 @@ impl Agenda {
         self.steps.entry(from).or_insert(before);
         self.steps.entry(until).or_insert(after);
         for (_, step) in self.steps.range_mut(from..until) {
-            *step = (step.0 + 1, site);
-        }
-        self.join(until);
-        self.join(from);
-    }
-
-    /// Looks after one host less from `from` on for `length`.
-    pub(crate) fn free(&mut self, from: i64, length: i64) {
-        let until = from.saturating_add(length);
-        let (after, before) = (self.at(until), self.at(from));
-        self.steps.entry(from).or_insert(before);
-        self.steps.entry(until).or_insert(after);
-        for (_, step) in self.steps.range_mut(from..until) {
-            step.0 = step.0.saturating_sub(1);
+            *step = new(*step);
         }
         self.join(until);
         self.join(from);

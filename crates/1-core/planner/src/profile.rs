@@ -61,29 +61,25 @@ impl Profile {
 
     /// Takes `units` for `length`.
     pub(crate) fn take(&mut self, from: i64, length: i64, units: u32) {
-        let until = from.saturating_add(length);
-        if length <= 0 || units == 0 {
-            return;
-        }
-        let after = self.level(until);
-        let before = self.level(from);
-        self.steps.entry(from).or_insert(before);
-        self.steps.entry(until).or_insert(after);
-        for (_, level) in self.steps.range_mut((Included(from), Excluded(until))) {
-            *level += units;
-        }
-        self.join(until);
-        self.join(from);
+        self.change(from, length, |level| level + units);
     }
 
     /// Gives a unit back for `length` that was taken from `from` on.
     pub(crate) fn free(&mut self, from: i64, length: i64) {
+        self.change(from, length, |level| level.saturating_sub(1));
+    }
+
+    /// Another level for each moment of the span.
+    fn change(&mut self, from: i64, length: i64, new: impl Fn(u32) -> u32) {
         let until = from.saturating_add(length);
+        if length <= 0 {
+            return;
+        }
         let (after, before) = (self.level(until), self.level(from));
         self.steps.entry(from).or_insert(before);
         self.steps.entry(until).or_insert(after);
         for (_, level) in self.steps.range_mut((Included(from), Excluded(until))) {
-            *level = level.saturating_sub(1);
+            *level = new(*level);
         }
         self.join(until);
         self.join(from);
