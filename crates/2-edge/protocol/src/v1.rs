@@ -86,7 +86,10 @@ use refit_plan::{Advance, Plan};
 use refit_risk::RiskScore;
 use refit_rollout::{HostState, RolloutState};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 mod acknowledgement;
 mod backup;
@@ -139,6 +142,13 @@ pub enum Right {
     ApplicationOwner,
     /// Reads everything.
     Auditor,
+}
+
+impl fmt::Display for Right {
+    /// The name on the wire: there is one list of names.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
 }
 
 /// Who the token belongs to.

@@ -58,11 +58,11 @@ pub(crate) enum Refusal {
     RepositoryEmpty,
     #[error("host `{host}` of rollout `{rollout}` has not finished: {standing}")]
     NotFinished { rollout: RolloutName, host: HostName, standing: String },
-    #[error("certificate needs the signatures of {}, found {}", names(expected), names([found]))]
+    #[error("certificate needs the signatures of {}, found {found}", names(expected))]
     PartyNotAsked { expected: BTreeSet<Right>, found: Right },
     #[error("application of host `{host}` is owned by `{expected}`, found `{found}`")]
     NotOwner { host: HostName, expected: PersonName, found: PersonName },
-    #[error("party {} signed for host `{host}` already", names([party]))]
+    #[error("party {party} signed for host `{host}` already")]
     SignedAlready { host: HostName, party: Right },
     #[error("configuration is not allowed: {what}")]
     Configuration { what: String },
@@ -80,11 +80,7 @@ pub(crate) enum Refusal {
 
 /// Rights by the names that people write.
 fn names<'a>(rights: impl IntoIterator<Item = &'a Right>) -> String {
-    let name = |right: &Right| match serde_json::to_value(right) {
-        Ok(serde_json::Value::String(name)) => name,
-        _ => format!("{right:?}"),
-    };
-    rights.into_iter().map(name).collect::<Vec<_>>().join(", ")
+    rights.into_iter().map(Right::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Faults that fit into one line; all of them stand in the problem.

@@ -105,6 +105,6 @@ fn signed(view: &CertificateView) -> String {
 }
 
 fn missing(view: &CertificateView) -> String {
-    let names = view.missing.iter().map(|party| super::user::right_name(*party));
+    let names = view.missing.iter().map(|party| party.to_string());
     names.collect::<Vec<_>>().join(", ")
 }

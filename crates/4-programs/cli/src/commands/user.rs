@@ -37,16 +37,8 @@ pub(crate) fn right(text: &str) -> Result<Right, String> {
         .map_err(|error| error.to_string())
 }
 
-/// The name of a right on the wire.
-pub(crate) fn right_name(right: Right) -> String {
-    match serde_json::to_value(right) {
-        Ok(serde_json::Value::String(name)) => name,
-        _ => format!("{right:?}").to_lowercase(),
-    }
-}
-
 fn rights_text(rights: &BTreeSet<Right>) -> String {
-    rights.iter().map(|right| right_name(*right)).collect::<Vec<_>>().join(", ")
+    rights.iter().map(Right::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Runs it.
@@ -82,7 +74,7 @@ mod tests {
     #[test]
     fn rights_have_the_names_of_the_wire() {
         assert_eq!(right("application-owner"), Ok(Right::ApplicationOwner));
-        assert_eq!(right_name(Right::ApplicationOwner), "application-owner");
+        assert_eq!(Right::ApplicationOwner.to_string(), "application-owner");
         assert!(right("root").unwrap_err().contains("expected one of"));
     }
 }

@@ -1,6 +1,5 @@
 //! `refit signoff verify`.
 
-use crate::commands::user::right_name;
 use crate::{CliError, Exit, context::Context, context::text};
 use refit_documents::{ENVELOPE_BYTES_MAX, Verified, VerifyError};
 use refit_journal::OrderOutcome;
@@ -97,7 +96,7 @@ fn people(found: &Verified) -> String {
         } else {
             format!(": {}", signature.remark)
         };
-        let party = right_name(signature.party);
+        let party = signature.party.to_string();
         lines.push(format!(
             "  signed     {} as {party}, {}{remark}",
             signature.person, signature.at
