@@ -83,7 +83,12 @@ pub fn leftovers(dir: &Path, age: SignedDuration, now: Timestamp) -> Result<Left
 pub fn clean(dir: &Path, age: SignedDuration, now: Timestamp) -> Result<Leftovers, ForgeError> {
     let _lock = lock(dir)?;
     let found = leftovers(dir, age, now)?;
-    for file in &found.free {
+    remove(dir, &found.free)?;
+    Ok(found)
+}
+
+fn remove(dir: &Path, files: &[Leftover]) -> Result<(), ForgeError> {
+    for file in files {
         let path = dir.join(&file.path);
         fs::remove_file(&path).map_err(ForgeError::write(&path))?;
         let mut above = path.parent();
@@ -97,7 +102,7 @@ pub fn clean(dir: &Path, age: SignedDuration, now: Timestamp) -> Result<Leftover
             above = folder.parent();
         }
     }
-    Ok(found)
+    Ok(())
 }
 
 /// The content of the operator's own withdrawn packs that is still offered: bundle, product and build of each.
@@ -105,15 +110,18 @@ pub fn clean(dir: &Path, age: SignedDuration, now: Timestamp) -> Result<Leftover
 /// # Errors
 /// [`ForgeError::BrokenRepository`].
 pub fn withdrawn_content(dir: &Path) -> Result<Vec<Leftover>, ForgeError> {
-    let state = State::read(dir)?;
+    withdrawn_in(&State::read(dir)?)
+}
+
+fn withdrawn_in(state: &State) -> Result<Vec<Leftover>, ForgeError> {
     let mut found = Vec::new();
-    for (targets, pack) in older::published(&state)? {
+    for (targets, pack) in older::published(state)? {
         let own = state.targets.as_ref().is_some_and(|own| std::ptr::eq(&own.signed, targets));
         let Some(reason) = pack.withdrawn.as_ref().filter(|_| own) else { continue };
         if let Some((name, digest)) = older::bundle_digest(targets, &pack)? {
             let path = place::path_of(&state.targets_dir(), &name, digest);
             let size = fs::metadata(&path).map(|about| about.len()).unwrap_or_default();
-            let shown = path.strip_prefix(dir).unwrap_or(&path).to_owned();
+            let shown = path.strip_prefix(&state.dir).unwrap_or(&path).to_owned();
             let why = format!("{} {} is withdrawn: {reason}", pack.product, pack.to);
             found.push(Leftover { path: shown, size: ByteSize(size), why });
         }
@@ -121,11 +129,11 @@ pub fn withdrawn_content(dir: &Path) -> Result<Vec<Leftover>, ForgeError> {
     Ok(found)
 }
 
-/// Publishes metadata that no longer name the content of the operator's own withdrawn packs. What they say of themselves stays; their
-/// bytes become leftovers.
+/// Publishes metadata that no longer name the content of the operator's own withdrawn packs, and removes that content, however young:
+/// whoever asks for this asks for its removal. What the packs say of themselves stays.
 ///
 /// # Errors
-/// [`ForgeError::BelowThreshold`], [`ForgeError::BrokenRepository`].
+/// [`ForgeError::BelowThreshold`], [`ForgeError::BrokenRepository`]: nothing is changed then; [`ForgeError::Io`].
 pub fn release_withdrawn(
     dir: &Path,
     keys: &Keyring,
@@ -134,12 +142,15 @@ pub fn release_withdrawn(
 ) -> Result<Visible, ForgeError> {
     let _lock = lock(dir)?;
     let state = State::read(dir)?;
+    let freed = withdrawn_in(&state)?;
     let mut edit = Edit::begin(&state, TARGETS, super::lasting(expires), now)?;
     for pack in edit.catalog(&state)?.packs.iter().filter(|pack| pack.withdrawn.is_some()) {
-        let name = older::named(&format!("packs/{}/{}/bundle", pack.product, pack.to))?;
+        let name = older::bundle_name(pack)?;
         edit.targets_mut().targets.retain(|key, _| key.raw() != name.as_str());
     }
-    edit.publish(&state, keys, whole_seconds(now + expires))
+    let visible = edit.publish(&state, keys, whole_seconds(now + expires))?;
+    remove(dir, &freed)?;
+    Ok(visible)
 }
 
 /// Every file that clients or signers may ask for.

@@ -52,7 +52,7 @@ fn open(state: &State, targets: &Targets, pack: &PackSummary) -> Result<PackFile
     let missing = |name: &TargetName| broken(Path::new(name.as_str()), "no metadata name it");
     let record = target_of(targets, &pack.record).ok_or_else(|| missing(&pack.record))?;
     let text = state::read_target(&[&state.targets_dir()], &pack.record, record)?;
-    let bundle = named(&format!("packs/{}/{}/bundle", pack.product, pack.to))?;
+    let bundle = bundle_name(pack)?;
     let digest =
         state::digest_of(target_of(targets, &bundle).ok_or_else(|| missing(&bundle))?, &bundle)?;
     PackFile::of_parts(&place::path_of(&state.targets_dir(), &bundle, digest), text)
@@ -80,12 +80,17 @@ pub(super) fn named(name: &str) -> Result<TargetName, ForgeError> {
     TargetName::parse(name).map_err(|error| ForgeError::Metadata { why: error.to_string() })
 }
 
+/// The name of a pack's bundle in a repository.
+pub(super) fn bundle_name(pack: &PackSummary) -> Result<TargetName, ForgeError> {
+    named(&format!("packs/{}/{}/bundle", pack.product, pack.to))
+}
+
 /// Digest of a bundle under metadata, if they name it.
 pub(super) fn bundle_digest(
     targets: &Targets,
     pack: &PackSummary,
 ) -> Result<Option<(TargetName, Digest)>, ForgeError> {
-    let name = named(&format!("packs/{}/{}/bundle", pack.product, pack.to))?;
+    let name = bundle_name(pack)?;
     let digest = target_of(targets, &name).map(|target| state::digest_of(target, &name));
     Ok(digest.transpose()?.map(|digest| (name, digest)))
 }

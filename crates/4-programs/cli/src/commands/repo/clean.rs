@@ -62,18 +62,12 @@ pub(super) fn run(args: &CleanArgs, context: &Context) -> Result<Exit, CliError>
     }
     let (files, bytes) = (found.free.len(), found.bytes());
     confirm(&format!("remove {files} files, {bytes}?"), args.yes, context)?;
-    // Whoever asked for the content of withdrawn packs asked for its removal: that it is young says nothing.
     if found.free.len() > named
         && let Some(keys) = &args.keys
     {
         let ring = args.sealed.ring(keys)?;
         let _ = repo::release_withdrawn(&args.dir, &ring, lasting(args.expires)?, now)
             .map_err(refused)?;
-        for file in &found.free[named..] {
-            let path = args.dir.join(&file.path);
-            std::fs::remove_file(&path)
-                .map_err(|error| CliError::io("remove", path.display(), error))?;
-        }
     }
     let _ = repo::clean(&args.dir, age, now).map_err(refused)?;
     show(&found, "freed", context)?;
