@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use refit_names::{BuildId, StepId};
 use refit_packs::runbook::{Phase, Question, Severity, Step, StepKind};
 use refit_plan::OrderKey;
+use std::collections::BTreeSet;
 
 /// The procedure of one leg.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct LegSteps {
     pub to: BuildId,
     /// All steps of the runbook, in order.
     pub steps: Vec<Step>,
+    /// Those that change databases and may be done again all the same: their pack says so of each migration.
+    pub repeatable: BTreeSet<StepId>,
 }
 
 /// Why entries cannot be those of this order.
@@ -211,7 +214,7 @@ fn nature(kind: &StepKind) -> Nature {
     }
 }
 
-/// Whether a step may be done again when nobody knows how far it came.
+/// Whether a kind of step may be done again when nobody knows how far it came.
 pub(crate) fn repeatable(kind: &StepKind) -> bool {
     !matches!(
         kind,
@@ -220,7 +223,7 @@ pub(crate) fn repeatable(kind: &StepKind) -> bool {
 }
 
 impl StepTrack {
-    fn new(index: usize, step: &Step) -> Self {
+    fn new(index: usize, step: &Step, said: bool) -> Self {
         // A migration that failed half-way leaves no database that could be gone on with, whatever the runbook calls it.
         let migrates = matches!(step.kind, StepKind::DatabaseMigrate { .. });
         let asked = |question| Asked { question, since: None, answer: None, repeats: 0 };
@@ -228,7 +231,7 @@ impl StepTrack {
             index,
             id: step.id.clone(),
             nature: nature(&step.kind),
-            repeatable: repeatable(&step.kind),
+            repeatable: said || repeatable(&step.kind),
             advisory: step.severity == Severity::Advisory && !migrates,
             always: step.always,
             retries: step.retries,
@@ -253,7 +256,7 @@ pub fn fold(legs: &[LegSteps], entries: &[Entry]) -> Result<Position, JournalBro
         to: leg.to.clone(),
         steps: (leg.steps.iter().enumerate())
             .filter(|(_, step)| step.phase != Phase::Stage)
-            .map(|(index, step)| StepTrack::new(index, step))
+            .map(|(index, step)| StepTrack::new(index, step, leg.repeatable.contains(&step.id)))
             .collect(),
         opened: false,
         rollback: None,

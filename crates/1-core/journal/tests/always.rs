@@ -22,7 +22,7 @@ const NAMES: [&str; 8] = ["hold", "stop", "switch", "tidy", "start", "open", "lo
 
 fn legs() -> Vec<LegSteps> {
     let (from, to) = (BuildId::parse("1").unwrap(), BuildId::parse("2").unwrap());
-    vec![LegSteps { from, to, steps: serde_json::from_str(STEPS).unwrap() }]
+    vec![LegSteps { from, to, steps: serde_json::from_str(STEPS).unwrap(), repeatable: [].into() }]
 }
 
 fn write(entries: &mut Vec<Entry>, body: EntryBody) {

@@ -17,7 +17,7 @@ const ASK: &str = r#"[
 
 fn legs() -> Vec<LegSteps> {
     let (from, to) = (BuildId::parse("1").unwrap(), BuildId::parse("2").unwrap());
-    vec![LegSteps { from, to, steps: serde_json::from_str(ASK).unwrap() }]
+    vec![LegSteps { from, to, steps: serde_json::from_str(ASK).unwrap(), repeatable: [].into() }]
 }
 
 fn id(text: &str) -> StepId {

@@ -10,7 +10,7 @@ use refit_plan::OrderKey;
 
 fn legs(steps: &str) -> Vec<LegSteps> {
     let (from, to) = (BuildId::parse("1").unwrap(), BuildId::parse("2").unwrap());
-    vec![LegSteps { from, to, steps: serde_json::from_str(steps).unwrap() }]
+    vec![LegSteps { from, to, steps: serde_json::from_str(steps).unwrap(), repeatable: [].into() }]
 }
 
 fn id(text: &str) -> StepId {
@@ -131,6 +131,20 @@ fn script_that_may_not_be_repeated_is_taken_back_after_a_crash() {
     });
     let next = fold(&legs(SCRIPT), &chain(bodies)).unwrap().next();
     assert!(matches!(next, Move::RollBack { .. }), "{next:?}");
+}
+
+const MIGRATION: &str =
+    r#"[{"id":"migrate","phase":"install","do":{"database.migrate":{"run":["up"]}}}]"#;
+
+#[test]
+fn migration_is_repeated_after_a_crash_only_where_its_pack_says_so() {
+    let cut_off = chain(vec![EntryBody::DeployStarted {}, intent("migrate", Verb::Apply, 1)]);
+    let mut known = legs(MIGRATION);
+    let next = fold(&known, &cut_off).unwrap().next();
+    assert!(matches!(next, Move::Interrupted { .. }), "{next:?}");
+    known[0].repeatable = [id("migrate")].into();
+    let next = fold(&known, &cut_off).unwrap().next();
+    assert!(matches!(next, Move::Run { attempt: 2, .. }), "{next:?}");
 }
 
 #[test]

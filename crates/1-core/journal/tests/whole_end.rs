@@ -27,8 +27,13 @@ fn legs() -> Vec<LegSteps> {
     let steps: Vec<Step> = serde_json::from_str(STEPS).unwrap();
     let build = |text| BuildId::parse(text).unwrap();
     vec![
-        LegSteps { from: build("1000"), to: build("1100"), steps: steps.clone() },
-        LegSteps { from: build("1100"), to: build("1200"), steps },
+        LegSteps {
+            from: build("1000"),
+            to: build("1100"),
+            steps: steps.clone(),
+            repeatable: [].into(),
+        },
+        LegSteps { from: build("1100"), to: build("1200"), steps, repeatable: [].into() },
     ]
 }
 

@@ -13,7 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use facts::{FactPattern, IssueAction, KnownIssue, Patterns, SeenFacts};
 pub use requirements::{Requirements, Unmet, VolumeNeed, capability_number};
 pub(crate) use rules::check;
-pub use rules::{MANIFEST_BYTES_MAX, ManifestError, accept, misfits, parse, read};
+pub use rules::{
+    MANIFEST_BYTES_MAX, ManifestError, accept, misfits, parse, read, repeatable_migrations,
+};
 pub use terms::{
     Coexistence, DataSince, FeatureSwitch, Migration, Part, PartTerms, RebootNeed, Terms,
     Uninstall, UninstallRule,

@@ -12,7 +12,7 @@ use refit_names::{Coded, ErrorClass};
 use serde_json::json;
 use std::collections::BTreeSet;
 
-pub use fit::misfits;
+pub use fit::{misfits, repeatable_migrations};
 
 /// Bytes of a manifest: a page of text has 4 KiB, the longest known-issue lists some tens.
 pub const MANIFEST_BYTES_MAX: usize = 256 << 10;

@@ -102,3 +102,30 @@ fn a_hostile_record_is_refused_with_its_entry_named() {
         .collect();
     insta::assert_snapshot!(lines.join("\n"));
 }
+
+#[test]
+fn a_step_is_repeatable_when_all_of_its_migrations_are() {
+    let steps = r#"[{"id":"up","phase":"install","do":{"database.migrate":{"run":["up"]}}},
+        {"id":"index","phase":"install","do":{"database.migrate":{"run":["index"]}}},
+        {"id":"silent","phase":"install","do":{"database.migrate":{"run":["silent"]}}}]"#;
+    let PackRecord { mut manifest, mut runbook, .. } = record();
+    runbook.steps = serde_json::from_str(steps).unwrap();
+    let migration = |id: &str, step: &str, repeatable: bool| {
+        serde_json::from_value(serde_json::json!({
+            "id": id, "database": "entries", "about": id, "repeatable": repeatable, "step": step
+        }))
+        .unwrap()
+    };
+    manifest.migrations = vec![
+        migration("a", "up", true),
+        migration("b", "up", false),
+        migration("c", "index", true),
+    ];
+    let found = manifest::repeatable_migrations(&manifest, &runbook);
+    assert_eq!(found.iter().map(|id| id.as_str()).collect::<Vec<_>>(), ["index"]);
+    runbook.steps.truncate(1);
+    manifest.migrations = vec![migration("a", "up", true)];
+    manifest.migrations[0].step = None;
+    let found = manifest::repeatable_migrations(&manifest, &runbook);
+    assert_eq!(found.iter().map(|id| id.as_str()).collect::<Vec<_>>(), ["up"]);
+}

@@ -4,7 +4,7 @@ use super::EngineInput;
 use crate::service::{self, Service, product_values};
 use refit_journal::LegSteps;
 use refit_names::{BuildId, ParameterName};
-use refit_packs::record::PackRecord;
+use refit_packs::{manifest::repeatable_migrations, record::PackRecord};
 use refit_plan::Leg;
 use std::collections::BTreeMap;
 
@@ -40,7 +40,12 @@ impl LegInput {
     }
 
     pub(super) fn steps(&self) -> LegSteps {
-        let steps = self.record.runbook.steps.clone();
-        LegSteps { from: self.from.clone(), to: self.to.clone(), steps }
+        let PackRecord { manifest, runbook, .. } = &self.record;
+        LegSteps {
+            from: self.from.clone(),
+            to: self.to.clone(),
+            steps: runbook.steps.clone(),
+            repeatable: repeatable_migrations(manifest, runbook),
+        }
     }
 }

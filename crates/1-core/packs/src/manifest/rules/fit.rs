@@ -5,7 +5,8 @@ use crate::{
     runbook::{Runbook, Step, StepKind},
     source::{Breaks, RuleBreak},
 };
-use refit_names::TreePath;
+use refit_names::{StepId, TreePath};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// All that a manifest says against its runbook or its payload; `has` tells whether the payload has a path.
 #[must_use]
@@ -36,9 +37,26 @@ fn check_databases(m: &Manifest, runbook: &Runbook, breaks: &mut Breaks) {
     }
 }
 
-fn check_migrations(m: &Manifest, runbook: &Runbook, breaks: &mut Breaks) {
+/// The steps `database.migrate` that may be done again after a crash in their middle: each carries out migrations, all of them repeatable.
+#[must_use]
+pub fn repeatable_migrations(m: &Manifest, runbook: &Runbook) -> BTreeSet<StepId> {
+    let steps = migrating(runbook);
+    let mut may: BTreeMap<usize, bool> = BTreeMap::new();
+    for migration in &m.migrations {
+        if let Ok(at) = place(migration, &steps) {
+            *may.entry(at).or_insert(true) &= migration.repeatable;
+        }
+    }
+    may.into_iter().filter(|(_, may)| *may).map(|(at, _)| steps[at].id.clone()).collect()
+}
+
+fn migrating(runbook: &Runbook) -> Vec<&Step> {
     let migrates = |step: &&Step| matches!(step.kind, StepKind::DatabaseMigrate { .. });
-    let steps: Vec<&Step> = runbook.steps.iter().filter(migrates).collect();
+    runbook.steps.iter().filter(migrates).collect()
+}
+
+fn check_migrations(m: &Manifest, runbook: &Runbook, breaks: &mut Breaks) {
+    let steps = migrating(runbook);
     let mut before = 0;
     for (index, migration) in m.migrations.iter().enumerate() {
         let field = format!("migrations[{index}].step");
