@@ -8,6 +8,7 @@
 //! 2. A finding names the rule, the host or wave, what was found and what was expected.
 //! 3. Times are judged where a plan has them; that it has them where something asks for them is a rule of its own.
 
+mod coexistence;
 mod demands;
 mod limits;
 mod people;
@@ -44,6 +45,8 @@ pub enum Rule {
     Dependencies,
     /// No more members of a cluster in one wave than may be down, in its order.
     Clusters,
+    /// Members of a cluster run builds side by side only where their packs allow it, and no longer.
+    Coexistence,
     /// Budgets and limits make sense.
     Budgets,
     /// Enough people must agree.
@@ -159,6 +162,7 @@ pub fn judge(input: &CheckInput<'_>) -> Vec<Finding> {
         placement::risk_order,
         placement::dependencies,
         placement::clusters,
+        coexistence::coexistence,
         placement::tiers,
         placement::canaries,
         people::budgets,

@@ -1,7 +1,7 @@
 //! Who takes part, and in which order.
 
 use crate::{
-    Candidate, PlanInput, estimate,
+    Candidate, PlanInput, coexistence, estimate,
     terms::{self, Warnings},
 };
 use refit_inventory::{HostRecord, Lifecycle};
@@ -71,7 +71,7 @@ pub(crate) fn sort(input: &PlanInput) -> Sorted<'_> {
         }
     }
     let Sorted { placed, excluded, warnings, .. } = &mut sorted;
-    terms::exclude_misfits(input, placed, excluded, warnings);
+    coexistence::exclude_misfits(input, placed, excluded, warnings);
     exclude_orphans(input, placed, excluded);
     let builds = placed.iter().flat_map(|host| &host.legs).map(|leg| &leg.pack.to).collect();
     warnings.extend(terms::remarks(input, &builds));

@@ -16,6 +16,7 @@ mod attempt;
 mod board;
 mod bound;
 mod candidates;
+mod coexistence;
 mod conflict;
 mod error;
 mod estimate;
@@ -87,7 +88,11 @@ pub fn plan(input: &PlanInput) -> Result<(Plan, PlanReport), PlanError> {
         let mut tried = attempt(input, &relaxed, placed.clone())
             .map_err(|fault| PlanError::Faults(vec![fault]))?;
         if conflict::fits(input, &tried) {
-            break tried;
+            match coexistence::without_long_mixes(input, &tried, &mut excluded) {
+                Some(left) => placed = left,
+                None => break tried,
+            }
+            continue;
         }
         if input.demands.deadline.is_some() || pin_missed(input, &tried) {
             return Err(does_not_fit(input, &placed, &mut tried));

@@ -1,13 +1,12 @@
-//! What packs ask of hosts, as far as facts show it: known issues, requirements, builds that must not run side by side.
+//! What packs ask of hosts, as far as facts show it: known issues, requirements.
 
-use crate::{PlanInput, candidates::Placed};
+use crate::PlanInput;
 use refit_inventory::{HostRecord, ObservedFacts};
 use refit_names::{BuildId, HostName, PartName};
 use refit_packs::{
     catalog::PackSummary,
-    manifest::{Coexistence, IssueAction, KnownIssue, RebootNeed, SeenFacts},
+    manifest::{IssueAction, KnownIssue, RebootNeed, SeenFacts},
 };
-use refit_plan::Excluded;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What people should know: what is said of many hosts stands there once, with all of them.
@@ -91,69 +90,6 @@ fn known_issues(
         }
     }
     Ok(())
-}
-
-/// Leaves out members of clusters whose builds must not run side by side, and tells how long the others may.
-pub(crate) fn exclude_misfits(
-    input: &PlanInput,
-    placed: &mut Vec<Placed<'_>>,
-    excluded: &mut Vec<Excluded>,
-    warnings: &mut Warnings,
-) {
-    let rule = |to: &BuildId| {
-        let mut packs = input.catalog.packs.iter();
-        let pack = packs.find(|pack| pack.product == input.product && pack.to == *to)?;
-        pack.terms.coexistence.as_ref()
-    };
-    let clusters = members(input);
-    let mut told: BTreeSet<&str> = BTreeSet::new();
-    placed.retain(|host| {
-        let Some(cluster) = host.record.cluster.as_deref() else { return true };
-        let Some(members) = clusters.get(cluster).filter(|members| members.len() > 1) else {
-            return true;
-        };
-        for leg in &host.legs {
-            let Some(rule) = rule(&leg.pack.to) else { continue };
-            let others = members.iter().filter(|(name, _)| *name != host.record.name.as_str());
-            let misfit = others
-                .map(|(_, build)| *build)
-                .find(|b| **b != leg.pack.to && !rule.with.contains(*b));
-            if let Some(build) = misfit {
-                let because = beside(cluster, &leg.pack.to, build, rule);
-                excluded.push(Excluded { host: host.record.name.clone(), because });
-                return false;
-            }
-            if let Some(limit) = rule.for_ms.filter(|_| told.insert(cluster)) {
-                warnings.extend([format!(
-                    "cluster {cluster}: build `{}` may run beside others for {} hours only{}",
-                    leg.pack.to,
-                    limit / 3_600_000,
-                    reason(rule)
-                )]);
-            }
-        }
-        true
-    });
-}
-
-fn beside(cluster: &str, to: &BuildId, build: &BuildId, rule: &Coexistence) -> String {
-    format!("build `{to}` must not run beside build `{build}` in cluster {cluster}{}", reason(rule))
-}
-
-fn reason(rule: &Coexistence) -> String {
-    if rule.because.is_empty() { String::new() } else { format!(": {}", rule.because) }
-}
-
-/// Members of each cluster that have the product, with their builds.
-fn members(input: &PlanInput) -> BTreeMap<&str, Vec<(&str, &BuildId)>> {
-    let mut clusters: BTreeMap<&str, Vec<(&str, &BuildId)>> = BTreeMap::new();
-    for host in &input.hosts {
-        let build = host.record.product(&input.product).and_then(|seen| seen.build.as_ref());
-        if let (Some(cluster), Some(build)) = (host.record.cluster.as_deref(), build) {
-            clusters.entry(cluster).or_default().push((host.record.name.as_str(), build));
-        }
-    }
-    clusters
 }
 
 /// What people should know of the packs that a plan uses: features that change, restarts.
