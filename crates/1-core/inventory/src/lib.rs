@@ -177,6 +177,13 @@ impl HostRecord {
     pub fn product(&self, product: &ProductName) -> Option<&ObservedProduct> {
         self.facts.as_ref()?.products.iter().find(|seen| seen.name == *product)
     }
+
+    /// The build of `product` as people state it, where no agent saw any.
+    #[must_use]
+    pub fn stated_build(&self, product: &ProductName) -> Option<&BuildId> {
+        let unseen = self.product(product).is_none();
+        self.stated.as_ref().filter(|_| unseen)?.products.get(product)
+    }
 }
 
 /// How much hangs on a host.

@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) fn coexistence(case: &Case<'_>, findings: &mut Vec<Finding>) {
     let mut clusters: BTreeMap<&str, Vec<&HostRecord>> = BTreeMap::new();
     for host in case.input.hosts {
-        if let Some(cluster) = host.cluster.as_deref().filter(|_| build(case, host).is_some()) {
+        if let Some(cluster) = host.cluster.as_deref().filter(|_| case.build(&host.name).is_some())
+        {
             clusters.entry(cluster).or_default().push(host);
         }
     }
@@ -20,7 +21,8 @@ pub(crate) fn coexistence(case: &Case<'_>, findings: &mut Vec<Finding>) {
         let movers = members.iter().copied().filter(new);
         let movers: Vec<_> = movers.filter_map(|host| planned.get(&host.name).copied()).collect();
         let mut builds: BTreeMap<&BuildId, Vec<&HostName>> = BTreeMap::new();
-        for (seen, host) in members.iter().filter_map(|host| Some((build(case, host)?, host))) {
+        for (seen, host) in members.iter().filter_map(|host| Some((case.build(&host.name)?, host)))
+        {
             builds.entry(seen).or_default().push(&host.name);
         }
         let legs = |mover: &'_ &PlannedHost| -> BTreeSet<BuildId> {
@@ -38,10 +40,6 @@ pub(crate) fn coexistence(case: &Case<'_>, findings: &mut Vec<Finding>) {
             }
         }
     }
-}
-
-fn build<'a>(case: &Case<'_>, host: &'a HostRecord) -> Option<&'a BuildId> {
-    host.product(&case.plan.product)?.build.as_ref()
 }
 
 fn terms<'a>(case: &Case<'a>, to: &BuildId) -> Option<(&'a BuildId, &'a Coexistence)> {
@@ -77,7 +75,7 @@ fn for_long(
         let planned = movers.iter().any(|mover| mover.host == host.name);
         planned || case.plan.begun.contains(&host.name)
     };
-    let stays = members.iter().filter(|host| build(case, host) != Some(&case.plan.target));
+    let stays = members.iter().filter(|host| case.build(&host.name) != Some(&case.plan.target));
     // Without times nothing can be said of how long.
     let timed: Vec<_> =
         movers.iter().filter_map(|host| Some((ms(host.slot.as_ref()?.starts_at), *host))).collect();

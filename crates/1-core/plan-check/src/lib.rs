@@ -21,7 +21,7 @@ mod windows;
 use jiff::Timestamp;
 use refit_calendar::Calendar;
 use refit_inventory::{ClusterRecord, EngineerRecord, HostRecord, SiteRecord};
-use refit_names::{HostName, Percent, SiteName};
+use refit_names::{BuildId, HostName, Percent, SiteName};
 use refit_packs::catalog::Catalog;
 use refit_plan::{Pin, Plan, PlannedHost, Slot};
 use serde::{Deserialize, Serialize};
@@ -192,6 +192,15 @@ pub(crate) fn find(findings: &mut Vec<Finding>, rule: Rule, text: String) {
 }
 
 impl<'a> Case<'a> {
+    /// The build that a host has, as an agent saw it; in a plan that takes what is stated, as people say where none did.
+    pub(crate) fn build(&self, name: &HostName) -> Option<&'a BuildId> {
+        let (host, product) = (self.hosts.get(name)?, &self.plan.product);
+        match host.product(product) {
+            Some(seen) => seen.build.as_ref(),
+            None => host.stated_build(product).filter(|_| !self.plan.stated.is_empty()),
+        }
+    }
+
     /// Hosts with a time that this plan gives, not one before it.
     pub(crate) fn slots(&self) -> impl Iterator<Item = (usize, &'a PlannedHost, &'a Slot)> + '_ {
         let waves = self.plan.waves.iter().enumerate();

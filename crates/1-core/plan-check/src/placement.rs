@@ -91,8 +91,7 @@ pub(crate) fn dependencies(case: &Case<'_>, findings: &mut Vec<Finding>) {
 }
 
 fn is_at_target(case: &Case<'_>, name: &HostName) -> bool {
-    let product = case.hosts.get(name).and_then(|host| host.product(&case.plan.product));
-    product.is_some_and(|product| product.build.as_ref() == Some(&case.plan.target))
+    case.build(name) == Some(&case.plan.target)
 }
 
 pub(crate) fn clusters(case: &Case<'_>, findings: &mut Vec<Finding>) {

@@ -30,14 +30,20 @@ pub(crate) fn shape(case: &Case<'_>, findings: &mut Vec<Finding>) {
 
 pub(crate) fn known_hosts(case: &Case<'_>, findings: &mut Vec<Finding>) {
     for (_, planned) in case.plan.hosts() {
-        let name = &planned.host;
+        let (name, product) = (&planned.host, &case.plan.product);
         let text = match case.hosts.get(name) {
             None => format!("host {name} is not in the fleet"),
             Some(host) if host.lifecycle == Lifecycle::Retired => format!("host {name} is retired"),
-            Some(host) if host.product(&case.plan.product).is_none() => {
-                format!("host {name} has no product {}", case.plan.product)
-            }
-            Some(_) => continue,
+            Some(host) => match (host.product(product), case.plan.stated.contains(name)) {
+                (Some(_), false) => continue,
+                (None, true) if host.stated_build(product).is_some() => continue,
+                (None, _) => format!("host {name} has no product {product}"),
+                (Some(_), true) => {
+                    format!(
+                        "product {product} of host {name} was seen, and the plan calls it stated"
+                    )
+                }
+            },
         };
         find(findings, Rule::KnownHost, text);
     }
@@ -56,7 +62,7 @@ pub(crate) fn legs(case: &Case<'_>, findings: &mut Vec<Finding>) {
 fn leg_faults(case: &Case<'_>, planned: &PlannedHost) -> Vec<String> {
     let mut faults = Vec::new();
     let seen = case.hosts.get(&planned.host).and_then(|host| host.product(&case.plan.product));
-    let mut at = seen.and_then(|product| product.build.clone());
+    let mut at = case.build(&planned.host).cloned();
     for leg in &planned.legs {
         if at.as_ref() != Some(&leg.from) {
             faults.push(format!("leg starts at build {}, expected {at:?}", leg.from));

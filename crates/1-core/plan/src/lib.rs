@@ -78,6 +78,9 @@ pub struct Plan {
     /// Hosts that had begun when it was made: they stand as in its parent.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub begun: BTreeSet<HostName>,
+    /// Hosts whose build no agent saw: people state it. They are not prepared before an agent saw the same.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub stated: BTreeSet<HostName>,
 }
 
 /// Content on its way to a site.

@@ -56,7 +56,8 @@ pub(crate) fn sort(input: &PlanInput) -> Sorted<'_> {
             return false;
         }
         if input.wanted.is_empty() {
-            host.record.product(&input.product).is_some() || stated(input, &host.record).is_some()
+            host.record.product(&input.product).is_some()
+                || host.record.stated_build(&input.product).is_some()
         } else {
             input.wanted.contains(&host.record.name)
         }
@@ -99,21 +100,24 @@ fn place<'a>(
     if record.lifecycle == Lifecycle::Retired {
         return Err("it is retired".to_owned());
     }
-    let Some(seen) = record.product(&input.product) else {
-        return Err(match stated(input, record) {
-            Some(build) => format!(
+    let seen = record.product(&input.product);
+    let from = match (seen, record.stated_build(&input.product)) {
+        (Some(_), _) if !host.reachable => {
+            let last = record.last_seen.map_or("never".to_owned(), |at| at.to_string());
+            return Err(format!("its agent is unreachable, last heard of: {last}"));
+        }
+        (Some(seen), _) => seen
+            .build
+            .as_ref()
+            .ok_or_else(|| format!("no build of product `{}` is installed", input.product))?,
+        (None, Some(build)) if input.demands.stated => build,
+        (None, Some(build)) => {
+            return Err(format!(
                 "its agent has not seen product `{}`; that it is at build `{build}` is only stated",
                 input.product
-            ),
-            None => format!("no product `{}` was seen on it", input.product),
-        });
-    };
-    if !host.reachable {
-        let last = record.last_seen.map_or("never".to_owned(), |at| at.to_string());
-        return Err(format!("its agent is unreachable, last heard of: {last}"));
-    }
-    let Some(from) = &seen.build else {
-        return Err(format!("no build of product `{}` is installed", input.product));
+            ));
+        }
+        (None, None) => return Err(format!("no product `{}` was seen on it", input.product)),
     };
     if *from == input.target {
         return Err(format!("it is already at build `{from}`"));
@@ -127,7 +131,7 @@ fn place<'a>(
     let path = path.as_ref().map_err(Clone::clone)?;
     let mut leaves = from;
     for pack in path {
-        if let Some(cause) = seen.quarantined.get(&pack.to) {
+        if let Some(cause) = seen.and_then(|seen| seen.quarantined.get(&pack.to)) {
             return Err(format!("build `{}` was rolled back here: {cause}", pack.to));
         }
         terms::accepts(pack, leaves, record, warnings)?;
@@ -138,18 +142,13 @@ fn place<'a>(
         record,
         risk: host.risk.score,
         legs: legs(from, path),
-        parameters: seen.parameters.clone(),
+        parameters: seen.map_or_else(BTreeMap::new, |seen| seen.parameters.clone()),
         p50_ms: times.p50_ms,
         p95_ms: times.p95_ms,
         undo_p95_ms: times.undo_p95_ms,
         estimated_from: times.origin,
         reasons: &host.risk.reasons,
     })
-}
-
-/// The build of the product as people state it.
-fn stated<'a>(input: &PlanInput, record: &'a HostRecord) -> Option<&'a BuildId> {
-    record.stated.as_ref().and_then(|stated| stated.products.get(&input.product))
 }
 
 fn legs(from: &BuildId, path: &[&PackSummary]) -> Vec<Leg> {
@@ -176,11 +175,7 @@ pub(crate) fn exclude_orphans(
     let at_target: BTreeSet<&HostName> = input
         .hosts
         .iter()
-        .filter(|host| {
-            host.record
-                .product(&input.product)
-                .is_some_and(|p| p.build.as_ref() == Some(&input.target))
-        })
+        .filter(|host| input.build_of(&host.record) == Some(&input.target))
         .map(|host| &host.record.name)
         .collect();
     let mut present: BTreeSet<&HostName> = placed.iter().map(|host| &host.record.name).collect();

@@ -130,7 +130,7 @@ type Members<'a> = BTreeMap<&'a BuildId, Vec<&'a HostName>>;
 fn members(input: &PlanInput) -> BTreeMap<&str, Members<'_>> {
     let mut clusters: BTreeMap<&str, Members<'_>> = BTreeMap::new();
     for host in &input.hosts {
-        let build = host.record.product(&input.product).and_then(|seen| seen.build.as_ref());
+        let build = input.build_of(&host.record);
         if let (Some(cluster), Some(build)) = (host.record.cluster.as_deref(), build) {
             clusters.entry(cluster).or_default().entry(build).or_default().push(&host.record.name);
         }

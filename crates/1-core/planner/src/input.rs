@@ -127,6 +127,18 @@ pub struct Demands {
     pub validation_ms: u64,
     /// How far ahead openings are searched.
     pub horizon_days: u32,
+    /// Hosts whose build is only stated take part too.
+    pub stated: bool,
+}
+
+impl PlanInput {
+    /// The build that a host would leave: as an agent saw it, or as people state it where that counts.
+    pub(crate) fn build_of<'a>(&self, record: &'a HostRecord) -> Option<&'a BuildId> {
+        match record.product(&self.product) {
+            Some(seen) => seen.build.as_ref(),
+            None => record.stated_build(&self.product).filter(|_| self.demands.stated),
+        }
+    }
 }
 
 impl Default for Demands {
@@ -137,6 +149,7 @@ impl Default for Demands {
             emergency: None,
             validation_ms: 0,
             horizon_days: HORIZON_DAYS,
+            stated: false,
         }
     }
 }

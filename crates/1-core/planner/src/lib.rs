@@ -48,6 +48,7 @@ pub use times::ANY_TIME;
 use attempt::{Attempt, attempt};
 use candidates::{Placed, Sorted};
 use jiff::Timestamp;
+use refit_names::HostName;
 use refit_plan::{Excluded, PLAN_FORMAT, Plan};
 use rules::Relaxed;
 use std::collections::BTreeSet;
@@ -126,9 +127,17 @@ pub fn plan(input: &PlanInput) -> Result<(Plan, PlanReport), PlanError> {
         deadline: input.demands.deadline,
         emergency: input.demands.emergency.clone(),
         begun: input.begun.as_ref().map_or_else(BTreeSet::new, |begun| begun.hosts.clone()),
+        stated: stated(input, &tried),
     };
     let report = report(&plan, &tried, warnings.lines());
     Ok((plan, report))
+}
+
+/// Who is in it without having been seen.
+fn stated(input: &PlanInput, tried: &Attempt<'_>) -> BTreeSet<HostName> {
+    let hosts = tried.ordered.iter().map(|host| host.record);
+    let unseen = hosts.filter(|record| record.product(&input.product).is_none());
+    unseen.map(|record| record.name.clone()).collect()
 }
 
 fn report(plan: &Plan, tried: &Attempt<'_>, warnings: Vec<String>) -> PlanReport {
@@ -145,6 +154,7 @@ fn report(plan: &Plan, tried: &Attempt<'_>, warnings: Vec<String>) -> PlanReport
         plan.hosts().map(|(_, host)| host.estimated_from.as_str()).collect();
     let origins = origins.into_iter().filter(|origin| !origin.is_empty());
     remarks.extend(origins.map(|origin| format!("times from history: {origin}")));
+    remarks.extend(text::stated(plan));
     remarks.extend(warnings);
     let timed = tried.board.is_some();
     PlanReport {

@@ -1,6 +1,6 @@
 //! What packs ask of hosts, as far as facts show it: known issues, requirements.
 
-use crate::PlanInput;
+use crate::{PlanInput, text};
 use refit_inventory::{HostRecord, ObservedFacts};
 use refit_names::{BuildId, HostName, PartName};
 use refit_packs::{
@@ -16,9 +16,6 @@ pub(crate) struct Warnings {
     of_hosts: BTreeMap<String, Vec<HostName>>,
 }
 
-/// Hosts that a warning names; the table of known issues has the roles.
-const HOSTS_NAMED: usize = 5;
-
 impl Warnings {
     pub(crate) fn extend(&mut self, texts: impl IntoIterator<Item = String>) {
         self.plain.extend(texts);
@@ -30,14 +27,9 @@ impl Warnings {
 
     /// As lines, those of hosts last.
     pub(crate) fn lines(self) -> Vec<String> {
-        let line = |(text, hosts): (String, Vec<HostName>)| {
-            let named: Vec<&str> = hosts.iter().take(HOSTS_NAMED).map(HostName::as_str).collect();
-            let named = named.join(", ");
-            match hosts.len() {
-                1 => format!("{named}: {text}"),
-                all @ 2..=HOSTS_NAMED => format!("{all} hosts ({named}): {text}"),
-                all => format!("{all} hosts ({named} and {} more): {text}", all - HOSTS_NAMED),
-            }
+        let line = |(text, hosts): (String, Vec<HostName>)| match &hosts[..] {
+            [one] => format!("{one}: {text}"),
+            _ => format!("{}: {text}", text::hosts(hosts.len(), &hosts)),
         };
         self.plain.into_iter().chain(self.of_hosts.into_iter().map(line)).collect()
     }

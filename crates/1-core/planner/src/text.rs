@@ -7,6 +7,8 @@ use crate::candidates::Placed;
 use crate::schedule::{Held, Placement};
 use crate::times::moment;
 use crate::waves::wave_name;
+use refit_names::HostName;
+use refit_plan::Plan;
 use std::collections::BTreeMap;
 
 /// Minutes, with one decimal when they are not whole.
@@ -145,4 +147,27 @@ pub(crate) fn remarks(attempt: &Attempt<'_>) -> Vec<String> {
         });
     }
     remarks
+}
+
+/// Hosts that a line names; tables have the others.
+const HOSTS_NAMED: usize = 5;
+
+/// So many hosts, and the first few of them by name.
+pub(crate) fn hosts<'a>(count: usize, all: impl IntoIterator<Item = &'a HostName>) -> String {
+    let named: Vec<&str> = all.into_iter().take(HOSTS_NAMED).map(HostName::as_str).collect();
+    let named = named.join(", ");
+    match count {
+        1 => format!("1 host ({named})"),
+        2..=HOSTS_NAMED => format!("{count} hosts ({named})"),
+        _ => format!("{count} hosts ({named} and {} more)", count - HOSTS_NAMED),
+    }
+}
+
+/// What people must know of hosts that no agent saw.
+pub(crate) fn stated(plan: &Plan) -> Option<String> {
+    let count = plan.stated.len();
+    (count > 0).then(|| {
+        let hosts = hosts(count, &plan.stated);
+        format!("{hosts}: build only stated; nothing is prepared before agents saw the same")
+    })
 }

@@ -246,6 +246,20 @@ fn a_host_whose_product_is_only_stated_is_left_out_with_that_reason() {
         made.excluded[0].because,
         "its agent has not seen product `ledger`; that it is at build `1000` is only stated"
     );
+    two.demands.stated = true;
+    let made = judged(&two);
+    assert_eq!(made.hosts().count(), 2);
+    assert_eq!(made.stated, [name("host-01")].into());
+    assert_eq!(made.waves[1].hosts[0].legs[0].from, name("1000"));
+    let remarks = plan(&two).unwrap().1.remarks.join("\n");
+    let told =
+        "1 host (host-01): build only stated; nothing is prepared before agents saw the same";
+    assert!(remarks.contains(told), "{remarks}");
+    let records: Vec<_> = two.hosts.iter().map(|host| host.record.clone()).collect();
+    for wrong in [BTreeSet::new(), [name("host-00"), name("host-01")].into()] {
+        let found = check(&Plan { stated: wrong, ..made.clone() }, &records, &two.catalog);
+        assert!(found.iter().any(|finding| finding.rule == Rule::KnownHost), "{found:?}");
+    }
 }
 
 #[test]

@@ -130,6 +130,7 @@ async fn gather(
             deadline: demands.deadline,
             emergency: demands.emergency.clone(),
             validation_ms: demands.validation_ms,
+            stated: demands.stated,
             ..Demands::default()
         },
         begun: begun(app, campaign).await?,
@@ -210,6 +211,24 @@ fn own_backup(
         backup.product == *product && backup.build == *build && backup.id.starts_with(&orders)
     });
     own.max_by_key(|backup| backup.taken_at).map(|backup| backup.id.clone())
+}
+
+/// Refuses a plan that rests on what people state while no agent saw the same.
+pub(crate) async fn seen_as_stated(app: &App, name: &RolloutName) -> Answer<()> {
+    let plan = current(app, name).await?.plan;
+    let mut unseen = Vec::new();
+    for (_, planned) in plan.hosts().filter(|(_, planned)| plan.stated.contains(&planned.host)) {
+        let record = app.store.host(&planned.host).await?;
+        let product = record.as_ref().and_then(|record| record.product(&plan.product));
+        let expected = planned.legs.first().map(|leg| &leg.from);
+        let found = match product {
+            Some(seen) if seen.build.as_ref() == expected => continue,
+            Some(seen) => seen.build.as_ref().map_or("no build".to_owned(), |b| format!("`{b}`")),
+            None => "no agent that saw the product".to_owned(),
+        };
+        unseen.push(format!("`{}`: found {found}", planned.host));
+    }
+    if unseen.is_empty() { Ok(()) } else { Err(Refusal::OnlyStated { hosts: unseen }.into()) }
 }
 
 /// The current plan.

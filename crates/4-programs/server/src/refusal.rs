@@ -49,6 +49,11 @@ pub(crate) enum Refusal {
     #[error("plan {plan} has findings: {}", findings.join("; "))]
     Findings { plan: Digest, findings: Vec<String> },
     #[error(
+        "plan rests on builds that are only stated, expected agents that saw the same: {}",
+        first(hosts)
+    )]
+    OnlyStated { hosts: Vec<String> },
+    #[error(
         "server has no repository, expected one from `--repository-metadata` and `--repository-targets`"
     )]
     NoRepository,
@@ -83,8 +88,8 @@ fn names<'a>(rights: impl IntoIterator<Item = &'a Right>) -> String {
     rights.into_iter().map(Right::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// Faults that fit into one line; all of them stand in the problem.
-fn first(faults: &[FleetFault]) -> String {
+/// Faults that fit into one line.
+fn first(faults: &[impl ToString]) -> String {
     let shown = faults.iter().take(3).map(ToString::to_string);
     let more = if faults.len() > 3 { "; …" } else { "" };
     shown.collect::<Vec<_>>().join("; ") + more
@@ -119,6 +124,7 @@ impl Refusal {
             Self::Bug => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NoPlan { .. }
             | Self::Findings { .. }
+            | Self::OnlyStated { .. }
             | Self::WindowInUse { .. }
             | Self::NotFinished { .. }
             | Self::PartyNotAsked { .. }
@@ -146,6 +152,7 @@ impl Coded for Refusal {
             Self::Protocol { .. } => "agent.protocol-version",
             Self::NoPlan { .. } => "rollout.no-plan",
             Self::Findings { .. } => "rollout.plan-has-findings",
+            Self::OnlyStated { .. } => "rollout.only-stated",
             Self::NoRepository => "server.no-repository",
             Self::RepositoryEmpty => "server.repository-empty",
             Self::Channel { .. } => "notify.unfit-channel",

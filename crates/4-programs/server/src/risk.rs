@@ -96,11 +96,13 @@ impl Surroundings {
         host: &'a HostRecord,
         goal: Option<(&Stock, &ProductName, &BuildId)>,
     ) -> Vec<(&'a BuildId, Arc<Vec<PackSummary>>)> {
-        let products = host.facts.iter().flat_map(|facts| &facts.products);
-        let wanted =
-            products.filter(|seen| goal.is_none_or(|(_, product, _)| seen.name == *product));
+        let seen = host.facts.iter().flat_map(|facts| &facts.products);
+        let seen = seen.filter_map(|seen| Some((&seen.name, seen.build.as_ref()?)));
+        let stated = host.stated.iter().flat_map(|stated| &stated.products);
+        let unseen = stated.filter(|(product, _)| host.product(product).is_none());
+        let known = seen.chain(unseen);
         let installed =
-            wanted.filter_map(|seen| seen.build.as_ref().map(|build| (&seen.name, build)));
+            known.filter(|(name, _)| goal.is_none_or(|(_, product, _)| *name == product));
         installed.map(|(product, from)| (from, self.way(product, from, goal))).collect()
     }
 

@@ -41,6 +41,7 @@ impl PlanBuilder {
             emergency: None,
             staging: Vec::new(),
             begun: BTreeSet::new(),
+            stated: BTreeSet::new(),
         };
         Self { path: path.iter().map(|build| (*build).to_owned()).collect(), plan }
     }

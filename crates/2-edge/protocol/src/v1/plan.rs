@@ -28,6 +28,9 @@ pub struct PlanDemands {
     /// Optional parts that are left out.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub without_parts: BTreeSet<PartName>,
+    /// Hosts whose build is only stated are planned too; they are not prepared before an agent saw the same.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stated: bool,
 }
 
 /// A plan to be made: what is not said stays as it was for the plan before.
@@ -58,6 +61,9 @@ pub struct PlanRequest {
     /// Time that people need behind each host to validate it, in milliseconds.
     #[serde(default)]
     pub validation_ms: Option<u64>,
+    /// Whether hosts whose build is only stated are planned too.
+    #[serde(default)]
+    pub stated: Option<bool>,
 }
 
 impl PlanRequest {
@@ -75,6 +81,7 @@ impl PlanRequest {
         let emergency = self.emergency.clone().or_else(|| before.emergency.clone());
         after.emergency = if self.no_emergency { None } else { emergency };
         after.validation_ms = self.validation_ms.unwrap_or(before.validation_ms);
+        after.stated = self.stated.unwrap_or(before.stated);
         after
     }
 }

@@ -174,6 +174,7 @@ pub(crate) fn plan() -> Plan {
         emergency: None,
         staging: Vec::new(),
         begun: std::collections::BTreeSet::new(),
+        stated: std::collections::BTreeSet::new(),
     }
 }
 

@@ -55,6 +55,7 @@ pub(super) async fn prepare(
     Person(person): Person,
     Named(name): Named<RolloutName>,
 ) -> Decided {
+    planning::seen_as_stated(&app, &name).await?;
     decide(&app, &person, &name, "rollout.prepare", &(), Event::PrepareRequested, |_| {}).await
 }
 

@@ -6,6 +6,7 @@ use crate::{
 };
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use refit_client::ApiClient;
+use refit_inventory::{HostField, HostRecord, Said};
 use refit_journal::OrderOutcome;
 use refit_names::{BuildId, Generation, Percent};
 use refit_plan::{Freeze, Pin, PinnedTo, Window};
@@ -164,5 +165,46 @@ async fn what_has_run_stays_when_a_rollout_is_planned_anew() {
     assert_eq!(told.assignment.as_ref().unwrap().order.key.generation, Generation(2));
     agents[1].report(&told, Standing::Prepared { evidence: PrepareEvidence::default() }).await;
     until(&lead, |view| view.state == RolloutState::Prepared).await;
+    stage.server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fleet_of_a_table_is_planned_and_prepared_once_agents_saw_the_same() {
+    let stage = Stage::open().await;
+    let planner = stage.person("planner", &[Right::Planner]).await;
+    let owner = stage.person("owner", &[Right::ApplicationOwner]).await;
+    let preparer = stage.person("preparer", &[Right::Preparer]).await;
+    planner.refresh_repository().await.unwrap();
+    let said = Said { by: "import".parse().unwrap(), at: Timestamp::UNIX_EPOCH };
+    let mut host = HostRecord::new(
+        "ledger-1".parse().unwrap(),
+        "north".parse().unwrap(),
+        "ledger".parse().unwrap(),
+    );
+    host.set_field(HostField::Products, "ledger=1000", &said).unwrap();
+    planner.import_fleet(&FleetImport { hosts: vec![host], ..Default::default() }).await.unwrap();
+    planner.create_rollout(&new_rollout("spring")).await.unwrap();
+    let name = rollout_name("spring");
+
+    let refused = problem(planner.make_plan(&name).await);
+    assert!(refused.detail.contains("build `1000` is only stated"), "{refused:?}");
+    let stated = PlanRequest { stated: Some(true), ..PlanRequest::default() };
+    let first = planner.make_plan_with(&name, &stated).await.unwrap();
+    assert_eq!((first.plan.stated.len(), first.findings.len()), (1, 0));
+    let decision = Decision { plan: first.hash, remark: String::new() };
+    owner.agree(&name, &decision).await.unwrap();
+    let refused = problem(preparer.prepare(&name).await);
+    assert_eq!((refused.status, refused.code.as_str()), (409, "rollout.only-stated"));
+    assert!(
+        refused.detail.contains("`ledger-1`: found no agent that saw the product"),
+        "{refused:?}"
+    );
+
+    let agent = Agent::enrol(&stage, "ledger-1").await;
+    agent.observe("1100").await;
+    let refused = problem(preparer.prepare(&name).await);
+    assert!(refused.detail.contains("`ledger-1`: found `1100`"), "{refused:?}");
+    agent.observe("1000").await;
+    preparer.prepare(&name).await.unwrap();
     stage.server.shutdown().await;
 }

@@ -36,6 +36,12 @@ pub(crate) struct PlanArgs {
     /// Time that people need behind each server to validate it
     #[arg(long, value_parser = span::parse)]
     validation: Option<Duration>,
+    /// Servers whose build is only stated (a table, no agent yet) are planned too; they are prepared once agents saw the same
+    #[arg(long, conflicts_with = "seen")]
+    stated: bool,
+    /// Only servers whose build an agent saw are planned again
+    #[arg(long)]
+    seen: bool,
     /// Shows what would be; nothing is kept
     #[arg(long)]
     dry_run: bool,
@@ -95,6 +101,7 @@ impl PlanArgs {
             emergency: self.emergency.clone(),
             no_emergency: self.no_emergency,
             validation_ms: self.validation.map(ms),
+            stated: (self.stated || self.seen).then_some(self.stated),
         }
     }
 }
