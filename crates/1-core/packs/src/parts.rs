@@ -7,14 +7,23 @@ use crate::{
 use refit_names::{PartName, TreePath};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A part that no pack of a path has.
+/// Why parts cannot be chosen as asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("no pack has the optional part `{part}`, expected {}", listed(known))]
-pub struct UnknownPart {
-    /// What was asked for.
-    pub part: PartName,
-    /// What there is.
-    pub known: BTreeSet<PartName>,
+pub enum PartError {
+    /// A part that no pack of a path has.
+    #[error("no pack has the optional part `{part}`, expected {}", listed(known))]
+    Unknown {
+        /// What was asked for.
+        part: PartName,
+        /// What there is.
+        known: BTreeSet<PartName>,
+    },
+    /// A part that shall be installed and left out.
+    #[error("optional part `{part}` is both wanted and left out, expected one of the two")]
+    Both {
+        /// The part.
+        part: PartName,
+    },
 }
 
 fn listed(known: &BTreeSet<PartName>) -> String {
@@ -27,19 +36,22 @@ fn listed(known: &BTreeSet<PartName>) -> String {
 /// `packs` are the parts of each pack of a path. Where packs disagree about a default, the last one that has the part decides.
 ///
 /// # Errors
-/// [`UnknownPart`] for the first name that no pack has.
+/// [`PartError`] for the first name that is both wanted and not, or that no pack has.
 pub fn choose<'a>(
     packs: impl Iterator<Item = &'a BTreeMap<PartName, PartTerms>>,
     wanted: &BTreeSet<PartName>,
     unwanted: &BTreeSet<PartName>,
-) -> Result<BTreeSet<PartName>, UnknownPart> {
+) -> Result<BTreeSet<PartName>, PartError> {
+    if let Some(part) = wanted.intersection(unwanted).next() {
+        return Err(PartError::Both { part: part.clone() });
+    }
     let mut known: BTreeMap<&PartName, bool> = BTreeMap::new();
     for parts in packs {
         known.extend(parts.iter().map(|(name, part)| (name, part.default)));
     }
     if let Some(part) = wanted.iter().chain(unwanted).find(|part| !known.contains_key(part)) {
         let known = known.into_keys().cloned().collect();
-        return Err(UnknownPart { part: part.clone(), known });
+        return Err(PartError::Unknown { part: part.clone(), known });
     }
     let chosen = known.into_iter().filter(|(name, default)| {
         !unwanted.contains(*name) && (*default || wanted.contains(*name))

@@ -26,11 +26,18 @@ pub(crate) fn wanted(
     let of = |terms: &'_ Terms| -> BTreeMap<PartName, PartTerms> { terms.parts.clone() };
     let all: Vec<_> = terms.map(of).collect();
     let chosen = parts::choose(all.iter(), &demands.parts, &demands.without_parts);
-    let unknown = |error: parts::UnknownPart| {
-        let names: Vec<String> = error.known.iter().map(|part| format!("`{part}`")).collect();
-        let none = format!("none: packs of {product} have no optional parts");
-        let expected = if names.is_empty() { none } else { names.join(", ") };
-        Refusal::OutOfRange { field: "parts", expected, found: format!("`{}`", error.part) }
+    let refused = |error: parts::PartError| {
+        let (expected, found) = match error {
+            parts::PartError::Unknown { part, known } => {
+                let names: Vec<String> = known.iter().map(|part| format!("`{part}`")).collect();
+                let none = format!("none: packs of {product} have no optional parts");
+                (if names.is_empty() { none } else { names.join(", ") }, format!("`{part}`"))
+            }
+            parts::PartError::Both { part } => {
+                ("each part wanted or left out".to_owned(), format!("`{part}` both"))
+            }
+        };
+        Refusal::OutOfRange { field: "parts", expected, found }
     };
-    Ok(chosen.map_err(unknown)?)
+    Ok(chosen.map_err(refused)?)
 }

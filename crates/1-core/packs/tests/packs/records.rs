@@ -129,3 +129,19 @@ fn a_step_is_repeatable_when_all_of_its_migrations_are() {
     let found = manifest::repeatable_migrations(&manifest, &runbook);
     assert_eq!(found.iter().map(|id| id.as_str()).collect::<Vec<_>>(), ["up"]);
 }
+
+#[test]
+fn parts_are_chosen_once_each() {
+    let name: refit_names::PartName = "samples".parse().unwrap();
+    let part = manifest::PartTerms { title: "Samples".to_owned(), default: true };
+    let terms = [(name.clone(), part)].into();
+    let (one, none) = ([name.clone()].into(), [].into());
+    let choose =
+        |wanted, unwanted| refit_packs::parts::choose([&terms].into_iter(), wanted, unwanted);
+    assert!(choose(&one, &none).unwrap().contains(&name));
+    assert!(!choose(&none, &one).unwrap().contains(&name));
+    let error = choose(&one, &one).unwrap_err().to_string();
+    assert!(error.contains("is both wanted and left out"), "{error}");
+    let error = choose(&["nothing".parse().unwrap()].into(), &none).unwrap_err().to_string();
+    assert!(error.contains("no pack has the optional part `nothing`"), "{error}");
+}

@@ -95,7 +95,7 @@ fn remark(update: &UpdateView, target: &refit_protocol::v1::UpdateTarget) -> Str
     }
     let issues: usize = target.packs.iter().map(|pack| pack.known_issues.len()).sum();
     if issues > 0 {
-        remarks.push(format!("{issues} known issues"));
+        remarks.push(format!("{issues} known issue{}", if issues == 1 { "" } else { "s" }));
     }
     remarks.join("; ")
 }
