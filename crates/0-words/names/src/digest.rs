@@ -3,7 +3,11 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use std::{borrow::Cow, fmt};
+use std::{
+    borrow::Cow,
+    fmt,
+    io::{self, Read},
+};
 
 /// Why a text is not a digest.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -108,6 +112,37 @@ impl Digest {
     }
 }
 
+/// Hashes what is read through it.
+#[derive(Debug)]
+pub struct DigestReader<R> {
+    source: R,
+    hash: Sha256,
+}
+
+impl<R: Read> DigestReader<R> {
+    /// Of nothing so far.
+    pub fn new(source: R) -> Self {
+        Self { source, hash: Sha256::new() }
+    }
+
+    /// Reads to the end, and tells the digest of all that was read.
+    ///
+    /// # Errors
+    /// What the source meets.
+    pub fn finish(mut self) -> io::Result<Digest> {
+        io::copy(&mut self, &mut io::sink())?;
+        Ok(Digest(self.hash.finalize().into()))
+    }
+}
+
+impl<R: Read> Read for DigestReader<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.source.read(into)?;
+        self.hash.update(&into[..count]);
+        Ok(count)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,5 +153,12 @@ mod tests {
         assert_eq!(Digest::of(b"").to_string(), text);
         assert_eq!(Digest::parse(text), Ok(Digest::of(b"")));
         assert!(Digest::parse("sha256:00").is_err());
+    }
+
+    #[test]
+    fn what_is_read_through_is_hashed_to_its_end() {
+        let mut reader = DigestReader::new(&b"some words"[..]);
+        reader.read_exact(&mut [0; 4]).unwrap();
+        assert_eq!(reader.finish().unwrap(), Digest::of(b"some words"));
     }
 }

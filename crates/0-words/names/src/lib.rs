@@ -16,7 +16,7 @@ mod size;
 mod time_class;
 
 pub use coded::{Coded, ErrorClass, chain};
-pub use digest::{ChunkId, Digest, DigestError};
+pub use digest::{ChunkId, Digest, DigestError, DigestReader};
 pub use name::{
     BuildId, ComponentName, HostName, NameError, ParameterName, PartName, PersonName, ProductName,
     RoleName, RolloutName, RunbookName, SiteName, StepId, SwitchName, TargetName, TreePath,

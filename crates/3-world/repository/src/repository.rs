@@ -7,11 +7,12 @@ use crate::{
     workflow::{Trusted, Workflow},
 };
 use jiff::Timestamp;
-use refit_names::{ByteSize, Digest, TargetName};
+use refit_names::{ByteSize, Digest, DigestReader, TargetName};
 use refit_packs::record::{self, PackRecord};
 use refit_plan::PackPin;
 use std::{
     collections::BTreeMap,
+    io::{BufReader, Read},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -188,7 +189,21 @@ impl Repository {
     /// # Errors
     /// [`RepositoryError::HashMismatch`] when the repository has another under this name; as [`Repository::read`].
     pub async fn record(&self, pin: &PackPin) -> Result<PackRecord, RepositoryError> {
-        let text = self.record_text(&pin.record, &pin.digest).await?;
+        let record = match self.squeezed(&pin.record).await {
+            Some(bytes) => unpacked(&bytes, &pin.digest),
+            None => None,
+        };
+        let record = match record {
+            Some(record) => record,
+            None => self.plain_record(pin).await?,
+        };
+        record::validate(&record)
+            .map_err(|source| RepositoryError::Record { name: pin.record.clone(), source })?;
+        Ok(record)
+    }
+
+    async fn plain_record(&self, pin: &PackPin) -> Result<PackRecord, RepositoryError> {
+        let text = self.read(&pin.record, RECORD_BYTES_MAX).await?;
         let found = Digest::of(&text);
         if found != pin.digest {
             return Err(RepositoryError::HashMismatch {
@@ -197,13 +212,13 @@ impl Repository {
                 found: found.to_hex(),
             });
         }
-        let record: PackRecord = serde_json::from_slice(&text)
-            .map_err(|error| RepositoryError::malformed(pin.record.to_string(), error))?;
-        // Of a large pack it has twenty megabytes.
-        drop(text);
-        record::validate(&record)
-            .map_err(|source| RepositoryError::Record { name: pin.record.clone(), source })?;
-        Ok(record)
+        serde_json::from_slice(&text)
+            .map_err(|error| RepositoryError::malformed(pin.record.to_string(), error))
+    }
+
+    /// A record's compressed bytes, where the repository offers them.
+    async fn squeezed(&self, name: &TargetName) -> Option<Vec<u8>> {
+        self.read(&squeezed_name(name)?, RECORD_BYTES_MAX).await.ok()
     }
 
     /// A record's bytes: compressed on the way where the repository offers that, as they are otherwise.
@@ -217,8 +232,7 @@ impl Repository {
         name: &TargetName,
         digest: &Digest,
     ) -> Result<Vec<u8>, RepositoryError> {
-        if let Some(squeezed) = squeezed_name(name)
-            && let Ok(bytes) = self.read(&squeezed, RECORD_BYTES_MAX).await
+        if let Some(bytes) = self.squeezed(name).await
             && let Ok(text) = zstd::stream::read::Decoder::with_buffer(bytes.as_slice())
             && let Some(text) = within(text, RECORD_BYTES_MAX)
             && Digest::of(&text) == *digest
@@ -275,9 +289,16 @@ fn squeezed_name(name: &TargetName) -> Option<TargetName> {
 }
 
 /// All that comes, if it is not more than `limit`.
-fn within(mut source: impl std::io::Read, limit: ByteSize) -> Option<Vec<u8>> {
+/// The record in compressed text of this digest. The text of a large one has twenty megabytes: it is never there as a whole.
+fn unpacked(bytes: &[u8], digest: &Digest) -> Option<PackRecord> {
+    let text = zstd::stream::read::Decoder::with_buffer(bytes).ok()?;
+    let mut text = DigestReader::new(text.take(RECORD_BYTES_MAX.0));
+    let record = serde_json::from_reader(BufReader::new(&mut text)).ok()?;
+    (text.finish().ok()? == *digest).then_some(record)
+}
+
+fn within(source: impl Read, limit: ByteSize) -> Option<Vec<u8>> {
     let mut text = Vec::new();
-    let mut limited = std::io::Read::take(&mut source, limit.0 + 1);
-    std::io::Read::read_to_end(&mut limited, &mut text).ok()?;
+    source.take(limit.0 + 1).read_to_end(&mut text).ok()?;
     (text.len() as u64 <= limit.0).then_some(text)
 }

@@ -10,7 +10,9 @@
 //! ```
 
 use crate::files;
-use refit_names::{BuildId, ByteSize, Coded, Digest, ErrorClass, Generation, RolloutName, StepId};
+use refit_names::{
+    BuildId, ByteSize, Coded, Digest, DigestReader, ErrorClass, Generation, RolloutName, StepId,
+};
 use refit_packs::{
     record::{PackRecord, RecordError, validate},
     runbook::Phase,
@@ -182,20 +184,28 @@ impl OrderStore {
     }
 
     /// Keeps the signed text of a record, after checking it against the pin.
-    pub(crate) fn save_record(&self, order: &Order, leg: usize, text: &[u8]) -> Stored<PackRecord> {
-        let path = self.record_path(&order.key, leg);
-        let record = check_record(&path, &order.legs[leg].pack, text)?;
-        files::write(&path, text).map_err(failed("write", &path))?;
-        Ok(record)
+    pub(crate) fn save_record(
+        &self,
+        order: &Order,
+        leg: usize,
+        text: Vec<u8>,
+    ) -> Stored<PackRecord> {
+        let (path, pin) = (self.record_path(&order.key, leg), &order.legs[leg].pack);
+        check_digest(&path, pin, Digest::of(&text))?;
+        files::write(&path, &text).map_err(failed("write", &path))?;
+        // Of a large pack it has twenty megabytes, and what is read from it as many again.
+        drop(text);
+        read_record(&path, pin)
     }
 
     /// The verified record of a leg; none when it was not fetched.
     pub(crate) fn record(&self, order: &Order, leg: usize) -> Stored<Option<PackRecord>> {
         let path = self.record_path(&order.key, leg);
-        match fs::read(&path) {
-            Ok(text) => check_record(&path, &order.legs[leg].pack, &text).map(Some),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(failed("read", &path)(error)),
+        match read_record(&path, &order.legs[leg].pack) {
+            Err(OrderStoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Ok(None)
+            }
+            read => read.map(Some),
         }
     }
 
@@ -293,14 +303,21 @@ impl OrderStore {
     }
 }
 
-fn check_record(path: &Path, pin: &PackPin, text: &[u8]) -> Stored<PackRecord> {
-    let found = Digest::of(text);
-    if found != pin.digest {
-        let (path, build) = (path.to_owned(), pin.to.clone());
-        return Err(OrderStoreError::RecordDigest { path, build, expected: pin.digest, found });
+fn check_digest(path: &Path, pin: &PackPin, found: Digest) -> Stored<()> {
+    if found == pin.digest {
+        return Ok(());
     }
-    let record: PackRecord =
-        serde_json::from_slice(text).map_err(|error| failed("read", path)(error.into()))?;
+    let (path, build) = (path.to_owned(), pin.to.clone());
+    Err(OrderStoreError::RecordDigest { path, build, expected: pin.digest, found })
+}
+
+/// Looks at the file twice, so that its text is never in memory as a whole.
+fn read_record(path: &Path, pin: &PackPin) -> Stored<PackRecord> {
+    let open = || fs::File::open(path).map_err(failed("read", path));
+    let found = DigestReader::new(open()?).finish().map_err(failed("read", path))?;
+    check_digest(path, pin, found)?;
+    let record: PackRecord = serde_json::from_reader(io::BufReader::new(open()?))
+        .map_err(|error| failed("read", path)(error.into()))?;
     validate(&record)
         .map_err(|source| OrderStoreError::Record { path: path.to_owned(), source })?;
     Ok(record)

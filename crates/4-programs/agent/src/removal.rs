@@ -292,7 +292,7 @@ pub(crate) fn uninstall(
         ask(&removal, &told)?;
     }
     let (order, text) = last.order(&removal, removals + 1).map_err(RemovalError::from)?;
-    carry_out(&desk, &order, &text, &removal)?;
+    carry_out(&desk, &order, text, &removal)?;
     let text = format!(
         "build {} is removed, build {} runs: {}",
         removal.build, removal.back_to, removal.data
@@ -326,7 +326,12 @@ fn ask(removal: &Removal, told: &str) -> Result<(), AgentError> {
 }
 
 /// The order is on disk before anything happens: killed here, the agent goes on with it at its next start.
-fn carry_out(desk: &Desk, order: &Order, text: &[u8], removal: &Removal) -> Result<(), AgentError> {
+fn carry_out(
+    desk: &Desk,
+    order: &Order,
+    text: Vec<u8>,
+    removal: &Removal,
+) -> Result<(), AgentError> {
     let record = desk.orders.save_record(order, 0, text)?;
     let engine = desk.engine(order, vec![record.clone()])?;
     desk.orders.persist(order, &[record])?;

@@ -33,7 +33,7 @@ fn record_other_than_the_pinned_one_is_neither_kept_nor_read() {
     let state = tempfile::tempdir().unwrap();
     let store = OrderStore::new(state.path());
     let order = order(1, b"the signed text");
-    let error = store.save_record(&order, 0, b"another text").unwrap_err();
+    let error = store.save_record(&order, 0, b"another text".to_vec()).unwrap_err();
     assert_eq!(error.code(), "order.record-mismatch");
     assert!(store.record(&order, 0).unwrap().is_none());
     // Damaged on the disk after it was kept.

@@ -68,7 +68,7 @@ impl Preparation<'_> {
             None => {
                 let pin = &self.order.legs[leg].pack;
                 let text = repository.record_text(&pin.record, &pin.digest).await?;
-                self.agent.orders.save_record(self.order, leg, &text)?
+                self.agent.orders.save_record(self.order, leg, text)?
             }
         };
         admit_record(self.order, leg, &record)?;
