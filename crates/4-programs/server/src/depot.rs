@@ -23,6 +23,7 @@ use std::{
 pub(crate) struct Stock {
     pub(crate) repository: Repository,
     pub(crate) catalog: Catalog,
+    /// Without their payloads: of a large pack those are twenty megabytes, and nothing here looks at them.
     pub(crate) records: BTreeMap<Digest, PackRecord>,
     pub(crate) refreshed_at: Timestamp,
     /// Packs of the repository's catalogue whose files are not in the folder that it is read from; `catalog` is without them.
@@ -121,7 +122,7 @@ impl Depot {
         let (mut records, mut absent) = (BTreeMap::new(), Vec::new());
         for pack in &catalog.packs {
             match repository.record(&pin(pack)).await {
-                Ok(record) => drop(records.insert(pack.record_digest, record)),
+                Ok(record) => drop(records.insert(pack.record_digest, without_payload(record))),
                 // A medium holds some packs of a repository: the others are not there, which is no fault.
                 Err(RepositoryError::MissingFile { .. }) if self.is_folder() => {
                     absent.push(pack.clone());
@@ -209,6 +210,16 @@ impl Stock {
     pub(crate) fn estimates(&self) -> BTreeMap<Digest, Estimate> {
         self.records.iter().map(|(digest, record)| (*digest, record.manifest.estimate)).collect()
     }
+}
+
+/// What people and plans need of a record; chunks stay where pages of the pack are made of them.
+fn without_payload(mut record: PackRecord) -> PackRecord {
+    record.payload = Vec::new();
+    record.bundle.deltas = Vec::new();
+    if record.web.is_empty() {
+        record.bundle.chunks = Vec::new();
+    }
+    record
 }
 
 /// Where the mirror is.

@@ -3,6 +3,7 @@
 use super::answers::Named;
 use crate::{
     app::App,
+    depot,
     refusal::{Answer, Refusal},
 };
 use axum::{Json, extract::State};
@@ -17,7 +18,7 @@ pub(super) async fn one(
     let missing = || Refusal::NotFound { what: "pack", key: format!("{product}@{build}") };
     let mut packs = stock.catalog.packs.iter();
     let found = packs.find(|pack| pack.product == product && pack.to == build);
-    let digest = found.ok_or_else(missing)?.record_digest;
-    let record = stock.records.get(&digest).ok_or_else(missing)?.clone();
-    Ok(Json(PackView { digest, record }))
+    let found = found.ok_or_else(missing)?;
+    let record = stock.repository.record(&depot::pin(found)).await?;
+    Ok(Json(PackView { digest: found.record_digest, record }))
 }
