@@ -13,7 +13,10 @@ use std::{
     fs::{self, File, FileTimes, Metadata, Permissions},
     io::{Read, Write},
     os::unix::fs::{MetadataExt, PermissionsExt},
+    panic::resume_unwind,
     path::{Path, PathBuf},
+    sync::mpsc,
+    thread,
 };
 
 /// Large enough that hashing, not system calls, takes the time.
@@ -53,7 +56,7 @@ fn copy(from: &Path, to: &Path, meter: &Meter) -> Result<(File, (ByteSize, Diges
     let measured = if rustix::fs::ioctl_ficlone(&target, &source).is_ok() {
         measure_told(to, meter)?
     } else {
-        pour(source, ("read", from), Some((&target, to)), meter)?
+        pour(source, ("read", from), Some((&mut &target, to)), meter)?
     };
     Ok((target, measured))
 }
@@ -84,7 +87,7 @@ pub(crate) fn measure_told(path: &Path, meter: &Meter) -> Result<(ByteSize, Dige
 fn pour(
     mut source: impl Read,
     (what, from): (&'static str, &Path),
-    mut target: Option<(&File, &Path)>,
+    mut target: Option<(&mut dyn Write, &Path)>,
     meter: &Meter,
 ) -> Result<(ByteSize, Digest), BackupError> {
     let mut buffer = vec![0; BUFFER_BYTES];
@@ -103,16 +106,88 @@ fn pour(
     }
 }
 
-/// Writes what a program produces into `copy`, durable, counted and hashed on the way.
+/// Writes what a program produces into the new file `copy`, counted and hashed on the way; with what came back when it was read
+/// again. The caller makes it durable.
+///
+/// Reading follows writing while the program still works, so that it costs no time of its own.
 pub(crate) fn pour_into(
     stream: &mut dyn Read,
     copy: &Path,
     meter: &Meter,
-) -> Result<(ByteSize, Digest), BackupError> {
+) -> Result<Poured, BackupError> {
     let file = File::create_new(copy).map_err(BackupError::io("create", copy))?;
-    let measured = pour(stream, ("read the dump for", copy), Some((&file, copy)), meter)?;
-    file.sync_all().map_err(BackupError::io("write to disk", copy))?;
-    Ok(measured)
+    let back = File::open(copy).map_err(BackupError::io("open", copy))?;
+    let (told, written) = mpsc::channel();
+    thread::scope(|scope| {
+        let follower = scope.spawn(move || {
+            let following = Following { file: back, written, left: 0 };
+            pour(following, ("read", copy), None, &Meter::default())
+        });
+        // Gone with the last byte: that ends the other one.
+        let mut target = Told { file, told };
+        let what = ("read the dump for", copy);
+        let produced = pour(stream, what, Some((&mut target, copy)), meter);
+        drop(target);
+        let found = follower.join().unwrap_or_else(|panic| resume_unwind(panic));
+        Ok(Poured { produced: produced?, found: found? })
+    })
+}
+
+/// Writes what a program produces into the new file `path`, which need not survive a power loss.
+pub(crate) fn pour_for_now(
+    stream: &mut dyn Read,
+    path: &Path,
+    meter: &Meter,
+) -> Result<(), BackupError> {
+    let mut file = File::create_new(path).map_err(BackupError::io("create", path))?;
+    pour(stream, ("read the dump for", path), Some((&mut file, path)), meter).map(drop)
+}
+
+/// Length and digest of what came from a program, and of what was read from its file.
+pub(crate) struct Poured {
+    pub(crate) produced: (ByteSize, Digest),
+    pub(crate) found: (ByteSize, Digest),
+}
+
+/// A file that tells how many bytes were written.
+struct Told {
+    file: File,
+    told: mpsc::Sender<u64>,
+}
+
+impl Write for Told {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let count = self.file.write(bytes)?;
+        // Whoever follows may have failed, and says so itself.
+        let _ = self.told.send(count as u64);
+        Ok(count)
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// A file that is read as far as it is written, and to its end when nobody writes any more.
+struct Following {
+    file: File,
+    written: mpsc::Receiver<u64>,
+    left: u64,
+}
+
+impl Read for Following {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        while self.left == 0 {
+            match self.written.recv() {
+                Ok(count) => self.left = count,
+                // Nothing may lie behind what was written.
+                Err(mpsc::RecvError) => return self.file.read(buffer),
+            }
+        }
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        let count = self.file.read(&mut buffer[..most])?;
+        self.left -= count as u64;
+        Ok(count)
+    }
 }
 
 /// Makes the names in a folder survive a power loss.
@@ -148,15 +223,16 @@ pub(crate) fn make_folder_for_now(folder: &Path) -> Result<(), BackupError> {
 
 /// Everything at and below `top`, parents first, sorted, without `left_out`; sockets and devices are passed over.
 pub(crate) fn walk(top: &Path, left_out: &BTreeSet<PathBuf>) -> Result<Vec<PathBuf>, BackupError> {
-    walk_while(Quiet::Stopped, top, left_out).map(|(found, _)| found)
+    let (found, _) = walk_while(Quiet::Stopped, top, left_out)?;
+    Ok(found.into_iter().map(|(path, _)| path).collect())
 }
 
-/// As [`walk`], with the bytes of all files; what a running product throws away between the listing and the look is passed over.
+/// As [`walk`], with what was seen of each, and the bytes of all files; what a running product throws away between the listing and the look is passed over.
 pub(crate) fn walk_while(
     product_is: Quiet,
     top: &Path,
     left_out: &BTreeSet<PathBuf>,
-) -> Result<(Vec<PathBuf>, u64), BackupError> {
+) -> Result<(Vec<(PathBuf, Metadata)>, u64), BackupError> {
     let gone = |error: &std::io::Error| {
         product_is == Quiet::Running && error.kind() == std::io::ErrorKind::NotFound
     };
@@ -184,7 +260,7 @@ pub(crate) fn walk_while(
         }
         if seen.is_dir() || seen.is_file() || seen.is_symlink() {
             bytes += if seen.is_file() { seen.len() } else { 0 };
-            found.push(path);
+            found.push((path, seen));
         }
     }
     Ok((found, bytes))

@@ -28,6 +28,7 @@ mod prove;
 mod restore;
 mod reuse;
 mod save;
+mod share;
 mod sqlite;
 mod take;
 mod tool;
@@ -42,7 +43,7 @@ pub use meter::Meter;
 pub use postgres::TOOLS as POSTGRES_TOOLS;
 pub use prove::{Proof, prove};
 pub use restore::{Restored, restore};
-pub use take::{Saved, Sealed, adopt, list, prune, save_ahead, take};
+pub use take::{Saved, Sealed, adopt, list, prune, save_ahead, take, take_verified};
 pub use tool::{RunAs, find_tool};
 pub use verify::{Depth, verify, verify_told};
 

@@ -8,10 +8,14 @@ use crate::{
         sync_volume, walk, walk_while,
     },
     manifest::{Identity, MANIFEST_FORMAT, Manifest, SavedDatabase, SavedNode, SavedPath},
-    mariadb, postgres,
+    mariadb,
+    meter::Meter,
+    postgres,
     reuse::{Earlier, file_clock},
+    share::each,
     sqlite,
     take::Sealed,
+    verify::{open, same},
 };
 use jiff::Timestamp;
 use refit_names::Digest;
@@ -26,6 +30,16 @@ use std::{
 pub(crate) struct Work<'a> {
     pub(crate) place: &'a UnitPlace,
     pub(crate) left_out: BTreeSet<PathBuf>,
+    pub(crate) read_back: ReadBack,
+}
+
+/// When what was written is read again and compared. Dumps always are before they are sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReadBack {
+    /// Before it is sealed, each file behind the one that is being saved.
+    Now,
+    /// By whoever calls [`crate::verify`].
+    Later,
 }
 
 impl Work<'_> {
@@ -47,11 +61,8 @@ impl Work<'_> {
             let exists = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
             return Err(BackupError::io("create", &sealed)(exists));
         }
-        let earlier = Earlier::newest(folder);
-        // As large as last time, or nobody knows.
-        place.meter.expect(place.databases.keys().filter_map(|name| earlier.dumps.get(name)).sum());
         for part in ["data", "databases"] {
-            make_folder(&partial.join(part))?;
+            make_folder_for_now(&partial.join(part))?;
         }
         // Copies of secrets are for the agent's eyes only.
         let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
@@ -59,7 +70,11 @@ impl Work<'_> {
             .map_err(BackupError::io("set rights of", &partial))?;
         // Databases have servers of their own, which work while files are read.
         let (files, databases) = std::thread::scope(|scope| {
-            let databases = scope.spawn(|| save_databases(place, &partial.join("databases")));
+            let databases = scope.spawn(|| self.save_databases(&partial.join("databases")));
+            let earlier = Earlier::newest(folder);
+            // As large as last time, or nobody knows.
+            let dumps = place.databases.keys().filter_map(|name| earlier.dumps.get(name));
+            place.meter.expect(dumps.sum());
             (self.save_files(&partial, &earlier), databases.join())
         });
         let (files, absent) = files?;
@@ -89,7 +104,7 @@ impl Work<'_> {
         earlier: &Earlier,
     ) -> Result<(Vec<SavedPath>, Vec<String>), BackupError> {
         let place = self.place;
-        let (mut saved, mut absent) = (vec![], vec![]);
+        let (mut found, mut absent) = (vec![], vec![]);
         let begun = file_clock(folder)?;
         for part in &place.data {
             let top = place.root.join(part.as_str());
@@ -97,43 +112,66 @@ impl Work<'_> {
                 absent.push(part.to_string());
                 continue;
             }
-            let (paths, bytes) = walk_while(place.product_is, &top, &self.left_out)?;
+            let (below, bytes) = walk_while(place.product_is, &top, &self.left_out)?;
             place.meter.expect(bytes);
-            for path in paths {
-                match self.save_path(folder, &path, (earlier, begun)) {
-                    // A product that still runs throws files away.
-                    Err(BackupError::Io { source, .. })
-                        if source.kind() == std::io::ErrorKind::NotFound && self.may_change() => {}
-                    one => saved.push(one?),
+            found.extend(below);
+        }
+        self.make_folders(folder, &found)?;
+        let saved = each(&found, |(path, seen)| {
+            match self.save_path(folder, (path, seen), (earlier, begun)) {
+                // A product that still runs throws files away.
+                Err(BackupError::Io { source, .. })
+                    if source.kind() == std::io::ErrorKind::NotFound && self.may_change() =>
+                {
+                    Ok(None)
                 }
+                saved => saved.map(Some),
+            }
+        })?;
+        Ok((saved.into_iter().flatten().collect(), absent))
+    }
+
+    /// All of them before the files, which are saved by many hands.
+    fn make_folders(
+        &self,
+        folder: &Path,
+        found: &[(PathBuf, Metadata)],
+    ) -> Result<(), BackupError> {
+        let top = |path: &PathBuf| {
+            self.place.data.iter().any(|part| self.place.root.join(part.as_str()) == *path)
+        };
+        for (path, seen) in found {
+            let copy = self.copy_of(folder, path);
+            if seen.is_dir() {
+                make_folder_for_now(&copy)?;
+            } else if let Some(parent) = copy.parent().filter(|_| top(path)) {
+                // A part of the unit may be a single file.
+                make_folder_for_now(parent)?;
             }
         }
-        Ok((saved, absent))
+        Ok(())
+    }
+
+    fn copy_of(&self, folder: &Path, path: &Path) -> PathBuf {
+        folder.join("data").join(path.strip_prefix(&self.place.root).unwrap_or(path))
     }
 
     fn save_path(
         &self,
         folder: &Path,
-        path: &Path,
+        (path, seen): (&Path, &Metadata),
         earlier: (&Earlier, i64),
     ) -> Result<SavedPath, BackupError> {
         let root = &self.place.root;
-        let seen = fs::symlink_metadata(path).map_err(BackupError::io("look at", path))?;
-        let copy = folder.join("data").join(path.strip_prefix(root).unwrap_or(path));
         if seen.is_dir() {
-            make_folder_for_now(&copy)?;
-            return files::describe(root, path, &seen, SavedNode::Folder {});
+            return files::describe(root, path, seen, SavedNode::Folder {});
         }
         if seen.is_symlink() {
             // The manifest holds all of a link.
             let node = SavedNode::Link { target: link_target(path)? };
-            return files::describe(root, path, &seen, node);
+            return files::describe(root, path, seen, node);
         }
-        // A part of the unit may be a single file.
-        if let Some(parent) = copy.parent().filter(|parent| !parent.exists()) {
-            make_folder_for_now(parent)?;
-        }
-        self.save_file(path, &seen, &copy, earlier)
+        self.save_file(path, seen, &self.copy_of(folder, path), earlier)
     }
 
     fn may_change(&self) -> bool {
@@ -151,16 +189,22 @@ impl Work<'_> {
         let describe = |node| files::describe(&self.place.root, live, seen, node);
         let mut saved = describe(SavedNode::Folder {})?;
         if let Some((there, size, digest)) = earlier.find(&saved.path, identity.as_ref())
-            // More names than a file may have, or gone: then it is copied.
+            // Cut short, more names than a file may have, or gone: then it is copied.
+            && fs::symlink_metadata(&there).is_ok_and(|kept| kept.is_file() && kept.len() == size.0)
             && fs::hard_link(&there, copy).is_ok()
         {
             saved.node = SavedNode::File { size, digest };
+            // Whatever is written to the live one from now on, its copy is what it was when it looked like this.
+            saved.seen = identity;
             saved.reused = true;
             self.place.meter.add(size.0);
-        } else {
-            let (size, digest) = copy_for_now_told(live, copy, &self.place.meter)?;
-            saved.node = SavedNode::File { size, digest };
-            files::look_alike(copy, &saved, seen)?;
+            return Ok(saved);
+        }
+        let (size, digest) = copy_for_now_told(live, copy, &self.place.meter)?;
+        saved.node = SavedNode::File { size, digest };
+        files::look_alike(copy, &saved, seen)?;
+        if self.read_back == ReadBack::Now {
+            same(copy, &saved.node, &Meter::default())?;
         }
         let after = fs::symlink_metadata(live).map_err(BackupError::io("look at", live))?;
         // Written to meanwhile: next time it is read again.
@@ -168,37 +212,41 @@ impl Work<'_> {
             identity.filter(|identity| Identity::of(&after, begun).as_ref() == Some(identity));
         Ok(saved)
     }
-}
 
-fn save_databases(
-    place: &UnitPlace,
-    folder: &Path,
-) -> Result<BTreeMap<String, SavedDatabase>, BackupError> {
-    let save = |(name, database): (&String, &DatabasePlace)| {
-        let saved = match database {
-            DatabasePlace::Sqlite(path) => {
-                let live = place.root.join(path.as_str());
-                let copy = folder.join(format!("{name}.sqlite"));
-                sqlite::save(&place.root, &live, &copy, place.product_is)?
+    fn save_databases(
+        &self,
+        folder: &Path,
+    ) -> Result<BTreeMap<String, SavedDatabase>, BackupError> {
+        let place = self.place;
+        let save = |(name, database): (&String, &DatabasePlace)| {
+            let saved = match database {
+                DatabasePlace::Sqlite(path) => {
+                    let live = place.root.join(path.as_str());
+                    let copy = folder.join(format!("{name}.sqlite"));
+                    sqlite::save(&place.root, &live, &copy, place.product_is)?
+                }
+                DatabasePlace::Mariadb(url) => {
+                    mariadb::save(name, url, &folder.join(format!("{name}.sql")), place)?
+                }
+                DatabasePlace::Postgres(url) => {
+                    postgres::save(name, url, &folder.join(format!("{name}.dump")), place)?
+                }
+            };
+            if self.read_back == ReadBack::Now {
+                open(name, &saved, folder, place.limit)?;
             }
-            DatabasePlace::Mariadb(url) => {
-                mariadb::save(name, url, &folder.join(format!("{name}.sql")), place)?
-            }
-            DatabasePlace::Postgres(url) => {
-                postgres::save(name, url, &folder.join(format!("{name}.dump")), place)?
-            }
+            Ok((name.clone(), saved))
         };
-        Ok((name.clone(), saved))
-    };
-    place.databases.iter().map(save).collect()
+        place.databases.iter().map(save).collect()
+    }
 }
 
+/// The caller makes it durable.
 fn write_manifest(path: &Path, manifest: &Manifest) -> Result<Digest, BackupError> {
     let text = serde_json::to_vec(manifest)
         .map_err(|source| BackupError::Manifest { path: path.to_owned(), source })?;
     let mut file = File::create_new(path).map_err(BackupError::io("create", path))?;
     file.write_all(&text).map_err(BackupError::io("write", path))?;
-    file.sync_all().map_err(BackupError::io("write to disk", path))?;
     Ok(Digest::of(&text))
 }
 
