@@ -349,3 +349,36 @@ pub fn tree_digest(top: &Path) -> Result<Digest, BackupError> {
     }
     Ok(Digest::from_bytes(hash.finalize().into()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Produces a few bytes; when it ends, somebody else has written to the file too.
+    struct Meddled<'a>(Option<&'a [u8]>, &'a Path);
+
+    impl Read for Meddled<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            let Some(bytes) = self.0.take() else {
+                File::options().append(true).open(self.1)?.write_all(b"!")?;
+                return Ok(0);
+            };
+            buffer[..bytes.len()].copy_from_slice(bytes);
+            Ok(bytes.len())
+        }
+    }
+
+    #[test]
+    fn what_is_read_behind_a_dump_is_what_lies_in_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let (whole, other) = (folder.path().join("whole"), folder.path().join("other"));
+        let long: Vec<u8> = (0..3 * BUFFER_BYTES as u32 + 7).map(|n| (n % 251) as u8).collect();
+        let poured = pour_into(&mut long.as_slice(), &whole, &Meter::default()).unwrap();
+        assert_eq!(poured.produced, (ByteSize(long.len() as u64), Digest::of(&long)));
+        assert_eq!(poured.found, poured.produced);
+        let mut meddled = Meddled(Some(b"a dump"), &other);
+        let poured = pour_into(&mut meddled, &other, &Meter::default()).unwrap();
+        assert_eq!(poured.produced, (ByteSize(6), Digest::of(b"a dump")));
+        assert_eq!(poured.found, (ByteSize(7), Digest::of(b"a dump!")));
+    }
+}

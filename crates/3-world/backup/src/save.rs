@@ -71,11 +71,7 @@ impl Work<'_> {
         // Databases have servers of their own, which work while files are read.
         let (files, databases) = std::thread::scope(|scope| {
             let databases = scope.spawn(|| self.save_databases(&partial.join("databases")));
-            let earlier = Earlier::newest(folder);
-            // As large as last time, or nobody knows.
-            let dumps = place.databases.keys().filter_map(|name| earlier.dumps.get(name));
-            place.meter.expect(dumps.sum());
-            (self.save_files(&partial, &earlier), databases.join())
+            (self.save_files(&partial, folder), databases.join())
         });
         let (files, absent) = files?;
         let databases = databases.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
@@ -92,7 +88,11 @@ impl Work<'_> {
             databases,
         };
         let digest = write_manifest(&partial.join(manifest_file), &manifest)?;
-        make_durable(&partial, &manifest)?;
+        std::thread::scope(|scope| {
+            let opened = scope.spawn(|| self.open_databases(&partial, &manifest));
+            make_durable(&partial, &manifest)?;
+            opened.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })?;
         fs::rename(&partial, &sealed).map_err(BackupError::io("seal", &partial))?;
         sync_folder(folder)?;
         Ok(Sealed { folder: sealed, manifest, digest })
@@ -100,12 +100,47 @@ impl Work<'_> {
 
     fn save_files(
         &self,
+        partial: &Path,
         folder: &Path,
-        earlier: &Earlier,
     ) -> Result<(Vec<SavedPath>, Vec<String>), BackupError> {
+        let begun = file_clock(partial)?;
+        let (earlier, seen) = std::thread::scope(|scope| {
+            let earlier = scope.spawn(|| self.earlier(folder));
+            let seen = self.survey();
+            (earlier.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), seen)
+        });
+        let (found, absent) = seen?;
+        self.make_folders(partial, &found)?;
+        let saved = each(&found, |(path, seen)| {
+            match self.save_path(partial, (path, seen), (&earlier, begun)) {
+                // A product that still runs throws files away.
+                Err(BackupError::Io { source, .. })
+                    if source.kind() == std::io::ErrorKind::NotFound && self.may_change() =>
+                {
+                    Ok(None)
+                }
+                saved => saved.map(Some),
+            }
+        })?;
+        if found.len() > SYNC_ONE_BY_ONE_MAX && !self.place.databases.is_empty() {
+            // Less is left to do when the database's programs are at their end.
+            sync_volume(partial)?;
+        }
+        Ok((saved.into_iter().flatten().collect(), absent))
+    }
+
+    fn earlier(&self, folder: &Path) -> Earlier {
+        let earlier = Earlier::newest(folder);
+        // As large as last time, or nobody knows.
+        let dumps = self.place.databases.keys().filter_map(|name| earlier.dumps.get(name));
+        self.place.meter.expect(dumps.sum());
+        earlier
+    }
+
+    /// What lies in the unit's folders, and which of them do not exist.
+    fn survey(&self) -> Result<(Vec<(PathBuf, Metadata)>, Vec<String>), BackupError> {
         let place = self.place;
         let (mut found, mut absent) = (vec![], vec![]);
-        let begun = file_clock(folder)?;
         for part in &place.data {
             let top = place.root.join(part.as_str());
             if !top.is_symlink() && !top.exists() {
@@ -116,19 +151,7 @@ impl Work<'_> {
             place.meter.expect(bytes);
             found.extend(below);
         }
-        self.make_folders(folder, &found)?;
-        let saved = each(&found, |(path, seen)| {
-            match self.save_path(folder, (path, seen), (earlier, begun)) {
-                // A product that still runs throws files away.
-                Err(BackupError::Io { source, .. })
-                    if source.kind() == std::io::ErrorKind::NotFound && self.may_change() =>
-                {
-                    Ok(None)
-                }
-                saved => saved.map(Some),
-            }
-        })?;
-        Ok((saved.into_iter().flatten().collect(), absent))
+        Ok((found, absent))
     }
 
     /// All of them before the files, which are saved by many hands.
@@ -232,12 +255,15 @@ impl Work<'_> {
                     postgres::save(name, url, &folder.join(format!("{name}.dump")), place)?
                 }
             };
-            if self.read_back == ReadBack::Now {
-                open(name, &saved, folder, place.limit)?;
-            }
             Ok((name.clone(), saved))
         };
         place.databases.iter().map(save).collect()
+    }
+
+    fn open_databases(&self, partial: &Path, manifest: &Manifest) -> Result<(), BackupError> {
+        let folder = partial.join("databases");
+        let all = manifest.databases.iter().filter(|_| self.read_back == ReadBack::Now);
+        all.map(|(name, saved)| open(name, saved, &folder, self.place.limit)).collect()
     }
 }
 
