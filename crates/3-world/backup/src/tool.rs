@@ -98,11 +98,13 @@ impl Tool<'_> {
             return Err(BackupError::TimedOut { tool: self.name, database, limit_ms });
         }
         let status = status?;
+        // When we stop reading, at a full disk say, the program ends too: that is not the cause.
+        let taken = taken?;
         if !status.success() {
             let status = status.to_string();
             return Err(BackupError::Tool { tool: self.name, database, status, stderr });
         }
-        taken
+        Ok(taken)
     }
 
     /// Runs it and keeps what it produces in `copy`; sealed only when what lies there then is what came from it. The caller makes it durable.
