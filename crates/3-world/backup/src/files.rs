@@ -5,6 +5,7 @@ use crate::{
     error::BackupError,
     manifest::{SavedNode, SavedPath},
     meter::Meter,
+    share::each,
 };
 use refit_names::{ByteSize, Digest};
 use sha2::{Digest as _, Sha256};
@@ -12,11 +13,8 @@ use std::{
     collections::BTreeSet,
     fs::{self, File, FileTimes, Metadata, Permissions},
     io::{Read, Write},
-    os::unix::fs::{MetadataExt, PermissionsExt},
-    panic::resume_unwind,
+    os::unix::fs::{FileExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
-    sync::mpsc,
-    thread,
 };
 
 /// Large enough that hashing, not system calls, takes the time.
@@ -56,7 +54,8 @@ fn copy(from: &Path, to: &Path, meter: &Meter) -> Result<(File, (ByteSize, Diges
     let measured = if rustix::fs::ioctl_ficlone(&target, &source).is_ok() {
         measure_told(to, meter)?
     } else {
-        pour(source, ("read", from), Some((&mut &target, to)), meter)?
+        let mut keep = into(&target, to);
+        pour(source, ("read", from), Some(&mut keep), meter)?
     };
     Ok((target, measured))
 }
@@ -84,10 +83,13 @@ pub(crate) fn measure_told(path: &Path, meter: &Meter) -> Result<(ByteSize, Dige
     pour(File::open(path).map_err(BackupError::io("open", path))?, ("read", path), None, meter)
 }
 
+/// Takes what was read.
+type Keep<'a> = dyn FnMut(&[u8]) -> Result<(), BackupError> + 'a;
+
 fn pour(
     mut source: impl Read,
     (what, from): (&'static str, &Path),
-    mut target: Option<(&mut dyn Write, &Path)>,
+    mut keep: Option<&mut Keep<'_>>,
     meter: &Meter,
 ) -> Result<(ByteSize, Digest), BackupError> {
     let mut buffer = vec![0; BUFFER_BYTES];
@@ -99,38 +101,54 @@ fn pour(
         }
         hash.update(&buffer[..count]);
         size += count as u64;
-        if let Some((file, path)) = &mut target {
-            file.write_all(&buffer[..count]).map_err(BackupError::io("write", path))?;
+        if let Some(keep) = &mut keep {
+            keep(&buffer[..count])?;
         }
         meter.add(count as u64);
     }
 }
 
-/// Writes what a program produces into the new file `copy`, counted and hashed on the way; with what came back when it was read
-/// again. The caller makes it durable.
-///
-/// Reading follows writing while the program still works, so that it costs no time of its own.
+fn into<'a>(
+    mut file: &'a File,
+    path: &'a Path,
+) -> impl FnMut(&[u8]) -> Result<(), BackupError> + 'a {
+    move |bytes| file.write_all(bytes).map_err(BackupError::io("write", path))
+}
+
+/// Writes what a program produces into the new file `copy`, counted and hashed on the way. All of it is read again at once and
+/// compared byte by byte, which costs less than a second hash. The caller makes it durable.
 pub(crate) fn pour_into(
     stream: &mut dyn Read,
     copy: &Path,
     meter: &Meter,
-) -> Result<Poured, BackupError> {
-    let file = File::create_new(copy).map_err(BackupError::io("create", copy))?;
-    let back = File::open(copy).map_err(BackupError::io("open", copy))?;
-    let (told, written) = mpsc::channel();
-    thread::scope(|scope| {
-        let follower = scope.spawn(move || {
-            let following = Following { file: back, written, left: 0 };
-            pour(following, ("read", copy), None, &Meter::default())
-        });
-        // Gone with the last byte: that ends the other one.
-        let mut target = Told { file, told };
-        let what = ("read the dump for", copy);
-        let produced = pour(stream, what, Some((&mut target, copy)), meter);
-        drop(target);
-        let found = follower.join().unwrap_or_else(|panic| resume_unwind(panic));
-        Ok(Poured { produced: produced?, found: found? })
-    })
+) -> Result<(ByteSize, Digest), BackupError> {
+    let opened = File::options().read(true).write(true).create_new(true).open(copy);
+    let file = opened.map_err(BackupError::io("create", copy))?;
+    let differs = |expected: String, found: String| {
+        let path = copy.to_owned();
+        BackupError::Damaged { path, expected, found }
+    };
+    let (mut back, mut at) = (vec![0; BUFFER_BYTES], 0_u64);
+    let mut keep = |bytes: &[u8]| {
+        (&file).write_all(bytes).map_err(BackupError::io("write", copy))?;
+        let back = &mut back[..bytes.len()];
+        file.read_exact_at(back, at).map_err(BackupError::io("read", copy))?;
+        if back != bytes {
+            return Err(differs(
+                format!("what was written from byte {at} on"),
+                "other bytes".to_owned(),
+            ));
+        }
+        at += bytes.len() as u64;
+        Ok(())
+    };
+    let what = ("read the dump for", copy);
+    let (size, digest) = pour(stream, what, Some(&mut keep), meter)?;
+    let found = file.metadata().map_err(BackupError::io("look at", copy))?.len();
+    if found != size.0 {
+        return Err(differs(format!("{} bytes", size.0), format!("{found} bytes")));
+    }
+    Ok((size, digest))
 }
 
 /// Writes what a program produces into the new file `path`, which need not survive a power loss.
@@ -139,55 +157,8 @@ pub(crate) fn pour_for_now(
     path: &Path,
     meter: &Meter,
 ) -> Result<(), BackupError> {
-    let mut file = File::create_new(path).map_err(BackupError::io("create", path))?;
-    pour(stream, ("read the dump for", path), Some((&mut file, path)), meter).map(drop)
-}
-
-/// Length and digest of what came from a program, and of what was read from its file.
-pub(crate) struct Poured {
-    pub(crate) produced: (ByteSize, Digest),
-    pub(crate) found: (ByteSize, Digest),
-}
-
-/// A file that tells how many bytes were written.
-struct Told {
-    file: File,
-    told: mpsc::Sender<u64>,
-}
-
-impl Write for Told {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let count = self.file.write(bytes)?;
-        // Whoever follows may have failed, and says so itself.
-        let _ = self.told.send(count as u64);
-        Ok(count)
-    }
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.file.flush()
-    }
-}
-
-/// A file that is read as far as it is written, and to its end when nobody writes any more.
-struct Following {
-    file: File,
-    written: mpsc::Receiver<u64>,
-    left: u64,
-}
-
-impl Read for Following {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        while self.left == 0 {
-            match self.written.recv() {
-                Ok(count) => self.left = count,
-                // Nothing may lie behind what was written.
-                Err(mpsc::RecvError) => return self.file.read(buffer),
-            }
-        }
-        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
-        let count = self.file.read(&mut buffer[..most])?;
-        self.left -= count as u64;
-        Ok(count)
-    }
+    let file = File::create_new(path).map_err(BackupError::io("create", path))?;
+    pour(stream, ("read the dump for", path), Some(&mut into(&file, path)), meter).map(drop)
 }
 
 /// Makes the names in a folder survive a power loss.
@@ -227,43 +198,61 @@ pub(crate) fn walk(top: &Path, left_out: &BTreeSet<PathBuf>) -> Result<Vec<PathB
     Ok(found.into_iter().map(|(path, _)| path).collect())
 }
 
-/// As [`walk`], with what was seen of each, and the bytes of all files; what a running product throws away between the listing and the look is passed over.
+/// As [`walk`], with what was seen of each, and the bytes of all files; what a running product throws away between the listing and the
+/// look is passed over. What lies beside each other in `top` is looked at by many hands.
 pub(crate) fn walk_while(
     product_is: Quiet,
     top: &Path,
     left_out: &BTreeSet<PathBuf>,
 ) -> Result<(Vec<(PathBuf, Metadata)>, u64), BackupError> {
+    let mut found = vec![];
+    let beside = look(product_is, top.to_owned(), left_out, &mut found)?;
+    let trees = each(&beside, |path| {
+        let (mut found, mut open) = (vec![], vec![path.clone()]);
+        while let Some(path) = open.pop() {
+            open.extend(look(product_is, path, left_out, &mut found)?.into_iter().rev());
+        }
+        Ok(found)
+    })?;
+    found.extend(trees.into_iter().flatten());
+    let files = found.iter().filter(|(_, seen)| seen.is_file());
+    let bytes = files.map(|(_, seen)| seen.len()).sum();
+    Ok((found, bytes))
+}
+
+/// Adds `path` to what was `found`, unless it is to be passed over; what lies in it, sorted.
+fn look(
+    product_is: Quiet,
+    path: PathBuf,
+    left_out: &BTreeSet<PathBuf>,
+    found: &mut Vec<(PathBuf, Metadata)>,
+) -> Result<Vec<PathBuf>, BackupError> {
     let gone = |error: &std::io::Error| {
         product_is == Quiet::Running && error.kind() == std::io::ErrorKind::NotFound
     };
-    let (mut found, mut bytes) = (vec![], 0);
-    let mut open = vec![top.to_owned()];
-    while let Some(path) = open.pop() {
-        if left_out.contains(&path) {
-            continue;
-        }
-        let seen = match fs::symlink_metadata(&path) {
-            Err(error) if gone(&error) => continue,
-            seen => seen.map_err(BackupError::io("look at", &path))?,
-        };
-        if seen.is_dir() {
-            let inside = match fs::read_dir(&path) {
-                Err(error) if gone(&error) => continue,
-                inside => inside.map_err(BackupError::io("list", &path))?,
-            };
-            let mut below = inside
-                .map(|entry| entry.map(|entry| entry.path()))
-                .collect::<Result<Vec<_>, _>>()
-                .map_err(BackupError::io("list", &path))?;
-            below.sort_by(|a, b| b.cmp(a));
-            open.extend(below);
-        }
-        if seen.is_dir() || seen.is_file() || seen.is_symlink() {
-            bytes += if seen.is_file() { seen.len() } else { 0 };
-            found.push((path, seen));
-        }
+    let mut below = vec![];
+    if left_out.contains(&path) {
+        return Ok(below);
     }
-    Ok((found, bytes))
+    let seen = match fs::symlink_metadata(&path) {
+        Err(error) if gone(&error) => return Ok(below),
+        seen => seen.map_err(BackupError::io("look at", &path))?,
+    };
+    if seen.is_dir() {
+        let inside = match fs::read_dir(&path) {
+            Err(error) if gone(&error) => return Ok(below),
+            inside => inside.map_err(BackupError::io("list", &path))?,
+        };
+        below = inside
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(BackupError::io("list", &path))?;
+        below.sort();
+    }
+    if seen.is_dir() || seen.is_file() || seen.is_symlink() {
+        found.push((path, seen));
+    }
+    Ok(below)
 }
 
 /// Describes `path` relative to `root`, with `node` for what it is.
@@ -369,16 +358,15 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_behind_a_dump_is_what_lies_in_its_file() {
+    fn a_dump_counts_when_its_file_is_what_was_produced_and_nothing_more() {
         let folder = tempfile::tempdir().unwrap();
         let (whole, other) = (folder.path().join("whole"), folder.path().join("other"));
         let long: Vec<u8> = (0..3 * BUFFER_BYTES as u32 + 7).map(|n| (n % 251) as u8).collect();
         let poured = pour_into(&mut long.as_slice(), &whole, &Meter::default()).unwrap();
-        assert_eq!(poured.produced, (ByteSize(long.len() as u64), Digest::of(&long)));
-        assert_eq!(poured.found, poured.produced);
+        assert_eq!(poured, (ByteSize(long.len() as u64), Digest::of(&long)));
+        assert_eq!(measure(&whole).unwrap(), poured);
         let mut meddled = Meddled(Some(b"a dump"), &other);
-        let poured = pour_into(&mut meddled, &other, &Meter::default()).unwrap();
-        assert_eq!(poured.produced, (ByteSize(6), Digest::of(b"a dump")));
-        assert_eq!(poured.found, (ByteSize(7), Digest::of(b"a dump!")));
+        let error = pour_into(&mut meddled, &other, &Meter::default()).unwrap_err();
+        assert_eq!(error.to_string(), format!("{} has 7 bytes, expected 6 bytes", other.display()));
     }
 }

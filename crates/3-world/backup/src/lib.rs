@@ -12,7 +12,7 @@
 //!
 //! Invariants:
 //! 1. A folder without `.partial` is sealed: every byte is durable and stands in the manifest with its hash.
-//! 2. A dump is sealed only when count and hash taken while it was produced are those on disk.
+//! 2. A dump is sealed only when its file was read back and is, byte by byte, what was produced, counted and hashed.
 //! 3. Restore brings back everything or says why not; there is no partial restore.
 //! 4. A file that did not change since an earlier backup is linked from it, never copied; sealed files are never written again.
 //! 5. What a restore replaces is sealed beside the backup first.
