@@ -198,13 +198,16 @@ pub(crate) fn walk(top: &Path, left_out: &BTreeSet<PathBuf>) -> Result<Vec<PathB
     Ok(found.into_iter().map(|(path, _)| path).collect())
 }
 
+/// A path, and what was seen there.
+pub(crate) type Found = (PathBuf, Metadata);
+
 /// As [`walk`], with what was seen of each, and the bytes of all files; what a running product throws away between the listing and the
 /// look is passed over. What lies beside each other in `top` is looked at by many hands.
 pub(crate) fn walk_while(
     product_is: Quiet,
     top: &Path,
     left_out: &BTreeSet<PathBuf>,
-) -> Result<(Vec<(PathBuf, Metadata)>, u64), BackupError> {
+) -> Result<(Vec<Found>, u64), BackupError> {
     let mut found = vec![];
     let beside = look(product_is, top.to_owned(), left_out, &mut found)?;
     let trees = each(&beside, |path| {
@@ -225,7 +228,7 @@ fn look(
     product_is: Quiet,
     path: PathBuf,
     left_out: &BTreeSet<PathBuf>,
-    found: &mut Vec<(PathBuf, Metadata)>,
+    found: &mut Vec<Found>,
 ) -> Result<Vec<PathBuf>, BackupError> {
     let gone = |error: &std::io::Error| {
         product_is == Quiet::Running && error.kind() == std::io::ErrorKind::NotFound

@@ -4,7 +4,7 @@ use crate::{
     DatabasePlace, Quiet, UnitPlace,
     error::BackupError,
     files::{
-        self, copy_for_now_told, link_target, make_folder, make_folder_for_now, sync_folder,
+        self, Found, copy_for_now_told, link_target, make_folder, make_folder_for_now, sync_folder,
         sync_volume, walk, walk_while,
     },
     manifest::{Identity, MANIFEST_FORMAT, Manifest, SavedDatabase, SavedNode, SavedPath},
@@ -138,7 +138,7 @@ impl Work<'_> {
     }
 
     /// What lies in the unit's folders, and which of them do not exist.
-    fn survey(&self) -> Result<(Vec<(PathBuf, Metadata)>, Vec<String>), BackupError> {
+    fn survey(&self) -> Result<(Vec<Found>, Vec<String>), BackupError> {
         let place = self.place;
         let (mut found, mut absent) = (vec![], vec![]);
         for part in &place.data {
@@ -155,11 +155,7 @@ impl Work<'_> {
     }
 
     /// All of them before the files, which are saved by many hands.
-    fn make_folders(
-        &self,
-        folder: &Path,
-        found: &[(PathBuf, Metadata)],
-    ) -> Result<(), BackupError> {
+    fn make_folders(&self, folder: &Path, found: &[Found]) -> Result<(), BackupError> {
         let top = |path: &PathBuf| {
             self.place.data.iter().any(|part| self.place.root.join(part.as_str()) == *path)
         };
@@ -261,9 +257,12 @@ impl Work<'_> {
     }
 
     fn open_databases(&self, partial: &Path, manifest: &Manifest) -> Result<(), BackupError> {
+        if self.read_back == ReadBack::Later {
+            return Ok(());
+        }
         let folder = partial.join("databases");
-        let all = manifest.databases.iter().filter(|_| self.read_back == ReadBack::Now);
-        all.map(|(name, saved)| open(name, saved, &folder, self.place.limit)).collect()
+        let mut all = manifest.databases.iter();
+        all.try_for_each(|(name, saved)| open(name, saved, &folder, self.place.limit))
     }
 }
 

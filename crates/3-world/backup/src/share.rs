@@ -36,7 +36,7 @@ pub(crate) fn each<T: Sync, R: Send>(
     };
     let threads = thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
     let mut done = thread::scope(|scope| {
-        let others: Vec<_> = (1..threads.min(batches.len())).map(|_| scope.spawn(&run)).collect();
+        let others: Vec<_> = (1..threads.min(batches.len())).map(|_| scope.spawn(run)).collect();
         let mut done = run();
         for other in others {
             done.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
