@@ -126,6 +126,7 @@ impl Coded for BackupError {
     fn code(&self) -> &'static str {
         match self {
             Self::Io { source, .. } if is_full(source) => "backup.target-full",
+            Self::Sqlite { source, .. } if is_full_for_sqlite(source) => "backup.target-full",
             Self::Io { .. } | Self::Name { .. } | Self::Sqlite { .. } => "backup.failed",
             Self::ToolMissing { .. } => "backup.tool-missing",
             Self::Login { .. } => "backup.bad-login",
@@ -143,6 +144,10 @@ impl Coded for BackupError {
             _ => ErrorClass::NeedsOperator,
         }
     }
+}
+
+fn is_full_for_sqlite(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
 }
 
 /// A disk or a quota.

@@ -5,6 +5,7 @@ use crate::{
     error::BackupError,
     manifest::{SavedNode, SavedPath},
     meter::Meter,
+    share::each,
 };
 use refit_names::{ByteSize, Digest};
 use sha2::{Digest as _, Sha256};
@@ -12,7 +13,7 @@ use std::{
     collections::BTreeSet,
     fs::{self, File, FileTimes, Metadata, Permissions},
     io::{Read, Write},
-    os::unix::fs::{MetadataExt, PermissionsExt},
+    os::unix::fs::{FileExt, MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
 };
 
@@ -53,7 +54,8 @@ fn copy(from: &Path, to: &Path, meter: &Meter) -> Result<(File, (ByteSize, Diges
     let measured = if rustix::fs::ioctl_ficlone(&target, &source).is_ok() {
         measure_told(to, meter)?
     } else {
-        pour(source, ("read", from), Some((&target, to)), meter)?
+        let mut keep = into(&target, to);
+        pour(source, ("read", from), Some(&mut keep), meter)?
     };
     Ok((target, measured))
 }
@@ -81,10 +83,13 @@ pub(crate) fn measure_told(path: &Path, meter: &Meter) -> Result<(ByteSize, Dige
     pour(File::open(path).map_err(BackupError::io("open", path))?, ("read", path), None, meter)
 }
 
+/// Takes what was read.
+type Keep<'a> = dyn FnMut(&[u8]) -> Result<(), BackupError> + 'a;
+
 fn pour(
     mut source: impl Read,
     (what, from): (&'static str, &Path),
-    mut target: Option<(&File, &Path)>,
+    mut keep: Option<&mut Keep<'_>>,
     meter: &Meter,
 ) -> Result<(ByteSize, Digest), BackupError> {
     let mut buffer = vec![0; BUFFER_BYTES];
@@ -96,23 +101,64 @@ fn pour(
         }
         hash.update(&buffer[..count]);
         size += count as u64;
-        if let Some((file, path)) = &mut target {
-            file.write_all(&buffer[..count]).map_err(BackupError::io("write", path))?;
+        if let Some(keep) = &mut keep {
+            keep(&buffer[..count])?;
         }
         meter.add(count as u64);
     }
 }
 
-/// Writes what a program produces into `copy`, durable, counted and hashed on the way.
+fn into<'a>(
+    mut file: &'a File,
+    path: &'a Path,
+) -> impl FnMut(&[u8]) -> Result<(), BackupError> + 'a {
+    move |bytes| file.write_all(bytes).map_err(BackupError::io("write", path))
+}
+
+/// Writes what a program produces into the new file `copy`, counted and hashed on the way. All of it is read again at once and
+/// compared byte by byte, which costs less than a second hash. The caller makes it durable.
 pub(crate) fn pour_into(
     stream: &mut dyn Read,
     copy: &Path,
     meter: &Meter,
 ) -> Result<(ByteSize, Digest), BackupError> {
-    let file = File::create_new(copy).map_err(BackupError::io("create", copy))?;
-    let measured = pour(stream, ("read the dump for", copy), Some((&file, copy)), meter)?;
-    file.sync_all().map_err(BackupError::io("write to disk", copy))?;
-    Ok(measured)
+    let opened = File::options().read(true).write(true).create_new(true).open(copy);
+    let file = opened.map_err(BackupError::io("create", copy))?;
+    let differs = |expected: String, found: String| {
+        let path = copy.to_owned();
+        BackupError::Damaged { path, expected, found }
+    };
+    let (mut back, mut at) = (vec![0; BUFFER_BYTES], 0_u64);
+    let mut keep = |bytes: &[u8]| {
+        (&file).write_all(bytes).map_err(BackupError::io("write", copy))?;
+        let back = &mut back[..bytes.len()];
+        file.read_exact_at(back, at).map_err(BackupError::io("read", copy))?;
+        if back != bytes {
+            return Err(differs(
+                format!("what was written from byte {at} on"),
+                "other bytes".to_owned(),
+            ));
+        }
+        at += bytes.len() as u64;
+        Ok(())
+    };
+    let what = ("read the dump for", copy);
+    let (size, digest) = pour(stream, what, Some(&mut keep), meter)?;
+    let found = file.metadata().map_err(BackupError::io("look at", copy))?.len();
+    if found != size.0 {
+        return Err(differs(format!("{} bytes", size.0), format!("{found} bytes")));
+    }
+    Ok((size, digest))
+}
+
+/// Writes what a program produces into the new file `path`, which need not survive a power loss.
+pub(crate) fn pour_for_now(
+    stream: &mut dyn Read,
+    path: &Path,
+    meter: &Meter,
+) -> Result<(), BackupError> {
+    let file = File::create_new(path).map_err(BackupError::io("create", path))?;
+    pour(stream, ("read the dump for", path), Some(&mut into(&file, path)), meter).map(drop)
 }
 
 /// Makes the names in a folder survive a power loss.
@@ -148,46 +194,68 @@ pub(crate) fn make_folder_for_now(folder: &Path) -> Result<(), BackupError> {
 
 /// Everything at and below `top`, parents first, sorted, without `left_out`; sockets and devices are passed over.
 pub(crate) fn walk(top: &Path, left_out: &BTreeSet<PathBuf>) -> Result<Vec<PathBuf>, BackupError> {
-    walk_while(Quiet::Stopped, top, left_out).map(|(found, _)| found)
+    let (found, _) = walk_while(Quiet::Stopped, top, left_out)?;
+    Ok(found.into_iter().map(|(path, _)| path).collect())
 }
 
-/// As [`walk`], with the bytes of all files; what a running product throws away between the listing and the look is passed over.
+/// A path, and what was seen there.
+pub(crate) type Found = (PathBuf, Metadata);
+
+/// As [`walk`], with what was seen of each, and the bytes of all files; what a running product throws away between the listing and the
+/// look is passed over. What lies beside each other in `top` is looked at by many hands.
 pub(crate) fn walk_while(
     product_is: Quiet,
     top: &Path,
     left_out: &BTreeSet<PathBuf>,
-) -> Result<(Vec<PathBuf>, u64), BackupError> {
+) -> Result<(Vec<Found>, u64), BackupError> {
+    let mut found = vec![];
+    let beside = look(product_is, top.to_owned(), left_out, &mut found)?;
+    let trees = each(&beside, |path| {
+        let (mut found, mut open) = (vec![], vec![path.clone()]);
+        while let Some(path) = open.pop() {
+            open.extend(look(product_is, path, left_out, &mut found)?.into_iter().rev());
+        }
+        Ok(found)
+    })?;
+    found.extend(trees.into_iter().flatten());
+    let files = found.iter().filter(|(_, seen)| seen.is_file());
+    let bytes = files.map(|(_, seen)| seen.len()).sum();
+    Ok((found, bytes))
+}
+
+/// Adds `path` to what was `found`, unless it is to be passed over; what lies in it, sorted.
+fn look(
+    product_is: Quiet,
+    path: PathBuf,
+    left_out: &BTreeSet<PathBuf>,
+    found: &mut Vec<Found>,
+) -> Result<Vec<PathBuf>, BackupError> {
     let gone = |error: &std::io::Error| {
         product_is == Quiet::Running && error.kind() == std::io::ErrorKind::NotFound
     };
-    let (mut found, mut bytes) = (vec![], 0);
-    let mut open = vec![top.to_owned()];
-    while let Some(path) = open.pop() {
-        if left_out.contains(&path) {
-            continue;
-        }
-        let seen = match fs::symlink_metadata(&path) {
-            Err(error) if gone(&error) => continue,
-            seen => seen.map_err(BackupError::io("look at", &path))?,
-        };
-        if seen.is_dir() {
-            let inside = match fs::read_dir(&path) {
-                Err(error) if gone(&error) => continue,
-                inside => inside.map_err(BackupError::io("list", &path))?,
-            };
-            let mut below = inside
-                .map(|entry| entry.map(|entry| entry.path()))
-                .collect::<Result<Vec<_>, _>>()
-                .map_err(BackupError::io("list", &path))?;
-            below.sort_by(|a, b| b.cmp(a));
-            open.extend(below);
-        }
-        if seen.is_dir() || seen.is_file() || seen.is_symlink() {
-            bytes += if seen.is_file() { seen.len() } else { 0 };
-            found.push(path);
-        }
+    let mut below = vec![];
+    if left_out.contains(&path) {
+        return Ok(below);
     }
-    Ok((found, bytes))
+    let seen = match fs::symlink_metadata(&path) {
+        Err(error) if gone(&error) => return Ok(below),
+        seen => seen.map_err(BackupError::io("look at", &path))?,
+    };
+    if seen.is_dir() {
+        let inside = match fs::read_dir(&path) {
+            Err(error) if gone(&error) => return Ok(below),
+            inside => inside.map_err(BackupError::io("list", &path))?,
+        };
+        below = inside
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(BackupError::io("list", &path))?;
+        below.sort();
+    }
+    if seen.is_dir() || seen.is_file() || seen.is_symlink() {
+        found.push((path, seen));
+    }
+    Ok(below)
 }
 
 /// Describes `path` relative to `root`, with `node` for what it is.
@@ -272,4 +340,36 @@ pub fn tree_digest(top: &Path) -> Result<Digest, BackupError> {
         hash.update(format!("{}\0{:o}\0{:?}\n", saved.path, saved.mode, saved.node));
     }
     Ok(Digest::from_bytes(hash.finalize().into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Produces a few bytes; when it ends, somebody else has written to the file too.
+    struct Meddled<'a>(Option<&'a [u8]>, &'a Path);
+
+    impl Read for Meddled<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            let Some(bytes) = self.0.take() else {
+                File::options().append(true).open(self.1)?.write_all(b"!")?;
+                return Ok(0);
+            };
+            buffer[..bytes.len()].copy_from_slice(bytes);
+            Ok(bytes.len())
+        }
+    }
+
+    #[test]
+    fn a_dump_counts_when_its_file_is_what_was_produced_and_nothing_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let (whole, other) = (folder.path().join("whole"), folder.path().join("other"));
+        let long: Vec<u8> = (0..3 * BUFFER_BYTES as u32 + 7).map(|n| (n % 251) as u8).collect();
+        let poured = pour_into(&mut long.as_slice(), &whole, &Meter::default()).unwrap();
+        assert_eq!(poured, (ByteSize(long.len() as u64), Digest::of(&long)));
+        assert_eq!(measure(&whole).unwrap(), poured);
+        let mut meddled = Meddled(Some(b"a dump"), &other);
+        let error = pour_into(&mut meddled, &other, &Meter::default()).unwrap_err();
+        assert_eq!(error.to_string(), format!("{} has 7 bytes, expected 6 bytes", other.display()));
+    }
 }

@@ -12,7 +12,7 @@
 //!
 //! Invariants:
 //! 1. A folder without `.partial` is sealed: every byte is durable and stands in the manifest with its hash.
-//! 2. A dump is sealed only when count and hash taken while it was produced are those on disk.
+//! 2. A dump is sealed only when its file was read back and is, byte by byte, what was produced, counted and hashed.
 //! 3. Restore brings back everything or says why not; there is no partial restore.
 //! 4. A file that did not change since an earlier backup is linked from it, never copied; sealed files are never written again.
 //! 5. What a restore replaces is sealed beside the backup first.
@@ -28,6 +28,7 @@ mod prove;
 mod restore;
 mod reuse;
 mod save;
+mod share;
 mod sqlite;
 mod take;
 mod tool;
@@ -42,7 +43,7 @@ pub use meter::Meter;
 pub use postgres::TOOLS as POSTGRES_TOOLS;
 pub use prove::{Proof, prove};
 pub use restore::{Restored, restore};
-pub use take::{Saved, Sealed, adopt, list, prune, save_ahead, take};
+pub use take::{Saved, Sealed, adopt, list, prune, save_ahead, take, take_verified};
 pub use tool::{RunAs, find_tool};
 pub use verify::{Depth, verify, verify_told};
 

@@ -3,7 +3,7 @@
 use crate::{
     UnitPlace,
     error::BackupError,
-    files::pour_into,
+    files::pour_for_now,
     manifest::SavedDatabase,
     tool::{Tool, all_tables, need},
 };
@@ -154,7 +154,7 @@ pub(crate) fn put_back(
     let reader = Tool { name: "pg_restore", database: name, limit: place.limit, run_as: None };
     let mut command = reader.command()?;
     command.arg("--file=-").arg(copy);
-    reader.run(&mut command, |stream| pour_into(stream, &script, &place.meter))?;
+    reader.run(&mut command, |stream| pour_for_now(stream, &script, &place.meter))?;
     let input = File::open(&script).map_err(BackupError::io("open", &script))?;
     let writer = tool("psql", name, place);
     let mut command = writer.command()?;

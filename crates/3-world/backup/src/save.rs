@@ -4,14 +4,18 @@ use crate::{
     DatabasePlace, Quiet, UnitPlace,
     error::BackupError,
     files::{
-        self, copy_for_now_told, link_target, make_folder, make_folder_for_now, sync_folder,
+        self, Found, copy_for_now_told, link_target, make_folder, make_folder_for_now, sync_folder,
         sync_volume, walk, walk_while,
     },
     manifest::{Identity, MANIFEST_FORMAT, Manifest, SavedDatabase, SavedNode, SavedPath},
-    mariadb, postgres,
+    mariadb,
+    meter::Meter,
+    postgres,
     reuse::{Earlier, file_clock},
+    share::each,
     sqlite,
     take::Sealed,
+    verify::{open, same},
 };
 use jiff::Timestamp;
 use refit_names::Digest;
@@ -26,6 +30,16 @@ use std::{
 pub(crate) struct Work<'a> {
     pub(crate) place: &'a UnitPlace,
     pub(crate) left_out: BTreeSet<PathBuf>,
+    pub(crate) read_back: ReadBack,
+}
+
+/// When what was written is read again and compared. Dumps always are before they are sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReadBack {
+    /// Before it is sealed, each file behind the one that is being saved.
+    Now,
+    /// By whoever calls [`crate::verify`].
+    Later,
 }
 
 impl Work<'_> {
@@ -47,11 +61,8 @@ impl Work<'_> {
             let exists = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
             return Err(BackupError::io("create", &sealed)(exists));
         }
-        let earlier = Earlier::newest(folder);
-        // As large as last time, or nobody knows.
-        place.meter.expect(place.databases.keys().filter_map(|name| earlier.dumps.get(name)).sum());
         for part in ["data", "databases"] {
-            make_folder(&partial.join(part))?;
+            make_folder_for_now(&partial.join(part))?;
         }
         // Copies of secrets are for the agent's eyes only.
         let private = std::os::unix::fs::PermissionsExt::from_mode(0o700);
@@ -59,8 +70,8 @@ impl Work<'_> {
             .map_err(BackupError::io("set rights of", &partial))?;
         // Databases have servers of their own, which work while files are read.
         let (files, databases) = std::thread::scope(|scope| {
-            let databases = scope.spawn(|| save_databases(place, &partial.join("databases")));
-            (self.save_files(&partial, &earlier), databases.join())
+            let databases = scope.spawn(|| self.save_databases(&partial.join("databases")));
+            (self.save_files(&partial, folder), databases.join())
         });
         let (files, absent) = files?;
         let databases = databases.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
@@ -77,7 +88,11 @@ impl Work<'_> {
             databases,
         };
         let digest = write_manifest(&partial.join(manifest_file), &manifest)?;
-        make_durable(&partial, &manifest)?;
+        std::thread::scope(|scope| {
+            let opened = scope.spawn(|| self.open_databases(&partial, &manifest));
+            make_durable(&partial, &manifest)?;
+            opened.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        })?;
         fs::rename(&partial, &sealed).map_err(BackupError::io("seal", &partial))?;
         sync_folder(folder)?;
         Ok(Sealed { folder: sealed, manifest, digest })
@@ -85,55 +100,97 @@ impl Work<'_> {
 
     fn save_files(
         &self,
+        partial: &Path,
         folder: &Path,
-        earlier: &Earlier,
     ) -> Result<(Vec<SavedPath>, Vec<String>), BackupError> {
+        let begun = file_clock(partial)?;
+        let (earlier, seen) = std::thread::scope(|scope| {
+            let earlier = scope.spawn(|| self.earlier(folder));
+            let seen = self.survey();
+            (earlier.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), seen)
+        });
+        let (found, absent) = seen?;
+        self.make_folders(partial, &found)?;
+        let saved = each(&found, |(path, seen)| {
+            match self.save_path(partial, (path, seen), (&earlier, begun)) {
+                // A product that still runs throws files away.
+                Err(BackupError::Io { source, .. })
+                    if source.kind() == std::io::ErrorKind::NotFound && self.may_change() =>
+                {
+                    Ok(None)
+                }
+                saved => saved.map(Some),
+            }
+        })?;
+        if found.len() > SYNC_ONE_BY_ONE_MAX && !self.place.databases.is_empty() {
+            // Less is left to do when the database's programs are at their end.
+            sync_volume(partial)?;
+        }
+        Ok((saved.into_iter().flatten().collect(), absent))
+    }
+
+    fn earlier(&self, folder: &Path) -> Earlier {
+        let earlier = Earlier::newest(folder);
+        // As large as last time, or nobody knows.
+        let dumps = self.place.databases.keys().filter_map(|name| earlier.dumps.get(name));
+        self.place.meter.expect(dumps.sum());
+        earlier
+    }
+
+    /// What lies in the unit's folders, and which of them do not exist.
+    fn survey(&self) -> Result<(Vec<Found>, Vec<String>), BackupError> {
         let place = self.place;
-        let (mut saved, mut absent) = (vec![], vec![]);
-        let begun = file_clock(folder)?;
+        let (mut found, mut absent) = (vec![], vec![]);
         for part in &place.data {
             let top = place.root.join(part.as_str());
             if !top.is_symlink() && !top.exists() {
                 absent.push(part.to_string());
                 continue;
             }
-            let (paths, bytes) = walk_while(place.product_is, &top, &self.left_out)?;
+            let (below, bytes) = walk_while(place.product_is, &top, &self.left_out)?;
             place.meter.expect(bytes);
-            for path in paths {
-                match self.save_path(folder, &path, (earlier, begun)) {
-                    // A product that still runs throws files away.
-                    Err(BackupError::Io { source, .. })
-                        if source.kind() == std::io::ErrorKind::NotFound && self.may_change() => {}
-                    one => saved.push(one?),
-                }
+            found.extend(below);
+        }
+        Ok((found, absent))
+    }
+
+    /// All of them before the files, which are saved by many hands.
+    fn make_folders(&self, folder: &Path, found: &[Found]) -> Result<(), BackupError> {
+        let top = |path: &PathBuf| {
+            self.place.data.iter().any(|part| self.place.root.join(part.as_str()) == *path)
+        };
+        for (path, seen) in found {
+            let copy = self.copy_of(folder, path);
+            if seen.is_dir() {
+                make_folder_for_now(&copy)?;
+            } else if let Some(parent) = copy.parent().filter(|_| top(path)) {
+                // A part of the unit may be a single file.
+                make_folder_for_now(parent)?;
             }
         }
-        Ok((saved, absent))
+        Ok(())
+    }
+
+    fn copy_of(&self, folder: &Path, path: &Path) -> PathBuf {
+        folder.join("data").join(path.strip_prefix(&self.place.root).unwrap_or(path))
     }
 
     fn save_path(
         &self,
         folder: &Path,
-        path: &Path,
+        (path, seen): (&Path, &Metadata),
         earlier: (&Earlier, i64),
     ) -> Result<SavedPath, BackupError> {
         let root = &self.place.root;
-        let seen = fs::symlink_metadata(path).map_err(BackupError::io("look at", path))?;
-        let copy = folder.join("data").join(path.strip_prefix(root).unwrap_or(path));
         if seen.is_dir() {
-            make_folder_for_now(&copy)?;
-            return files::describe(root, path, &seen, SavedNode::Folder {});
+            return files::describe(root, path, seen, SavedNode::Folder {});
         }
         if seen.is_symlink() {
             // The manifest holds all of a link.
             let node = SavedNode::Link { target: link_target(path)? };
-            return files::describe(root, path, &seen, node);
+            return files::describe(root, path, seen, node);
         }
-        // A part of the unit may be a single file.
-        if let Some(parent) = copy.parent().filter(|parent| !parent.exists()) {
-            make_folder_for_now(parent)?;
-        }
-        self.save_file(path, &seen, &copy, earlier)
+        self.save_file(path, seen, &self.copy_of(folder, path), earlier)
     }
 
     fn may_change(&self) -> bool {
@@ -151,16 +208,22 @@ impl Work<'_> {
         let describe = |node| files::describe(&self.place.root, live, seen, node);
         let mut saved = describe(SavedNode::Folder {})?;
         if let Some((there, size, digest)) = earlier.find(&saved.path, identity.as_ref())
-            // More names than a file may have, or gone: then it is copied.
+            // Cut short, more names than a file may have, or gone: then it is copied.
+            && fs::symlink_metadata(&there).is_ok_and(|kept| kept.is_file() && kept.len() == size.0)
             && fs::hard_link(&there, copy).is_ok()
         {
             saved.node = SavedNode::File { size, digest };
+            // Whatever is written to the live one from now on, its copy is what it was when it looked like this.
+            saved.seen = identity;
             saved.reused = true;
             self.place.meter.add(size.0);
-        } else {
-            let (size, digest) = copy_for_now_told(live, copy, &self.place.meter)?;
-            saved.node = SavedNode::File { size, digest };
-            files::look_alike(copy, &saved, seen)?;
+            return Ok(saved);
+        }
+        let (size, digest) = copy_for_now_told(live, copy, &self.place.meter)?;
+        saved.node = SavedNode::File { size, digest };
+        files::look_alike(copy, &saved, seen)?;
+        if self.read_back == ReadBack::Now {
+            same(copy, &saved.node, &Meter::default())?;
         }
         let after = fs::symlink_metadata(live).map_err(BackupError::io("look at", live))?;
         // Written to meanwhile: next time it is read again.
@@ -168,37 +231,47 @@ impl Work<'_> {
             identity.filter(|identity| Identity::of(&after, begun).as_ref() == Some(identity));
         Ok(saved)
     }
-}
 
-fn save_databases(
-    place: &UnitPlace,
-    folder: &Path,
-) -> Result<BTreeMap<String, SavedDatabase>, BackupError> {
-    let save = |(name, database): (&String, &DatabasePlace)| {
-        let saved = match database {
-            DatabasePlace::Sqlite(path) => {
-                let live = place.root.join(path.as_str());
-                let copy = folder.join(format!("{name}.sqlite"));
-                sqlite::save(&place.root, &live, &copy, place.product_is)?
-            }
-            DatabasePlace::Mariadb(url) => {
-                mariadb::save(name, url, &folder.join(format!("{name}.sql")), place)?
-            }
-            DatabasePlace::Postgres(url) => {
-                postgres::save(name, url, &folder.join(format!("{name}.dump")), place)?
-            }
+    fn save_databases(
+        &self,
+        folder: &Path,
+    ) -> Result<BTreeMap<String, SavedDatabase>, BackupError> {
+        let place = self.place;
+        let save = |(name, database): (&String, &DatabasePlace)| {
+            let saved = match database {
+                DatabasePlace::Sqlite(path) => {
+                    let live = place.root.join(path.as_str());
+                    let copy = folder.join(format!("{name}.sqlite"));
+                    sqlite::save(&place.root, &live, &copy, place.product_is)?
+                }
+                DatabasePlace::Mariadb(url) => {
+                    mariadb::save(name, url, &folder.join(format!("{name}.sql")), place)?
+                }
+                DatabasePlace::Postgres(url) => {
+                    postgres::save(name, url, &folder.join(format!("{name}.dump")), place)?
+                }
+            };
+            Ok((name.clone(), saved))
         };
-        Ok((name.clone(), saved))
-    };
-    place.databases.iter().map(save).collect()
+        place.databases.iter().map(save).collect()
+    }
+
+    fn open_databases(&self, partial: &Path, manifest: &Manifest) -> Result<(), BackupError> {
+        if self.read_back == ReadBack::Later {
+            return Ok(());
+        }
+        let folder = partial.join("databases");
+        let mut all = manifest.databases.iter();
+        all.try_for_each(|(name, saved)| open(name, saved, &folder, self.place.limit))
+    }
 }
 
+/// The caller makes it durable.
 fn write_manifest(path: &Path, manifest: &Manifest) -> Result<Digest, BackupError> {
     let text = serde_json::to_vec(manifest)
         .map_err(|source| BackupError::Manifest { path: path.to_owned(), source })?;
     let mut file = File::create_new(path).map_err(BackupError::io("create", path))?;
     file.write_all(&text).map_err(BackupError::io("write", path))?;
-    file.sync_all().map_err(BackupError::io("write to disk", path))?;
     Ok(Digest::of(&text))
 }
 

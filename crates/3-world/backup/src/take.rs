@@ -5,7 +5,7 @@ use crate::{
     error::BackupError,
     files::{self, sync_folder},
     manifest::{AHEAD_FILE, MANIFEST_FILE, Manifest, SavedNode, SavedPath},
-    save::{Work, database_files, make_durable},
+    save::{ReadBack, Work, database_files, make_durable},
     verify::{Depth, read_back, verify},
 };
 use jiff::Timestamp;
@@ -74,6 +74,20 @@ pub fn take(
     seal(&store.join(place.product.as_str()), id, place, taken_at)
 }
 
+/// As [`take`] and [`verify`] of what is fresh, in one go: it is sealed when everything that was written for it has been read back.
+///
+/// # Errors
+/// [`BackupError`]; nothing is sealed then.
+pub fn take_verified(
+    store: &Path,
+    id: &str,
+    place: &UnitPlace,
+    taken_at: Timestamp,
+) -> Result<Sealed, BackupError> {
+    let work = Work { place, left_out: database_files(place), read_back: ReadBack::Now };
+    work.seal(&store.join(place.product.as_str()), id, MANIFEST_FILE, taken_at)
+}
+
 /// Seals what something else put together as `STORE/PRODUCT/ID.partial`, when it is what the manifest says and the manifest is `digest`.
 ///
 /// # Errors
@@ -121,12 +135,9 @@ pub fn save_ahead(
         fs::remove_dir_all(&ahead).map_err(BackupError::io("remove", &ahead))?;
     }
     // Database files are left out by name, so the places of the databases are needed for that.
-    let sealed = Work { place: &without, left_out: database_files(place) }.seal(
-        &product,
-        &format!("{id}{AHEAD}"),
-        AHEAD_FILE,
-        taken_at,
-    )?;
+    let left_out = database_files(place);
+    let work = Work { place: &without, left_out, read_back: ReadBack::Later };
+    let sealed = work.seal(&product, &format!("{id}{AHEAD}"), AHEAD_FILE, taken_at)?;
     place.meter.expect(sealed.manifest.size().0);
     read_back(&ahead, &sealed.manifest, Depth::Whole, &place.meter)?;
     Ok(Saved::of(&sealed.manifest))
@@ -161,7 +172,7 @@ pub(crate) fn seal(
     place: &UnitPlace,
     taken_at: Timestamp,
 ) -> Result<Sealed, BackupError> {
-    let work = Work { place, left_out: database_files(place) };
+    let work = Work { place, left_out: database_files(place), read_back: ReadBack::Later };
     work.seal(folder, id, MANIFEST_FILE, taken_at)
 }
 

@@ -1,10 +1,6 @@
 //! Runs the programs of a database, with a limit, streaming what they produce.
 
-use crate::{
-    error::BackupError,
-    files::{measure, pour_into},
-    meter::Meter,
-};
+use crate::{error::BackupError, files::pour_into, meter::Meter};
 use refit_names::{ByteSize, Digest};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
@@ -102,28 +98,23 @@ impl Tool<'_> {
             return Err(BackupError::TimedOut { tool: self.name, database, limit_ms });
         }
         let status = status?;
+        // When we stop reading, at a full disk say, the program ends too: that is not the cause.
+        let taken = taken?;
         if !status.success() {
             let status = status.to_string();
             return Err(BackupError::Tool { tool: self.name, database, status, stderr });
         }
-        taken
+        Ok(taken)
     }
 
-    /// Runs it and keeps what it produces in `copy`; sealed only when what lies on disk then is what came from it.
+    /// Runs it and keeps what it produces in `copy`; sealed only when what lies there then is what came from it. The caller makes it durable.
     pub(crate) fn dump(
         &self,
         command: &mut Command,
         copy: &Path,
         meter: &Meter,
     ) -> Result<(ByteSize, Digest), BackupError> {
-        let (size, digest) = self.run(command, |stream| pour_into(stream, copy, meter))?;
-        let (found_size, found) = measure(copy)?;
-        if found_size != size || found != digest {
-            let expected = format!("{} bytes, {digest}", size.0);
-            let found = format!("{} bytes, {found}", found_size.0);
-            return Err(BackupError::Damaged { path: copy.to_owned(), expected, found });
-        }
-        Ok((size, digest))
+        self.run(command, |stream| pour_into(stream, copy, meter))
     }
 
     fn wait(

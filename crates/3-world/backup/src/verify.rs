@@ -6,11 +6,17 @@ use crate::{
     manifest::{Manifest, SavedDatabase, SavedNode},
     mariadb,
     meter::Meter,
-    postgres, sqlite,
+    postgres,
+    share::each,
+    sqlite,
     take::{Saved, Sealed},
 };
-use refit_names::ByteSize;
-use std::{fs, path::Path, time::Duration};
+use refit_names::{ByteSize, Digest};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// How much of a backup is read back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,29 +52,40 @@ pub fn verify_told(
     let mut read = read_back(&sealed.folder, &sealed.manifest, depth, meter)?.0;
     let folder = sealed.folder.join("databases");
     for (name, database) in &sealed.manifest.databases {
-        read += match database {
-            SavedDatabase::Absent { .. } => 0,
-            SavedDatabase::Sqlite { file, .. } => {
-                let copy = folder.join(format!("{name}.sqlite"));
-                let size = same(&copy, &file.node, meter)?;
-                sqlite::check(&copy)?;
-                size
-            }
-            SavedDatabase::Mariadb { size, digest } => {
-                let copy = folder.join(format!("{name}.sql"));
-                let size = same(&copy, &SavedNode::File { size: *size, digest: *digest }, meter)?;
-                mariadb::check(&copy)?;
-                size
-            }
-            SavedDatabase::Postgres { size, digest } => {
-                let copy = folder.join(format!("{name}.dump"));
-                let size = same(&copy, &SavedNode::File { size: *size, digest: *digest }, meter)?;
-                postgres::check(name, &copy, limit)?;
-                size
-            }
-        };
+        if let Some((copy, node)) = copy_in(&folder, name, database) {
+            read += same(&copy, &node, meter)?;
+            open(name, database, &folder, limit)?;
+        }
     }
     Ok(ByteSize(read))
+}
+
+/// Where the copy of a database lies, and what it must be.
+fn copy_in(folder: &Path, name: &str, database: &SavedDatabase) -> Option<(PathBuf, SavedNode)> {
+    let dump = |size: &ByteSize, digest: &Digest| SavedNode::File { size: *size, digest: *digest };
+    let (file, node) = match database {
+        SavedDatabase::Absent { .. } => return None,
+        SavedDatabase::Sqlite { file, .. } => (format!("{name}.sqlite"), file.node.clone()),
+        SavedDatabase::Mariadb { size, digest } => (format!("{name}.sql"), dump(size, digest)),
+        SavedDatabase::Postgres { size, digest } => (format!("{name}.dump"), dump(size, digest)),
+    };
+    Some((folder.join(file), node))
+}
+
+/// Whether the copy of a database in `folder` is one for its own programs too.
+pub(crate) fn open(
+    name: &str,
+    database: &SavedDatabase,
+    folder: &Path,
+    limit: Duration,
+) -> Result<(), BackupError> {
+    let Some((copy, _)) = copy_in(folder, name, database) else { return Ok(()) };
+    match database {
+        SavedDatabase::Absent { .. } => Ok(()),
+        SavedDatabase::Sqlite { .. } => sqlite::check(&copy),
+        SavedDatabase::Mariadb { .. } => mariadb::check(&copy),
+        SavedDatabase::Postgres { .. } => postgres::check(name, &copy, limit),
+    }
 }
 
 pub(crate) fn read_back(
@@ -77,8 +94,7 @@ pub(crate) fn read_back(
     depth: Depth,
     meter: &Meter,
 ) -> Result<ByteSize, BackupError> {
-    let mut read = 0;
-    for saved in &manifest.files {
+    let read = each(&manifest.files, |saved| {
         let copy = folder.join("data").join(&saved.path);
         match &saved.node {
             SavedNode::File { size, .. } if saved.reused && depth == Depth::Fresh => {
@@ -88,15 +104,16 @@ pub(crate) fn read_back(
                         (format!("{} bytes", size.0), format!("{} bytes", seen.len()));
                     return Err(BackupError::Damaged { path: copy, expected, found });
                 }
+                Ok(0)
             }
-            node => read += same(&copy, node, meter)?,
+            node => same(&copy, node, meter),
         }
-    }
-    Ok(ByteSize(read))
+    })?;
+    Ok(ByteSize(read.iter().sum()))
 }
 
 /// Bytes that were read; an error when they are not those that were saved.
-fn same(path: &Path, node: &SavedNode, meter: &Meter) -> Result<u64, BackupError> {
+pub(crate) fn same(path: &Path, node: &SavedNode, meter: &Meter) -> Result<u64, BackupError> {
     let SavedNode::File { size, digest } = node else { return Ok(0) };
     let (found_size, found) = measure_told(path, meter)?;
     if found_size != *size || found != *digest {

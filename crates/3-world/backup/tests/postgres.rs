@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use refit_backup::{
     DatabasePlace, Depth, Quiet, SavedDatabase, UnitPlace, prove, restore, take, verify,
 };
-use refit_names::{BuildId, Digest, ProductName};
+use refit_names::{BuildId, Coded as _, Digest, ProductName};
 use std::{
     collections::BTreeMap,
     fs,
@@ -115,6 +115,31 @@ fn place(root: &Path, url: String) -> UnitPlace {
         limit: Duration::from_secs(60),
         meter: refit_backup::Meter::default(),
     }
+}
+
+/// The program that dumps ends too then, with a signal: nobody shall be told that.
+#[test]
+fn a_volume_that_a_dump_fills_is_the_cause_that_is_named() {
+    let Some(server) = server() else {
+        assert!(std::env::var_os("CI").is_none(), "CI has no PostgreSQL");
+        return;
+    };
+    server.sql("CREATE TABLE big AS SELECT repeat('x', 1000) FROM generate_series(1, 4000)");
+    let folder = tempfile::tempdir().unwrap();
+    let (root, small) = (folder.path().join("srv"), folder.path().join("small"));
+    fs::create_dir(&root).unwrap();
+    fs::create_dir(&small).unwrap();
+    let mut mount = Command::new("mount");
+    mount.args(["-t", "tmpfs", "-o", "size=1m", "tmpfs"]).arg(&small);
+    if !mount.output().is_ok_and(|output| output.status.success()) {
+        return;
+    }
+    let taken = take(&small, "a", &place(&root, server.url()), Timestamp::now());
+    assert!(Command::new("umount").arg(&small).status().unwrap().success());
+    let error = taken.unwrap_err();
+    let told = refit_names::chain(&error);
+    assert_eq!(error.code(), "backup.target-full", "{told}");
+    assert!(told.contains("state.dump"), "{told}");
 }
 
 #[test]

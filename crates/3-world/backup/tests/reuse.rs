@@ -1,7 +1,9 @@
 //! What did not change since an earlier backup is linked from it; what changed in any way is copied.
 
 use jiff::Timestamp;
-use refit_backup::{BackupError, Depth, Quiet, Saved, Sealed, UnitPlace, save_ahead, take, verify};
+use refit_backup::{
+    BackupError, Depth, Quiet, Saved, Sealed, UnitPlace, save_ahead, take, take_verified, verify,
+};
 use refit_names::{BuildId, ByteSize, Digest, ProductName, TreePath};
 use std::{
     collections::BTreeMap,
@@ -102,6 +104,48 @@ fn only_what_changed_is_copied_and_every_change_is_seen() {
     }
     let fresh = verify(&second, Depth::Fresh, bench.place.limit).unwrap();
     assert_eq!(fresh, Saved::of(&second.manifest).copied);
+}
+
+#[test]
+fn a_kept_copy_that_was_cut_short_is_no_reason_to_keep_it() {
+    let bench = Bench::new();
+    let first = bench.take("a");
+    let cut = first.folder.join("data/data/same");
+    File::options().write(true).open(&cut).unwrap().set_len(3).unwrap();
+    let second = take_verified(&bench.store(), "b", &bench.place, Timestamp::now()).unwrap();
+    let copy = second.folder.join("data/data/same");
+    assert_eq!(fs::read(&copy).unwrap(), fs::read(bench.live("same")).unwrap());
+    assert_eq!(Saved::of(&second.manifest).copied, ByteSize(14));
+    verify(&second, Depth::Whole, bench.place.limit).unwrap();
+}
+
+#[test]
+fn many_files_in_folders_and_a_file_alone_are_all_saved_in_their_order() {
+    let mut bench = Bench::new();
+    for number in 0..200 {
+        let path = bench.live(&format!("{}/{}/{number}", number % 3, number % 7));
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, number.to_string()).unwrap();
+    }
+    fs::create_dir(bench.place.root.join("etc")).unwrap();
+    fs::write(bench.place.root.join("etc/alone"), "alone").unwrap();
+    bench.place.data.push(TreePath::parse("etc/alone").unwrap());
+    let sealed = take_verified(&bench.store(), "a", &bench.place, Timestamp::now()).unwrap();
+    let paths: Vec<_> = sealed.manifest.files.iter().map(|saved| saved.path.as_str()).collect();
+    assert_eq!(paths.len(), 1 + 4 + 3 + 21 + 200 + 1);
+    assert_eq!(*paths.last().unwrap(), "etc/alone");
+    assert!(
+        paths[..paths.len() - 1]
+            .is_sorted_by(|a, b| { Path::new(a).components().lt(Path::new(b).components()) })
+    );
+    for saved in sealed.manifest.files.iter().filter(|saved| saved.path != "data") {
+        let copy = sealed.folder.join("data").join(&saved.path);
+        assert!(
+            copy.is_dir()
+                || fs::read(&copy).unwrap()
+                    == fs::read(bench.place.root.join(&saved.path)).unwrap()
+        );
+    }
 }
 
 #[test]

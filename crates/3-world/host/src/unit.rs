@@ -10,8 +10,8 @@ use crate::{
 };
 use jiff::Timestamp;
 use refit_backup::{
-    DatabasePlace, Meter, Proof, Quiet, Restored, Sealed, UnitPlace, prove, restore, save_ahead,
-    take,
+    DatabasePlace, Depth, Meter, Proof, Quiet, Restored, Sealed, UnitPlace, prove, restore,
+    save_ahead, take, take_verified, verify_told,
 };
 use refit_inventory::ServiceState;
 use refit_names::{BuildId, ParameterName, ProductName};
@@ -143,7 +143,8 @@ impl ProductUnit<'_> {
         self.product.package.is_some() || installed.is_some_and(adopted)
     }
 
-    /// Takes a backup. With `quiesce` the product is stopped for the moment that is saved, and only for that: files are saved before.
+    /// Takes a backup and reads back what is new in it. With `quiesce` the product is stopped for the moment that is saved, and only
+    /// for that: files are saved before, and read back after.
     ///
     /// # Errors
     /// [`StepError`]; the service is started again also then.
@@ -160,7 +161,7 @@ impl ProductUnit<'_> {
         if !(quiesce && runs) {
             let quiet = if runs { Quiet::Running } else { Quiet::Stopped };
             say("saving files and databases");
-            return Ok(take(&self.store(), id, &self.place(build, quiet)?, now)?);
+            return Ok(take_verified(&self.store(), id, &self.place(build, quiet)?, now)?);
         }
         let place = self.place(build, Quiet::Running)?;
         say("saving files while the product runs");
@@ -174,7 +175,10 @@ impl ProductUnit<'_> {
         say("starting the product");
         // Both may fail: what kept it from being saved is the cause, a product that stays down is worse.
         service.start(LIMIT)?;
-        stopped
+        let sealed = stopped?;
+        say("reading back what was saved");
+        verify_told(&sealed, Depth::Fresh, LIMIT, &self.meter)?;
+        Ok(sealed)
     }
 
     /// Restores a backup into scratch space, databases included.

@@ -225,6 +225,7 @@ impl Coded for VaultError {
             Self::Occupied { .. } => "backup.repository-occupied",
             Self::Password { .. } => "backup.repository-password",
             Self::Busy { .. } => "backup.repository-busy",
+            Self::Io { source, .. } if is_full(source) => "backup.target-full",
             Self::Repository { .. } | Self::Io { .. } => "backup.repository-failed",
             Self::Full { .. } => "backup.target-full",
             Self::Target { fault, .. } => fault.code(),
@@ -243,6 +244,12 @@ impl Coded for VaultError {
             _ => ErrorClass::NeedsOperator,
         }
     }
+}
+
+/// A disk or a quota.
+fn is_full(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind;
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
 }
 
 #[cfg(test)]

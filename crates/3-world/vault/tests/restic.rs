@@ -2,13 +2,14 @@
 
 use jiff::{SignedDuration, Timestamp};
 use refit_backup::{DatabasePlace, Quiet, Sealed, UnitPlace, restore, take};
-use refit_names::{BuildId, Digest, HostName, ProductName, TreePath};
+use refit_names::{BuildId, Coded as _, Digest, HostName, ProductName, TreePath};
 use refit_protocol::backup::Retention;
 use refit_vault::{Target, Vault, VaultError, VaultPlace};
 use rusqlite::Connection;
 use std::{
     collections::BTreeMap,
     fs,
+    io::Write as _,
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
     process::Command,
@@ -193,6 +194,86 @@ fn what_is_not_there_is_never_made_and_what_is_there_is_never_replaced() {
     assert!(matches!(Vault::create(&place), Err(VaultError::Occupied { .. })));
     place.password = "wrong".to_owned();
     assert!(matches!(Vault::open(&place), Err(VaultError::Password { .. })));
+}
+
+/// A volume of its own for the repository, gone when the test ends; none where the test may not mount one.
+struct Small(PathBuf);
+
+impl Small {
+    fn mount(at: PathBuf) -> Option<Self> {
+        fs::create_dir(&at).unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=16m", "tmpfs"])
+            .arg(&at)
+            .output();
+        mounted.is_ok_and(|output| output.status.success()).then_some(Self(at))
+    }
+
+    /// Leaves only so much room.
+    fn fill(&self, left: u64) {
+        let path = self.0.join("other-peoples-data");
+        let mut ballast = fs::File::create(&path).unwrap();
+        let full = loop {
+            if let Err(error) = ballast.write_all(&[7; 4096]) {
+                break error;
+            }
+        };
+        assert_eq!(full.kind(), std::io::ErrorKind::StorageFull);
+        let length = ballast.metadata().unwrap().len();
+        ballast.set_len(length.saturating_sub(left)).unwrap();
+    }
+
+    fn make_room(&self) {
+        fs::remove_file(self.0.join("other-peoples-data")).unwrap();
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_full_target_is_named_loses_nothing_and_works_again_with_room() {
+    let bench = Bench::new();
+    let Some(small) = Small::mount(bench.path("vault")) else { return };
+    let vault = Vault::create(&bench.vault_place()).unwrap();
+    let first = vault.keep(&bench.host, &bench.take("first", Timestamp::now())).unwrap();
+    let mut kept = vec![first.snapshot];
+    // From no room at all to enough for all but the last file that is written.
+    let mut refused = 0;
+    for left in [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 12, 16, 24, 64] {
+        fs::write(bench.place.root.join("data/sub/a.txt"), format!("with {left} pages left"))
+            .unwrap();
+        let sealed = bench.take(&format!("with-{left}"), Timestamp::now());
+        small.fill(left * 4096);
+        match vault.keep(&bench.host, &sealed) {
+            Ok(fitted) => kept.push(fitted.snapshot),
+            Err(error) => {
+                let told = refit_names::chain(&error);
+                assert_eq!(error.code(), "backup.target-full", "{left} pages: {told}");
+                assert!(told.contains(&bench.path("vault").display().to_string()), "{told}");
+                refused += 1;
+            }
+        }
+        // Reading, and forgetting nothing, take no room.
+        assert_eq!(vault.list(&bench.host).unwrap(), kept, "{left} pages");
+        vault.verify(kept.last().unwrap()).unwrap();
+        let retention = Retention { last: 100, daily: 0, weekly: 0, monthly: 0, yearly: 0 };
+        vault
+            .forget((&bench.host, &bench.place.product), &retention, Timestamp::now(), false)
+            .unwrap();
+        small.make_room();
+    }
+    assert!(refused > 2 && kept.len() > 1, "{refused} refused, {} kept", kept.len());
+    let after = vault.keep(&bench.host, &bench.take("after", Timestamp::now())).unwrap();
+    kept.push(after.snapshot);
+    for snapshot in &kept {
+        vault.verify(snapshot).unwrap();
+    }
+    vault.check().unwrap();
+    bench.restic(&["check", "--read-data"]);
 }
 
 #[test]
