@@ -60,7 +60,8 @@ impl Vault {
         let id = written.id;
         let files_read =
             written.summary.as_ref().map_or(0, |summary| summary.files_new + summary.files_changed);
-        let proven = self.read_back(&written, Some(sealed), Depth::Fresh);
+        let settled = self.target.settle();
+        let proven = settled.and_then(|()| self.read_back(&written, Some(sealed), Depth::Fresh));
         match (proven, describe(&written)) {
             (Ok(_), Some(snapshot)) => Ok(Kept { snapshot, files_read }),
             (Ok(_), None) => Err(VaultError::NoSnapshot {

@@ -73,6 +73,14 @@ impl Reached {
         if is_empty { Ok(()) } else { Err(VaultError::Occupied { place: self.name() }) }
     }
 
+    /// Makes the names of what was written survive a power loss: the library renames its files into place and leaves it at that.
+    pub(crate) fn settle(&self) -> Result<(), VaultError> {
+        match self {
+            Self::Folder(folder) => Ok(refit_backup::sync_volume(folder)?),
+            Self::S3(_) => Ok(()),
+        }
+    }
+
     pub(crate) fn backends(&self) -> Result<RepositoryBackends, VaultError> {
         match self {
             Self::Folder(folder) => {
