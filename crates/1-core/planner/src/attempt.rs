@@ -182,7 +182,9 @@ fn times(
         }
         result.bound = result.bound.and_then(|start| {
             let end = if start == release { bound } else { bound::wave_end(board, &jobs, start) }?;
-            let end = end.max(late_sites(board, &jobs, (start, end), &placed)?);
+            let end = late_sites(board, &jobs, (start, end), &placed)?;
+            let late = placed.end > end && !board.people.is_empty();
+            let end = if late { bound::squeezed(board, &jobs, (start, end)) } else { end };
             Some(
                 own.map_or(end, |own| own.max(end))
                     + if jobs.is_empty() && own.is_none() { 0 } else { soak },
@@ -253,7 +255,7 @@ fn late_sites(
     let mut found = bound;
     for (end, own) in sites.into_values() {
         if end > found {
-            found = found.max(bound::site_end(board, &own, start)?);
+            found = bound::site_end(board, &own, (start, found))?;
         }
     }
     Some(found)

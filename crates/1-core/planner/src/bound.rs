@@ -4,9 +4,13 @@
 //! one host alone; the work of a group of hosts against the time and the hands that it has; the number of hosts that
 //! fit one behind the other into each opening.
 
+mod squeezed;
+
 use crate::board::{Board, Job};
 use crate::times::Span;
 use std::collections::{BTreeMap, BTreeSet};
+
+pub(crate) use squeezed::squeezed;
 
 /// Hosts that share something.
 #[derive(Default, Clone)]
@@ -33,8 +37,8 @@ struct Piece {
 
 /// Lists of one site up to which each list is looked at by what lies inside it, and each two of them.
 const LISTS_MAX: usize = 48;
-/// What is looked at first: most waves are done by then.
-const NEAR_MS: i64 = 40 * 86_400_000;
+/// What is looked at next, behind what is known: most waves are done by then.
+const NEAR_MS: i64 = 20 * 86_400_000;
 /// Unions of lists that are looked at where a site ends late.
 const UNIONS_MAX: usize = 1_500;
 
@@ -59,13 +63,13 @@ pub(crate) fn wave_end(board: &Board<'_>, jobs: &[usize], release: i64) -> Optio
                     .map(|(_, g)| g)
                     .collect();
                 if within.len() < own.len() {
-                    end = end.max(joined(&within, board.at_once(site)).end(board, release)?);
+                    end = joined(&within, board.at_once(site)).end(board, (release, end))?;
                 }
             }
         }
         all.join(&whole);
         whole.most = board.at_once(site);
-        end = end.max(whole.end(board, release)?);
+        end = whole.end(board, (release, end))?;
     }
     for number in jobs {
         let job = &board.jobs[*number];
@@ -82,18 +86,22 @@ pub(crate) fn wave_end(board: &Board<'_>, jobs: &[usize], release: i64) -> Optio
                 .map(|(_, g)| g)
                 .collect()
         };
-        end = end.max(joined(&own, board.parallel).end(board, release)?);
+        end = joined(&own, board.parallel).end(board, (release, end))?;
     }
     for mut group in crews.into_values().chain([all]) {
         group.most = board.parallel;
-        end = end.max(group.end(board, release)?);
+        end = group.end(board, (release, end))?;
     }
     Some(end)
 }
 
 /// The same for one site with a closer look: each two lists together, and the longer hosts by themselves.
-pub(crate) fn site_end(board: &Board<'_>, jobs: &[usize], release: i64) -> Option<i64> {
-    let mut end = release;
+pub(crate) fn site_end(
+    board: &Board<'_>,
+    jobs: &[usize],
+    (release, known): (i64, i64),
+) -> Option<i64> {
+    let mut end = known;
     let cells = cells(board, jobs);
     let Some(((site, _), _)) = cells.first() else { return Some(end) };
     let most = board.at_once(*site);
@@ -117,8 +125,8 @@ pub(crate) fn site_end(board: &Board<'_>, jobs: &[usize], release: i64) -> Optio
         let own: Vec<&Group> =
             cells.iter().filter(|((_, list), _)| inside(*list)).map(|(_, cell)| cell).collect();
         let group = joined(&own, most);
-        end = end.max(group.end(board, release)?);
-        end = end.max(group.long_ones(board, release)?);
+        end = group.end(board, (release, end))?;
+        end = group.long_ones(board, (release, end))?;
     }
     Some(end)
 }
@@ -225,37 +233,45 @@ impl Group {
         self.most < u32::MAX || !self.crews.contains(&None)
     }
 
-    /// The same for its longest hosts alone, from each length on: two of them may not fit where three shorter ones do.
-    fn long_ones(&self, board: &Board<'_>, release: i64) -> Option<i64> {
-        let mut end = release;
-        if !self.limited() {
-            return Some(end);
-        }
-        let open = self.open(board, (release, i64::MAX));
-        let pieces = self.hands(board, &open);
-        let mut count = 0;
-        for (length, hosts) in self.lengths.iter().rev() {
-            count += hosts;
-            end = end.max(by_count(&open, &pieces, count, *length)?);
-        }
-        Some(end)
+    /// When its work and its number of hosts can be done at the earliest, and not before `known`.
+    fn end(&self, board: &Board<'_>, (release, known): (i64, i64)) -> Option<i64> {
+        let shortest = self.lengths.keys().next().copied().unwrap_or(1);
+        self.seen(board, (release, known), |open, pieces| {
+            Some(by_work(pieces, self.work)?.max(by_count(open, pieces, self.count, shortest)?))
+        })
     }
 
-    /// When its work and its number of hosts can be done at the earliest.
-    fn end(&self, board: &Board<'_>, release: i64) -> Option<i64> {
+    /// The same for its longest hosts alone, from each length on: two of them may not fit where three shorter ones do.
+    fn long_ones(&self, board: &Board<'_>, (release, known): (i64, i64)) -> Option<i64> {
+        self.seen(board, (release, known), |open, pieces| {
+            let mut end = release;
+            let mut count = 0;
+            for (length, hosts) in self.lengths.iter().rev() {
+                count += hosts;
+                end = end.max(by_count(open, pieces, count, *length)?);
+            }
+            Some(end)
+        })
+    }
+
+    /// What follows from its openings: those until `known` are enough when it follows from them that no more is to be learned.
+    fn seen(
+        &self,
+        board: &Board<'_>,
+        (release, known): (i64, i64),
+        end: impl Fn(&[(i64, i64)], &[Piece]) -> Option<i64>,
+    ) -> Option<i64> {
         // What nothing limits needs no time beyond that of its slowest host.
         if self.count == 0 || !self.limited() {
-            return Some(release);
+            return Some(known);
         }
-        let shortest = self.lengths.keys().next().copied().unwrap_or(1);
-        let near = release.saturating_add(NEAR_MS);
-        [near, i64::MAX].into_iter().find_map(|until| {
+        let near = known.saturating_add(NEAR_MS);
+        [known, near, i64::MAX].into_iter().find_map(|until| {
             let open = self.open(board, (release, until));
             let pieces = self.hands(board, &open);
-            let by_work = by_work(&pieces, self.work)?;
-            let end = by_work.max(by_count(&open, &pieces, self.count, shortest)?);
             // Behind what was looked at, more may be open than was seen.
-            (end <= until).then_some(end)
+            let end = end(&open, &pieces).filter(|end| *end <= until)?;
+            Some(end.max(known))
         })
     }
 
@@ -306,7 +322,9 @@ impl Group {
             match &person.hours {
                 None => always += units,
                 Some(hours) => {
-                    for hours in hours {
+                    let (Some(first), Some(last)) = (open.first(), open.last()) else { break };
+                    let ahead = hours.partition_point(|hours| hours.until <= first.0);
+                    for hours in hours[ahead..].iter().take_while(|hours| hours.from < last.1) {
                         changes.extend([(hours.from, units), (hours.until, -units)]);
                     }
                 }
