@@ -26,6 +26,7 @@ mod ordering;
 mod parts;
 mod people;
 mod profile;
+mod repair;
 mod rollback;
 mod rules;
 mod schedule;

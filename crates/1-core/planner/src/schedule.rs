@@ -102,7 +102,7 @@ impl Load {
     }
 
     /// Gives back what was taken.
-    fn free(&mut self, site: usize, person: Option<usize>, start: i64, busy: i64) {
+    pub(crate) fn free(&mut self, site: usize, person: Option<usize>, start: i64, busy: i64) {
         self.all.free(start, busy);
         if let Some(site_load) = self.sites.get_mut(site) {
             site_load.free(start, busy);
@@ -167,10 +167,14 @@ impl Load {
 
 /// The earliest place for one host from `release` on.
 pub(crate) fn first(board: &Board<'_>, load: &Load, job: usize, release: i64) -> Option<Placement> {
-    let aim = Aim { release, deadline: i64::MAX, cheap: false };
+    first_by(board, load, job, Aim { release, deadline: i64::MAX, cheap: false })
+}
+
+/// The earliest place for one host that ends by the deadline.
+pub(crate) fn first_by(board: &Board<'_>, load: &Load, job: usize, aim: Aim) -> Option<Placement> {
     let job = &board.jobs[job];
     let spans = board.spans(job);
-    next(board, load, (job, &spans), aim, &mut Pointer { span: 0, at: release }, |_| true)
+    next(board, load, (job, &spans), aim, &mut Pointer { span: 0, at: aim.release }, |_| true)
 }
 
 /// Places an already placed wave again, in working hours where that costs nobody time: it ends by `deadline`.
