@@ -125,8 +125,7 @@ pub(crate) fn site_end(
         let own: Vec<&Group> =
             cells.iter().filter(|((_, list), _)| inside(*list)).map(|(_, cell)| cell).collect();
         let group = joined(&own, most);
-        end = group.end(board, (release, end))?;
-        end = group.long_ones(board, (release, end))?;
+        end = group.end_of_long_ones(board, (release, end))?;
     }
     Some(end)
 }
@@ -241,10 +240,10 @@ impl Group {
         })
     }
 
-    /// The same for its longest hosts alone, from each length on: two of them may not fit where three shorter ones do.
-    fn long_ones(&self, board: &Board<'_>, (release, known): (i64, i64)) -> Option<i64> {
+    /// The same, and for its longest hosts alone, from each length on: two of them may not fit where three shorter ones do.
+    fn end_of_long_ones(&self, board: &Board<'_>, (release, known): (i64, i64)) -> Option<i64> {
         self.seen(board, (release, known), |open, pieces| {
-            let mut end = release;
+            let mut end = by_work(pieces, self.work)?;
             let mut count = 0;
             for (length, hosts) in self.lengths.iter().rev() {
                 count += hosts;
@@ -305,7 +304,16 @@ impl Group {
     /// How many hosts can be busy at each moment of `open`.
     fn hands(&self, board: &Board<'_>, open: &[(i64, i64)]) -> Vec<Piece> {
         let most = i64::from(self.most);
-        if self.crews.contains(&None) {
+        // Whoever is at one site looks after no more hosts than may be down there.
+        let units = |person: usize| i64::from(board.people[person].units.min(self.at_site));
+        let always = |person: &usize| board.people[*person].hours.is_none();
+        let plenty = |crew: &Option<usize>| {
+            crew.is_none_or(|crew| {
+                let there = board.crews[crew].iter().copied().filter(always);
+                there.map(units).sum::<i64>() >= most
+            })
+        };
+        if self.crews.iter().any(plenty) {
             return open
                 .iter()
                 .map(|(from, until)| Piece { from: *from, until: *until, hands: most })
@@ -314,13 +322,12 @@ impl Group {
         let crews = self.crews.iter().flatten();
         let people: BTreeSet<usize> =
             crews.flat_map(|crew| board.crews[*crew].iter().copied()).collect();
-        let mut always = 0;
+        let mut there = 0;
         let mut changes: Vec<(i64, i64)> = Vec::new();
-        for person in people.iter().map(|person| &board.people[*person]) {
-            // Whoever is at one site looks after no more hosts than may be down there.
-            let units = i64::from(person.units.min(self.at_site));
-            match &person.hours {
-                None => always += units,
+        for person in people {
+            let units = units(person);
+            match &board.people[person].hours {
+                None => there += units,
                 Some(hours) => {
                     let (Some(first), Some(last)) = (open.first(), open.last()) else { break };
                     let ahead = hours.partition_point(|hours| hours.until <= first.0);
@@ -333,7 +340,6 @@ impl Group {
         changes.sort_unstable();
         let mut pieces = Vec::with_capacity(open.len());
         let mut changes = changes.into_iter().peekable();
-        let mut there = always;
         for (from, until) in open {
             let mut at = *from;
             while let Some((when, units)) = changes.next_if(|(when, _)| when < until) {

@@ -85,13 +85,13 @@ pub fn plan(input: &PlanInput) -> Result<(Plan, PlanReport), PlanError> {
         if placed.is_empty() && input.begun.is_none() {
             return Err(nobody(input, excluded));
         }
-        let mut tried = attempt(input, &relaxed, placed.clone())
-            .map_err(|fault| PlanError::Faults(vec![fault]))?;
+        let mut tried =
+            attempt(input, &relaxed, placed).map_err(|fault| PlanError::Faults(vec![fault]))?;
         if conflict::fits(input, &tried) {
             break tried;
         }
         if input.demands.deadline.is_some() || pin_missed(input, &tried) {
-            return Err(does_not_fit(input, &placed, &mut tried));
+            return Err(does_not_fit(input, &mut tried));
         }
         placed = without_time(input, &mut tried, &mut excluded);
     };
@@ -191,12 +191,8 @@ fn without_time<'a>(
     left
 }
 
-fn does_not_fit<'a>(
-    input: &'a PlanInput,
-    placed: &[Placed<'a>],
-    tried: &mut Attempt<'a>,
-) -> PlanError {
-    let conflict = conflict::smallest(input, placed);
+fn does_not_fit<'a>(input: &'a PlanInput, tried: &mut Attempt<'a>) -> PlanError {
+    let conflict = conflict::smallest(input, &tried.ordered);
     let mut remarks = Vec::new();
     let mut demand = Vec::new();
     if let (Some(deadline), Some(finish)) = (input.demands.deadline, tried.finish) {
