@@ -250,3 +250,66 @@ fn hands(
     });
     sums.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Pieces one unit long, with as many hands; the pieces in which each strand is open; strands and work of each list.
+    fn squeeze(hands: &[i64], open: &[Vec<usize>], lists: &[(Vec<usize>, i64)]) -> Squeeze {
+        let piece = |(from, hands): (i64, &i64)| Piece { from, until: from + 1, hands: *hands };
+        let pieces = (0..).zip(hands).map(piece).collect();
+        Squeeze { lists: lists.to_vec(), open: open.to_vec(), pieces }
+    }
+
+    /// The earliest end over all ways to give each unit of work a hand in a piece in which one of its strands is open.
+    fn best(squeeze: &Squeeze, left: &mut [i64], units: &[usize]) -> Option<i64> {
+        let Some((first, rest)) = units.split_first() else { return Some(0) };
+        let strands = &squeeze.lists[*first].0;
+        let places: BTreeSet<usize> =
+            strands.iter().flat_map(|strand| squeeze.open[*strand].iter().copied()).collect();
+        let mut found: Option<i64> = None;
+        for piece in places {
+            if left[piece] == 0 {
+                continue;
+            }
+            left[piece] -= 1;
+            if let Some(end) = best(squeeze, left, rest) {
+                let end = end.max(squeeze.pieces[piece].until);
+                found = Some(found.map_or(end, |known| known.min(end)));
+            }
+            left[piece] += 1;
+        }
+        found
+    }
+
+    #[test]
+    fn window_with_more_work_than_hands_is_found_among_others() {
+        // The first window is open twice, the second in between; only the first is short of time.
+        let open = [vec![0, 1, 4, 5], vec![2, 3]];
+        let lists = [(vec![0], 3), (vec![1], 1), (vec![0, 1], 1)];
+        assert_eq!(squeeze(&[1; 6], &open, &lists).end(2), 5);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_ends_before_the_bound(
+            hands in proptest::collection::vec(0i64..3, 5),
+            open in proptest::collection::vec(proptest::collection::btree_set(0usize..5, 1..5), 3),
+            lists in proptest::collection::vec((proptest::collection::btree_set(0usize..3, 1..3), 1i64..3), 1..4),
+            known in 0i64..5,
+        ) {
+            let open: Vec<Vec<usize>> = open.into_iter().map(|own| own.into_iter().collect()).collect();
+            let lists: Vec<(Vec<usize>, i64)> =
+                lists.into_iter().map(|(own, work)| (own.into_iter().collect(), work)).collect();
+            let squeeze = squeeze(&hands, &open, &lists);
+            let units: Vec<usize> = (0..lists.len())
+                .flat_map(|list| std::iter::repeat_n(list, usize::try_from(lists[list].1).unwrap()))
+                .collect();
+            let found = best(&squeeze, &mut hands.clone(), &units);
+            let bound = squeeze.end(known);
+            prop_assert!(found.is_none_or(|found| bound <= found.max(known)), "{found:?} before {bound}");
+        }
+    }
+}

@@ -6,3 +6,4 @@ mod optimum;
 mod random;
 mod replan;
 mod rules;
+mod staff;
