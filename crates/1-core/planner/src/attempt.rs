@@ -175,8 +175,12 @@ fn times(
         first += count;
         let own = begun.ends.get(wave).copied().flatten();
         let bound = bound::wave_end(board, &jobs, release);
-        let placed = search::place(board, &base, &jobs, release, bound.unwrap_or(i64::MAX));
         result.releases.push(release);
+        // What cannot end before the horizon needs no try.
+        if bound.is_none() && !last {
+            return result;
+        }
+        let placed = search::place(board, &base, &jobs, release, bound.unwrap_or(i64::MAX));
         if placed.missing > 0 && !last {
             return result;
         }
@@ -253,7 +257,10 @@ fn late_sites(
         of_site.push(*job);
     }
     let mut found = bound;
-    for (end, own) in sites.into_values() {
+    // What ends last teaches most: often nothing else is later than what follows from it.
+    let mut sites: Vec<(i64, Vec<usize>)> = sites.into_values().collect();
+    sites.sort_by_key(|(end, _)| std::cmp::Reverse(*end));
+    for (end, own) in sites {
         if end > found {
             found = bound::site_end(board, &own, (start, found))?;
         }

@@ -41,6 +41,8 @@ const LISTS_MAX: usize = 48;
 const NEAR_MS: i64 = 20 * 86_400_000;
 /// Unions of lists that are looked at where a site ends late.
 const UNIONS_MAX: usize = 1_500;
+/// Strands of a site up to which unions are looked at: as many as there are bits.
+const STRANDS_MAX: usize = 128;
 
 /// The earliest moment at which a wave that may not start before `release` can end; none: not before the horizon.
 pub(crate) fn wave_end(board: &Board<'_>, jobs: &[usize], release: i64) -> Option<i64> {
@@ -105,25 +107,26 @@ pub(crate) fn site_end(
     let cells = cells(board, jobs);
     let Some(((site, _), _)) = cells.first() else { return Some(end) };
     let most = board.at_once(*site);
-    let mut unions: BTreeSet<Vec<usize>> = BTreeSet::new();
-    for (one, ((_, first), _)) in cells.iter().enumerate() {
-        for ((_, second), _) in &cells[one..] {
-            let mut union = [&board.times.lists[*first][..], &board.times.lists[*second]].concat();
-            union.sort_unstable();
-            union.dedup();
-            if unions.len() < UNIONS_MAX {
-                unions.insert(union);
-            }
+    let lists = &board.times.lists;
+    let strands: BTreeSet<usize> =
+        cells.iter().flat_map(|((_, list), _)| lists[*list].iter().copied()).collect();
+    if strands.len() > STRANDS_MAX {
+        return Some(end);
+    }
+    let bits: BTreeMap<usize, u128> =
+        strands.iter().enumerate().map(|(bit, strand)| (*strand, 1 << bit)).collect();
+    let mask = |list: usize| lists[list].iter().fold(0, |mask, strand| mask | bits[strand]);
+    let masks: Vec<u128> = cells.iter().map(|((_, list), _)| mask(*list)).collect();
+    let mut unions: BTreeSet<u128> = BTreeSet::new();
+    for (one, first) in masks.iter().enumerate() {
+        if unions.len() < UNIONS_MAX {
+            unions.extend(masks[one..].iter().map(|second| first | second));
         }
     }
-    unions.insert(
-        cells.iter().flat_map(|((_, list), _)| board.times.lists[*list].iter().copied()).collect(),
-    );
+    unions.insert(masks.iter().fold(0, |all, mask| all | mask));
     for union in unions {
-        let inside =
-            |list: usize| board.times.lists[list].iter().all(|strand| union.contains(strand));
-        let own: Vec<&Group> =
-            cells.iter().filter(|((_, list), _)| inside(*list)).map(|(_, cell)| cell).collect();
+        let inside = cells.iter().zip(&masks).filter(|(_, mask)| **mask & !union == 0);
+        let own: Vec<&Group> = inside.map(|((_, cell), _)| cell).collect();
         let group = joined(&own, most);
         end = group.end_of_long_ones(board, (release, end))?;
     }
