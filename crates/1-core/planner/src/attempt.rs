@@ -16,6 +16,9 @@ use std::collections::BTreeMap;
 /// Horizons are tried one after the other, so that a plan of weeks does not expand rules for years.
 const HORIZONS_DAYS: [u32; 3] = [60, 240, 730];
 
+/// Horizons of fewer days per wave are not tried: a wave and its soak take as long where windows open a few times a week.
+const WAVE_DAYS: u32 = 3;
+
 /// What came out.
 pub(crate) struct Attempt<'a> {
     /// The hosts in the order of the plan.
@@ -49,7 +52,10 @@ pub(crate) fn attempt<'a>(
     both.sort_by_key(|(_, standing)| standing.wave);
     let (ordered, standings): (Vec<_>, Vec<_>) = both.into_iter().unzip();
     let most = input.demands.horizon_days;
-    let horizons = HORIZONS_DAYS.into_iter().filter(|days| *days < most).chain([most]);
+    let waves = standings.last().map_or(0, |standing| standing.wave + 1);
+    let least = u32::try_from(waves).unwrap_or(u32::MAX).saturating_mul(WAVE_DAYS);
+    let fair = |days: &u32| (least..most).contains(days);
+    let horizons = HORIZONS_DAYS.into_iter().filter(fair).chain([most]);
     let mut last = None;
     for days in horizons {
         let references: Vec<&Placed<'a>> = ordered.iter().collect();
