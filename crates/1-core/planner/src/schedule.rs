@@ -1,6 +1,6 @@
 //! Giving the hosts of one wave their times: each as early as all limits allow, the scarce ones first.
 //!
-//! Hosts that are alike (site, people, windows, times) form a kind. Kinds are placed one after the other, each host at the
+//! Hosts that are alike (site, people, windows, times, bytes) form a kind. Kinds are placed one after the other, each host at the
 //! earliest start that openings, sites, people and the number of hosts down at once leave. What decides is the order of the
 //! kinds; kinds that end last are moved to the front and everything is placed again, while that helps (D-0015).
 
@@ -267,7 +267,7 @@ pub(crate) fn kinds(board: &Board<'_>, jobs: &[usize]) -> Vec<Kind> {
     for (place, number) in jobs.iter().enumerate() {
         let job = board.jobs[*number];
         let alone = if jobs.len() <= SINGLE_MAX { place } else { 0 };
-        let key = (job.site, job.crew, job.list, job.busy, job.undo, alone);
+        let key = (job.site, job.crew, job.list, job.busy, job.undo, job.bytes, alone);
         let kind = *at.entry(key).or_insert_with(|| {
             kinds.push(Kind { job, members: Vec::new() });
             kinds.len() - 1
