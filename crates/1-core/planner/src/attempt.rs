@@ -16,6 +16,9 @@ use std::collections::BTreeMap;
 /// Horizons are tried one after the other, so that a plan of weeks does not expand rules for years.
 const HORIZONS_DAYS: [u32; 3] = [60, 240, 730];
 
+/// Horizons of fewer days per wave are not tried: a wave and its soak take as long where windows open a few times a week.
+const WAVE_DAYS: u32 = 3;
+
 /// What came out.
 pub(crate) struct Attempt<'a> {
     /// The hosts in the order of the plan.
@@ -49,7 +52,10 @@ pub(crate) fn attempt<'a>(
     both.sort_by_key(|(_, standing)| standing.wave);
     let (ordered, standings): (Vec<_>, Vec<_>) = both.into_iter().unzip();
     let most = input.demands.horizon_days;
-    let horizons = HORIZONS_DAYS.into_iter().filter(|days| *days < most).chain([most]);
+    let waves = standings.last().map_or(0, |standing| standing.wave + 1);
+    let least = u32::try_from(waves).unwrap_or(u32::MAX).saturating_mul(WAVE_DAYS);
+    let fair = |days: &u32| (least..most).contains(days);
+    let horizons = HORIZONS_DAYS.into_iter().filter(fair).chain([most]);
     let mut last = None;
     for days in horizons {
         let references: Vec<&Placed<'a>> = ordered.iter().collect();
@@ -175,14 +181,20 @@ fn times(
         first += count;
         let own = begun.ends.get(wave).copied().flatten();
         let bound = bound::wave_end(board, &jobs, release);
-        let placed = search::place(board, &base, &jobs, release, bound.unwrap_or(i64::MAX));
         result.releases.push(release);
+        // What cannot end before the horizon needs no try.
+        if bound.is_none() && !last {
+            return result;
+        }
+        let placed = search::place(board, &base, &jobs, release, bound.unwrap_or(i64::MAX));
         if placed.missing > 0 && !last {
             return result;
         }
         result.bound = result.bound.and_then(|start| {
             let end = if start == release { bound } else { bound::wave_end(board, &jobs, start) }?;
-            let end = end.max(late_sites(board, &jobs, (start, end), &placed)?);
+            let end = late_sites(board, &jobs, (start, end), &placed)?;
+            let late = placed.end > end && !board.people.is_empty();
+            let end = if late { bound::squeezed(board, &jobs, (start, end)) } else { end };
             Some(
                 own.map_or(end, |own| own.max(end))
                     + if jobs.is_empty() && own.is_none() { 0 } else { soak },
@@ -251,9 +263,12 @@ fn late_sites(
         of_site.push(*job);
     }
     let mut found = bound;
-    for (end, own) in sites.into_values() {
+    // What ends last teaches most: often nothing else is later than what follows from it.
+    let mut sites: Vec<(i64, Vec<usize>)> = sites.into_values().collect();
+    sites.sort_by_key(|(end, _)| std::cmp::Reverse(*end));
+    for (end, own) in sites {
         if end > found {
-            found = found.max(bound::site_end(board, &own, start)?);
+            found = bound::site_end(board, &own, (start, found))?;
         }
     }
     Some(found)

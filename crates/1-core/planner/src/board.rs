@@ -179,6 +179,12 @@ impl<'a> Board<'a> {
         self.down_at_once[site].min(self.parallel)
     }
 
+    /// Whether no moment can have more hosts down than may be over all.
+    pub(crate) fn sites_are_apart(&self) -> bool {
+        let most: u64 = self.down_at_once.iter().map(|most| u64::from(*most)).sum();
+        most <= u64::from(self.parallel)
+    }
+
     /// From when on so many bytes can be at a site, its line given.
     pub(crate) fn there(&self, site: usize, bytes: u64) -> i64 {
         let line = self.lines.get(site).copied().flatten();

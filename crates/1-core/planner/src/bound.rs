@@ -4,9 +4,13 @@
 //! one host alone; the work of a group of hosts against the time and the hands that it has; the number of hosts that
 //! fit one behind the other into each opening.
 
+mod squeezed;
+
 use crate::board::{Board, Job};
 use crate::times::Span;
 use std::collections::{BTreeMap, BTreeSet};
+
+pub(crate) use squeezed::squeezed;
 
 /// Hosts that share something.
 #[derive(Default, Clone)]
@@ -33,10 +37,12 @@ struct Piece {
 
 /// Lists of one site up to which each list is looked at by what lies inside it, and each two of them.
 const LISTS_MAX: usize = 48;
-/// What is looked at first: most waves are done by then.
-const NEAR_MS: i64 = 40 * 86_400_000;
+/// What is looked at next, behind what is known: most waves are done by then.
+const NEAR_MS: i64 = 20 * 86_400_000;
 /// Unions of lists that are looked at where a site ends late.
 const UNIONS_MAX: usize = 1_500;
+/// Strands of a site up to which unions are looked at: as many as there are bits.
+const STRANDS_MAX: usize = 128;
 
 /// The earliest moment at which a wave that may not start before `release` can end; none: not before the horizon.
 pub(crate) fn wave_end(board: &Board<'_>, jobs: &[usize], release: i64) -> Option<i64> {
@@ -59,13 +65,13 @@ pub(crate) fn wave_end(board: &Board<'_>, jobs: &[usize], release: i64) -> Optio
                     .map(|(_, g)| g)
                     .collect();
                 if within.len() < own.len() {
-                    end = end.max(joined(&within, board.at_once(site)).end(board, release)?);
+                    end = joined(&within, board.at_once(site)).end(board, (release, end))?;
                 }
             }
         }
         all.join(&whole);
         whole.most = board.at_once(site);
-        end = end.max(whole.end(board, release)?);
+        end = whole.end(board, (release, end))?;
     }
     for number in jobs {
         let job = &board.jobs[*number];
@@ -82,43 +88,47 @@ pub(crate) fn wave_end(board: &Board<'_>, jobs: &[usize], release: i64) -> Optio
                 .map(|(_, g)| g)
                 .collect()
         };
-        end = end.max(joined(&own, board.parallel).end(board, release)?);
+        end = joined(&own, board.parallel).end(board, (release, end))?;
     }
     for mut group in crews.into_values().chain([all]) {
         group.most = board.parallel;
-        end = end.max(group.end(board, release)?);
+        end = group.end(board, (release, end))?;
     }
     Some(end)
 }
 
 /// The same for one site with a closer look: each two lists together, and the longer hosts by themselves.
-pub(crate) fn site_end(board: &Board<'_>, jobs: &[usize], release: i64) -> Option<i64> {
-    let mut end = release;
+pub(crate) fn site_end(
+    board: &Board<'_>,
+    jobs: &[usize],
+    (release, known): (i64, i64),
+) -> Option<i64> {
+    let mut end = known;
     let cells = cells(board, jobs);
     let Some(((site, _), _)) = cells.first() else { return Some(end) };
     let most = board.at_once(*site);
-    let mut unions: BTreeSet<Vec<usize>> = BTreeSet::new();
-    for (one, ((_, first), _)) in cells.iter().enumerate() {
-        for ((_, second), _) in &cells[one..] {
-            let mut union = [&board.times.lists[*first][..], &board.times.lists[*second]].concat();
-            union.sort_unstable();
-            union.dedup();
-            if unions.len() < UNIONS_MAX {
-                unions.insert(union);
-            }
+    let lists = &board.times.lists;
+    let strands: BTreeSet<usize> =
+        cells.iter().flat_map(|((_, list), _)| lists[*list].iter().copied()).collect();
+    if strands.len() > STRANDS_MAX {
+        return Some(end);
+    }
+    let bits: BTreeMap<usize, u128> =
+        strands.iter().enumerate().map(|(bit, strand)| (*strand, 1 << bit)).collect();
+    let mask = |list: usize| lists[list].iter().fold(0, |mask, strand| mask | bits[strand]);
+    let masks: Vec<u128> = cells.iter().map(|((_, list), _)| mask(*list)).collect();
+    let mut unions: BTreeSet<u128> = BTreeSet::new();
+    for (one, first) in masks.iter().enumerate() {
+        if unions.len() < UNIONS_MAX {
+            unions.extend(masks[one..].iter().map(|second| first | second));
         }
     }
-    unions.insert(
-        cells.iter().flat_map(|((_, list), _)| board.times.lists[*list].iter().copied()).collect(),
-    );
+    unions.insert(masks.iter().fold(0, |all, mask| all | mask));
     for union in unions {
-        let inside =
-            |list: usize| board.times.lists[list].iter().all(|strand| union.contains(strand));
-        let own: Vec<&Group> =
-            cells.iter().filter(|((_, list), _)| inside(*list)).map(|(_, cell)| cell).collect();
+        let inside = cells.iter().zip(&masks).filter(|(_, mask)| **mask & !union == 0);
+        let own: Vec<&Group> = inside.map(|((_, cell), _)| cell).collect();
         let group = joined(&own, most);
-        end = end.max(group.end(board, release)?);
-        end = end.max(group.long_ones(board, release)?);
+        end = group.end_of_long_ones(board, (release, end))?;
     }
     Some(end)
 }
@@ -225,37 +235,45 @@ impl Group {
         self.most < u32::MAX || !self.crews.contains(&None)
     }
 
-    /// The same for its longest hosts alone, from each length on: two of them may not fit where three shorter ones do.
-    fn long_ones(&self, board: &Board<'_>, release: i64) -> Option<i64> {
-        let mut end = release;
-        if !self.limited() {
-            return Some(end);
-        }
-        let open = self.open(board, (release, i64::MAX));
-        let pieces = self.hands(board, &open);
-        let mut count = 0;
-        for (length, hosts) in self.lengths.iter().rev() {
-            count += hosts;
-            end = end.max(by_count(&open, &pieces, count, *length)?);
-        }
-        Some(end)
+    /// When its work and its number of hosts can be done at the earliest, and not before `known`.
+    fn end(&self, board: &Board<'_>, (release, known): (i64, i64)) -> Option<i64> {
+        let shortest = self.lengths.keys().next().copied().unwrap_or(1);
+        self.seen(board, (release, known), |open, pieces| {
+            Some(by_work(pieces, self.work)?.max(by_count(open, pieces, self.count, shortest)?))
+        })
     }
 
-    /// When its work and its number of hosts can be done at the earliest.
-    fn end(&self, board: &Board<'_>, release: i64) -> Option<i64> {
+    /// The same, and for its longest hosts alone, from each length on: two of them may not fit where three shorter ones do.
+    fn end_of_long_ones(&self, board: &Board<'_>, (release, known): (i64, i64)) -> Option<i64> {
+        self.seen(board, (release, known), |open, pieces| {
+            let mut end = by_work(pieces, self.work)?;
+            let mut count = 0;
+            for (length, hosts) in self.lengths.iter().rev() {
+                count += hosts;
+                end = end.max(by_count(open, pieces, count, *length)?);
+            }
+            Some(end)
+        })
+    }
+
+    /// What follows from its openings: those until `known` are enough when it follows from them that no more is to be learned.
+    fn seen(
+        &self,
+        board: &Board<'_>,
+        (release, known): (i64, i64),
+        end: impl Fn(&[(i64, i64)], &[Piece]) -> Option<i64>,
+    ) -> Option<i64> {
         // What nothing limits needs no time beyond that of its slowest host.
         if self.count == 0 || !self.limited() {
-            return Some(release);
+            return Some(known);
         }
-        let shortest = self.lengths.keys().next().copied().unwrap_or(1);
-        let near = release.saturating_add(NEAR_MS);
-        [near, i64::MAX].into_iter().find_map(|until| {
+        let near = known.saturating_add(NEAR_MS);
+        [known, near, i64::MAX].into_iter().find_map(|until| {
             let open = self.open(board, (release, until));
             let pieces = self.hands(board, &open);
-            let by_work = by_work(&pieces, self.work)?;
-            let end = by_work.max(by_count(&open, &pieces, self.count, shortest)?);
             // Behind what was looked at, more may be open than was seen.
-            (end <= until).then_some(end)
+            let end = end(&open, &pieces).filter(|end| *end <= until)?;
+            Some(end.max(known))
         })
     }
 
@@ -289,7 +307,16 @@ impl Group {
     /// How many hosts can be busy at each moment of `open`.
     fn hands(&self, board: &Board<'_>, open: &[(i64, i64)]) -> Vec<Piece> {
         let most = i64::from(self.most);
-        if self.crews.contains(&None) {
+        // Whoever is at one site looks after no more hosts than may be down there.
+        let units = |person: usize| i64::from(board.people[person].units.min(self.at_site));
+        let always = |person: &usize| board.people[*person].hours.is_none();
+        let plenty = |crew: &Option<usize>| {
+            crew.is_none_or(|crew| {
+                let there = board.crews[crew].iter().copied().filter(always);
+                there.map(units).sum::<i64>() >= most
+            })
+        };
+        if self.crews.iter().any(plenty) {
             return open
                 .iter()
                 .map(|(from, until)| Piece { from: *from, until: *until, hands: most })
@@ -298,15 +325,16 @@ impl Group {
         let crews = self.crews.iter().flatten();
         let people: BTreeSet<usize> =
             crews.flat_map(|crew| board.crews[*crew].iter().copied()).collect();
-        let mut always = 0;
+        let mut there = 0;
         let mut changes: Vec<(i64, i64)> = Vec::new();
-        for person in people.iter().map(|person| &board.people[*person]) {
-            // Whoever is at one site looks after no more hosts than may be down there.
-            let units = i64::from(person.units.min(self.at_site));
-            match &person.hours {
-                None => always += units,
+        for person in people {
+            let units = units(person);
+            match &board.people[person].hours {
+                None => there += units,
                 Some(hours) => {
-                    for hours in hours {
+                    let (Some(first), Some(last)) = (open.first(), open.last()) else { break };
+                    let ahead = hours.partition_point(|hours| hours.until <= first.0);
+                    for hours in hours[ahead..].iter().take_while(|hours| hours.from < last.1) {
                         changes.extend([(hours.from, units), (hours.until, -units)]);
                     }
                 }
@@ -315,7 +343,6 @@ impl Group {
         changes.sort_unstable();
         let mut pieces = Vec::with_capacity(open.len());
         let mut changes = changes.into_iter().peekable();
-        let mut there = always;
         for (from, until) in open {
             let mut at = *from;
             while let Some((when, units)) = changes.next_if(|(when, _)| when < until) {

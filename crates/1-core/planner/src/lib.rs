@@ -27,6 +27,7 @@ mod ordering;
 mod parts;
 mod people;
 mod profile;
+mod repair;
 mod rollback;
 mod rules;
 mod schedule;
@@ -86,8 +87,8 @@ pub fn plan(input: &PlanInput) -> Result<(Plan, PlanReport), PlanError> {
         if placed.is_empty() && input.begun.is_none() {
             return Err(nobody(input, excluded));
         }
-        let mut tried = attempt(input, &relaxed, placed.clone())
-            .map_err(|fault| PlanError::Faults(vec![fault]))?;
+        let mut tried =
+            attempt(input, &relaxed, placed).map_err(|fault| PlanError::Faults(vec![fault]))?;
         if conflict::fits(input, &tried) {
             match coexistence::without_long_mixes(input, &tried, &mut excluded) {
                 Some(left) => placed = left,
@@ -96,7 +97,7 @@ pub fn plan(input: &PlanInput) -> Result<(Plan, PlanReport), PlanError> {
             continue;
         }
         if input.demands.deadline.is_some() || pin_missed(input, &tried) {
-            return Err(does_not_fit(input, &placed, &mut tried));
+            return Err(does_not_fit(input, &mut tried));
         }
         placed = without_time(input, &mut tried, &mut excluded);
     };
@@ -205,12 +206,8 @@ fn without_time<'a>(
     left
 }
 
-fn does_not_fit<'a>(
-    input: &'a PlanInput,
-    placed: &[Placed<'a>],
-    tried: &mut Attempt<'a>,
-) -> PlanError {
-    let conflict = conflict::smallest(input, placed);
+fn does_not_fit<'a>(input: &'a PlanInput, tried: &mut Attempt<'a>) -> PlanError {
+    let conflict = conflict::smallest(input, &tried.ordered);
     let mut remarks = Vec::new();
     let mut demand = Vec::new();
     if let (Some(deadline), Some(finish)) = (input.demands.deadline, tried.finish) {

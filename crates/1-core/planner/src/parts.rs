@@ -1,9 +1,10 @@
 //! A wave as parts that share nothing: each is placed by itself, and only those that end last are tried again (D-0015).
 
 use crate::board::Board;
+use crate::repair;
 use crate::schedule::{Kind, Load, Wave, kinds};
 use crate::search::{by_orders, enough};
-use crate::sweep::{Part, Try, sweep};
+use crate::sweep::{Part, Try, WEIGHT, sweep};
 use std::collections::BTreeMap;
 
 /// Placements that one wave may cost beside its first ones: a tenth of a second, so that planning stays interactive.
@@ -14,8 +15,8 @@ const TRIES_MAX: usize = 150;
 const WEEK_MS: i64 = 7 * 86_400_000;
 /// So far behind the target openings are looked at first.
 const AHEAD_MS: i64 = 3 * WEEK_MS;
-/// What chances count before anything was learned.
-const WEIGHT: i64 = 16;
+/// Of kinds, so many may be those that end late for a few single hosts: behind them, the rest ends long before.
+const FEW: usize = 20;
 /// Parts of more hosts have so many kinds that orders of them cost too much.
 const ORDERS_MAX: usize = 2_000;
 
@@ -44,7 +45,11 @@ pub(crate) fn place(board: &Board<'_>, jobs: &[usize], release: i64, bound: i64)
         // Nobody has to end before the last.
         goal = goal.max(if part.missing == 0 { part.end } else { i64::MAX });
     }
-    wave.whole(parts)
+    let mut whole = wave.whole(parts);
+    if whole.missing == 0 && whole.end > enough(bound, release, jobs.len()) {
+        repair::earlier(board, jobs, &mut whole, (release, bound));
+    }
+    whole
 }
 
 struct Parts<'a> {
@@ -112,14 +117,21 @@ impl Parts<'_> {
     ) {
         let count = own.iter().map(|kind| self.kinds[*kind].members.len()).sum::<usize>().max(1);
         let good = |part: &Part| part.missing == 0 && part.end <= goal;
-        let mut weights = vec![WEIGHT * WEIGHT; own.len()];
+        let people = !self.board.people.is_empty();
+        let most_weight = if people { WEIGHT } else { WEIGHT * WEIGHT };
+        let mut weights = vec![most_weight; own.len()];
         let mut last = best.clone();
         for number in 0..TRIES_MAX {
             if good(best) || *effort < count {
                 break;
             }
             *effort -= count;
-            let late = goal.max(self.bound.min(last.end - 1));
+            let (late, aim) = if people {
+                let late = stragglers(&last.ends).max(goal);
+                (late, late.max(self.bound))
+            } else {
+                (goal.max(self.bound.min(last.end - 1)), self.bound)
+            };
             for (weight, end) in weights.iter_mut().zip(&last.ends) {
                 if *end > late {
                     *weight = (*weight * 3 / 4).max(1);
@@ -127,7 +139,7 @@ impl Parts<'_> {
             }
             // Now and then with a week more ahead, where chances look different.
             let ahead = if number % 3 == 1 { WEEK_MS } else { 0 };
-            last = self.sweep(own, &weights, self.bound.saturating_add(ahead), most);
+            last = self.sweep(own, &weights, aim.saturating_add(ahead), most);
             if (last.missing, last.end) < (best.missing, best.end) {
                 *best = last.clone();
             }
@@ -160,6 +172,15 @@ impl Parts<'_> {
         wave.recount(self.board, self.jobs, self.release);
         wave
     }
+}
+
+/// When all have ended but the few that end long after the others.
+fn stragglers(ends: &[i64]) -> i64 {
+    let mut ends = ends.to_vec();
+    ends.sort_unstable_by_key(|end| std::cmp::Reverse(*end));
+    let few = (ends.len() / FEW).max(1);
+    let gaps = ends.windows(2).take(few).map(|pair| (pair[0] - pair[1], pair[1]));
+    gaps.rev().max_by_key(|(gap, _)| *gap).map_or(i64::MAX, |(_, end)| end)
 }
 
 /// Kinds in groups that share neither site nor people.

@@ -1,6 +1,6 @@
 //! Giving the hosts of one wave their times: each as early as all limits allow, the scarce ones first.
 //!
-//! Hosts that are alike (site, people, windows, times) form a kind. Kinds are placed one after the other, each host at the
+//! Hosts that are alike (site, people, windows, times, bytes) form a kind. Kinds are placed one after the other, each host at the
 //! earliest start that openings, sites, people and the number of hosts down at once leave. What decides is the order of the
 //! kinds; kinds that end last are moved to the front and everything is placed again, while that helps (D-0015).
 
@@ -102,7 +102,7 @@ impl Load {
     }
 
     /// Gives back what was taken.
-    fn free(&mut self, site: usize, person: Option<usize>, start: i64, busy: i64) {
+    pub(crate) fn free(&mut self, site: usize, person: Option<usize>, start: i64, busy: i64) {
         self.all.free(start, busy);
         if let Some(site_load) = self.sites.get_mut(site) {
             site_load.free(start, busy);
@@ -167,10 +167,14 @@ impl Load {
 
 /// The earliest place for one host from `release` on.
 pub(crate) fn first(board: &Board<'_>, load: &Load, job: usize, release: i64) -> Option<Placement> {
-    let aim = Aim { release, deadline: i64::MAX, cheap: false };
+    first_by(board, load, job, Aim { release, deadline: i64::MAX, cheap: false })
+}
+
+/// The earliest place for one host that ends by the deadline.
+pub(crate) fn first_by(board: &Board<'_>, load: &Load, job: usize, aim: Aim) -> Option<Placement> {
     let job = &board.jobs[job];
     let spans = board.spans(job);
-    next(board, load, (job, &spans), aim, &mut Pointer { span: 0, at: release }, |_| true)
+    next(board, load, (job, &spans), aim, &mut Pointer { span: 0, at: aim.release }, |_| true)
 }
 
 /// Places an already placed wave again, in working hours where that costs nobody time: it ends by `deadline`.
@@ -263,7 +267,7 @@ pub(crate) fn kinds(board: &Board<'_>, jobs: &[usize]) -> Vec<Kind> {
     for (place, number) in jobs.iter().enumerate() {
         let job = board.jobs[*number];
         let alone = if jobs.len() <= SINGLE_MAX { place } else { 0 };
-        let key = (job.site, job.crew, job.list, job.busy, job.undo, alone);
+        let key = (job.site, job.crew, job.list, job.busy, job.undo, job.bytes, alone);
         let kind = *at.entry(key).or_insert_with(|| {
             kinds.push(Kind { job, members: Vec::new() });
             kinds.len() - 1

@@ -1,13 +1,15 @@
 //! Giving hosts their times from the first moment to the last: whenever a place, a person or an opening becomes free, the
 //! host with the fewest chances left takes it (D-0015).
 
-mod hands;
+mod loads;
+mod visits;
 
 use crate::board::{Board, Job};
 use crate::schedule::{Held, Kind, Placement};
-use hands::{Doing, Loads, hand, works};
+use loads::Loads;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use visits::Staff;
 
 /// The times of some of a wave's hosts.
 #[derive(Debug, Clone)]
@@ -41,8 +43,8 @@ const FULL_MAX: usize = 400;
 
 /// Before all chances that there are.
 const LAST_CHANCE: i64 = i64::MIN / 4;
-/// Sites with a last chance that people are kept free for: more of them than that are not reached anyhow.
-const DESPERATE_MAX: usize = 8;
+/// What chances count before anything was learned.
+pub(crate) const WEIGHT: i64 = 16;
 
 /// Moments at which a host may start.
 #[derive(Debug, Clone, Copy)]
@@ -92,9 +94,17 @@ struct Queue {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Event {
     at: i64,
-    queue: usize,
-    /// The site that has a place again, and who becomes free; none: an opening, or content that arrives.
-    ends: Option<(usize, Option<usize>)>,
+    what: What,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum What {
+    /// A host of a queue ends: its site has a place again, and somebody perhaps one hand more.
+    End { queue: usize, site: usize, person: Option<usize> },
+    /// A queue is looked at again: for an opening, or content that arrives.
+    Look(usize),
+    /// Somebody begins to work.
+    Hours(usize),
 }
 
 struct Sweep<'a> {
@@ -105,14 +115,11 @@ struct Sweep<'a> {
     ranges: Vec<Vec<Range>>,
     queues: Vec<Queue>,
     rooms: BTreeMap<usize, Room>,
-    /// How much each person is needed elsewhere.
-    needed: Vec<i64>,
-    doing: Vec<Doing>,
     events: BinaryHeap<Reverse<Event>>,
-    /// Queues that could go on if a person, or the limit over all, had room.
+    /// Queues that could go on if the limit over all had room.
     starving: BTreeSet<usize>,
-    /// Those of them where somebody has a last chance, with who could do it.
-    desperate: BTreeMap<usize, usize>,
+    /// People, when hosts need any.
+    staff: Staff,
     release: i64,
     places: Vec<(usize, Placement)>,
 }
@@ -140,16 +147,13 @@ impl<'a> Sweep<'a> {
             ranges: Vec::new(),
             queues: Vec::new(),
             rooms: BTreeMap::new(),
-            needed: Vec::new(),
-            doing: vec![Doing::default(); board.people.len()],
             events: BinaryHeap::new(),
             starving: BTreeSet::new(),
-            desperate: BTreeMap::new(),
+            staff: Staff::new(board),
             release: tried.release,
             places: Vec::new(),
         };
         let loads = Loads::of(board, tried.kinds);
-        sweep.needed = loads.needed(board);
         let one_queue = tried.most < u32::MAX && board.people.is_empty();
         let mut queue_of = BTreeMap::new();
         let mut ranges_of = BTreeMap::new();
@@ -163,6 +167,9 @@ impl<'a> Sweep<'a> {
             let queue = *queue_of.entry(site).or_insert_with(|| sweep.add_queue());
             let (weight, end) = (tried.weights[number], tried.release);
             let load = loads.load(board, job, one_queue);
+            if let Some(crew) = job.crew {
+                sweep.staff.needs(board, queue, (crew, load));
+            }
             sweep.lefts.push(Left { kind, next: 0, ranges, at: 0, weight, load, end });
             let places = board.down_at_once[job.site];
             let fresh = Room { free: places, sent: job.ahead };
@@ -182,7 +189,19 @@ impl<'a> Sweep<'a> {
                 queue.waiting.push(Reverse((first.from, number)));
             }
         }
+        sweep.hours(tried.until);
         sweep
+    }
+
+    /// When people begin to work.
+    fn hours(&mut self, until: i64) {
+        for (person, whom) in self.board.people.iter().enumerate() {
+            let hours = whom.hours.iter().flatten();
+            let begins =
+                hours.map(|hours| hours.from).filter(|at| *at > self.release && *at < until);
+            let events = begins.map(|at| Reverse(Event { at, what: What::Hours(person) }));
+            self.events.extend(events);
+        }
     }
 
     fn add_queue(&mut self) -> usize {
@@ -195,7 +214,7 @@ impl<'a> Sweep<'a> {
             wake: self.release,
         });
         let queue = self.queues.len() - 1;
-        self.events.push(Reverse(Event { at: self.release, queue, ends: None }));
+        self.events.push(Reverse(Event { at: self.release, what: What::Look(queue) }));
         queue
     }
 
@@ -204,7 +223,7 @@ impl<'a> Sweep<'a> {
         while let Some(Reverse(first)) = self.events.pop() {
             let at = first.at;
             touched.clear();
-            // Whether someone, or the limit over all, has room for another site.
+            // Whether the limit over all has room for another site.
             let mut room = self.happen(first, &mut touched);
             while let Some(Reverse(event)) =
                 self.events.peek().copied().filter(|next| next.0.at == at)
@@ -214,6 +233,10 @@ impl<'a> Sweep<'a> {
             }
             touched.sort_by_key(|queue| (self.most_urgent(*queue), *queue));
             touched.dedup();
+            if !self.board.people.is_empty() {
+                self.send(&touched, at);
+                continue;
+            }
             for queue in &touched {
                 self.serve(*queue, at);
             }
@@ -225,16 +248,27 @@ impl<'a> Sweep<'a> {
 
     /// Takes an event in; whether it makes room beyond its site.
     fn happen(&mut self, event: Event, touched: &mut Vec<usize>) -> bool {
-        touched.push(event.queue);
-        let Some((site, person)) = event.ends else { return false };
+        let (queue, site, person) = match event.what {
+            What::End { queue, site, person } => (queue, site, person),
+            What::Look(queue) => {
+                touched.push(queue);
+                return false;
+            }
+            What::Hours(person) => {
+                self.staff.begins(person);
+                return false;
+            }
+        };
+        touched.push(queue);
         if let Some(room) = self.rooms.get_mut(&site) {
             room.free = room.free.saturating_add(1);
         }
         let full = self.running >= self.most;
         self.running -= 1;
-        let Some(person) = person else { return full };
-        self.doing[person].hosts -= 1;
-        full || self.doing[person].hosts == 0
+        if let Some(person) = person {
+            self.staff.ends(queue, person);
+        }
+        full
     }
 
     /// Whoever has the fewest chances goes first, and where they are the same, where most is left per place.
@@ -249,8 +283,7 @@ impl<'a> Sweep<'a> {
         let mut hungry: Vec<usize> = self.starving.iter().copied().collect();
         hungry.sort_by_key(|queue| (self.most_urgent(*queue), *queue));
         for queue in hungry {
-            let nobody = !self.doing.is_empty() && self.doing.iter().all(|doing| doing.hosts > 0);
-            if nobody || self.running >= self.most {
+            if self.running >= self.most {
                 return;
             }
             self.serve(queue, at);
@@ -260,7 +293,6 @@ impl<'a> Sweep<'a> {
     /// Starts whatever can start at a site.
     fn serve(&mut self, number: usize, at: i64) {
         self.starving.remove(&number);
-        self.desperate.remove(&number);
         self.wake_up(number, at);
         let mut again = i64::MAX;
         while !self.queues[number].open.is_empty() {
@@ -271,8 +303,8 @@ impl<'a> Sweep<'a> {
             }
             let (picked, arrives) = self.pick(number, at);
             again = arrives;
-            let Some((kind, person)) = picked else { break };
-            self.start(number, (kind, person), at);
+            let Some(kind) = picked else { break };
+            self.start(number, (kind, None), at);
             self.wake_up(number, at);
         }
         // What was found closed on the way waits for its next opening.
@@ -282,7 +314,7 @@ impl<'a> Sweep<'a> {
         let wake = again.min(opens);
         if wake < i64::MAX && wake > at && (queue.wake <= at || wake < queue.wake) {
             queue.wake = wake;
-            self.events.push(Reverse(Event { at: wake, queue: number, ends: None }));
+            self.events.push(Reverse(Event { at: wake, what: What::Look(number) }));
         }
     }
 
@@ -307,11 +339,10 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    /// Who starts now: a kind with who does it; else when content arrives that somebody waits for.
-    fn pick(&mut self, number: usize, at: i64) -> (Option<(usize, Option<usize>)>, i64) {
+    /// Who starts now; else when content arrives that somebody waits for.
+    fn pick(&mut self, number: usize, at: i64) -> (Option<usize>, i64) {
         let queue = &mut self.queues[number];
         let mut closed = Vec::new();
-        let mut nobody: Vec<(usize, i64)> = Vec::new();
         let (mut found, mut arrives) = (None, i64::MAX);
         let mut full = 0;
         for entry in &queue.open {
@@ -339,38 +370,8 @@ impl<'a> Sweep<'a> {
                     continue;
                 }
             }
-            let Some(crew) = job.crew else {
-                found = Some((entry.2, None));
-                break;
-            };
-            if nobody.contains(&(crew, job.busy)) {
-                continue;
-            }
-            let last_chance = entry.0 <= LAST_CHANCE / 2;
-            let wanted = |person: usize| {
-                let mut crews = self.desperate.values().take(DESPERATE_MAX);
-                !last_chance && crews.any(|crew| self.board.crews[*crew].contains(&person))
-            };
-            if let Some(person) = hand(self.board, (&self.doing, &self.needed, &wanted), job, at) {
-                found = Some((entry.2, Some(person)));
-                break;
-            }
-            nobody.push((crew, job.busy));
-        }
-        if found.is_none() && !nobody.is_empty() {
-            queue.held = Held::People;
-            self.starving.insert(number);
-            let desperate = queue.open.first().filter(|entry| entry.0 <= LAST_CHANCE / 2);
-            if let Some(crew) = desperate.and_then(|entry| self.lefts[entry.2].kind.job.crew) {
-                self.desperate.insert(number, crew);
-            }
-            arrives = arrives.min(
-                nobody
-                    .iter()
-                    .filter_map(|(crew, busy)| works(self.board, *crew, *busy, at))
-                    .min()
-                    .unwrap_or(i64::MAX),
-            );
+            found = Some(entry.2);
+            break;
         }
         for entry in closed {
             queue.open.remove(&entry);
@@ -397,11 +398,10 @@ impl<'a> Sweep<'a> {
         queue.work -= job.busy;
         self.running += 1;
         if let Some(person) = person {
-            let doing = &mut self.doing[person];
-            *doing = Doing { hosts: doing.hosts + 1, site: job.site };
+            self.staff.starts(number, person, at + job.busy);
         }
-        let ends = Some((job.site, person));
-        self.events.push(Reverse(Event { at: at + job.busy, queue: number, ends }));
+        let what = What::End { queue: number, site: job.site, person };
+        self.events.push(Reverse(Event { at: at + job.busy, what }));
         let Some(span) = self.board.times.span_at(job.list, at, job.need()) else {
             unreachable!("a range is made of spans")
         };
@@ -417,7 +417,8 @@ impl<'a> Sweep<'a> {
 impl Left<'_> {
     fn key(&self, range: &Range, kind: usize) -> (i64, Reverse<i64>, usize) {
         // Who has no other chance before the target goes before all others.
-        let chances = if range.after == 0 { LAST_CHANCE } else { range.after / 16 * self.weight };
+        let chances =
+            if range.after == 0 { LAST_CHANCE } else { range.after / WEIGHT * self.weight };
         (chances - self.load, Reverse(self.kind.job.busy), kind)
     }
 }

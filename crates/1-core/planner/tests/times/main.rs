@@ -7,3 +7,4 @@ mod optimum;
 mod random;
 mod replan;
 mod rules;
+mod staff;

@@ -175,3 +175,33 @@ proptest! {
         prop_assert_eq!(judged(&turned).0, made, "the order of the fleet matters");
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Waves of so many hosts are placed by sending people to sites, and their last hosts take the places of others.
+    #[test]
+    fn the_second_judge_finds_nothing_in_large_waves(
+        mut sketches in proptest::collection::vec(sketch(), 49..120),
+        mut world in world(),
+        known in 1u32..6,
+        at_once in prop_oneof![Just(4u32), Just(30)],
+    ) {
+        for sketch in &mut sketches {
+            (sketch.tier, sketch.cluster) = (0, None);
+            sketch.after.clear();
+        }
+        world.shares = vec![100];
+        world.people.push((SITES.len(), known, true));
+        world.parallel = at_once;
+        let input = fleet(&sketches, &world);
+        match plan(&input) {
+            Ok((_, report)) => {
+                let (made, _) = judged(&input);
+                prop_assert_eq!(made.hosts().count() + made.excluded.len(), sketches.len());
+                prop_assert!(report.bound <= report.finish);
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+}

@@ -2,10 +2,11 @@
 
 use crate::fleet::*;
 use refit_names::{ByteSize, TimeClass};
+use refit_packs::manifest::Estimate;
 use refit_plan::{Pin, PinnedTo, Plan};
 use refit_plan_check::Rule;
 use refit_planner::{Begun, Demands, PlanInput};
-use refit_testkit::lit;
+use refit_testkit::{catalog, lit, pack};
 
 const DAY: i64 = 24 * 60;
 
@@ -353,4 +354,31 @@ fn every_rule_about_places_can_fire() {
         let host = plan.waves[wave].hosts.remove(at);
         plan.waves[wave + 1].hosts.push(host);
     });
+}
+
+#[test]
+fn hosts_that_take_as_long_may_fetch_more() {
+    let of = |number: u32| {
+        // Those of lower risk fetch one pack, the others two; the first of them takes no time.
+        let build = if number < 30 { "1100" } else { "1000" };
+        let mut candidate = in_windows(&format!("h{number:02}"), number, &["day"]);
+        let windows = std::mem::take(&mut candidate.record.windows);
+        let host = refit_testkit::host(&format!("h{number:02}"), monday()).at_build(build);
+        candidate.record = host.with(|host| host.windows = windows).record();
+        candidate
+    };
+    let mut input = one_wave(input((0..60).map(of).collect()));
+    let [first, second] = [pack(&["1000"], "1100"), pack(&["1100"], "1200")];
+    let estimate = input.estimates.values().next().copied().unwrap();
+    let none = Estimate { p50_ms: 0, p95_ms: 0, undo_p95_ms: 0 };
+    input.estimates =
+        [(first.record_digest, none), (second.record_digest, estimate)].into_iter().collect();
+    input.catalog = catalog(vec![first, second]);
+    input.shape.parallel = 60;
+    let mut narrow = site("home", None);
+    // Ten minutes each pack.
+    narrow.bandwidth = Some(ByteSize((5 << 20) / 600));
+    input.surroundings.sites = vec![narrow];
+    let (made, _) = judged(&input);
+    assert_eq!(made.hosts().count(), 60);
 }
