@@ -77,6 +77,7 @@ fn plan() -> Plan {
         emergency: None,
         staging: Vec::new(),
         begun: BTreeSet::new(),
+        stated: BTreeSet::new(),
     }
 }
 

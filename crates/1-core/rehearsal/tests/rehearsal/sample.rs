@@ -85,6 +85,7 @@ pub(crate) fn plan(sizes: &[usize]) -> Plan {
         emergency: None,
         staging: Vec::new(),
         begun: BTreeSet::new(),
+        stated: BTreeSet::new(),
     }
 }
 

@@ -77,6 +77,7 @@ pub(crate) fn plan(sizes: &[u32]) -> Plan {
         emergency: None,
         staging: Vec::new(),
         begun: BTreeSet::new(),
+        stated: BTreeSet::new(),
     }
 }
 

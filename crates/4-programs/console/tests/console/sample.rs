@@ -329,6 +329,7 @@ impl ConsoleSource for Sample {
             emergency: None,
             staging: Vec::new(),
             begun: BTreeSet::new(),
+            stated: BTreeSet::new(),
         };
         let report = vec![
             "8 hosts in 3 waves".to_owned(),
