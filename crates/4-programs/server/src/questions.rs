@@ -105,6 +105,17 @@ pub(crate) async fn on_their_way(app: &App) -> Answer<BTreeMap<HostName, Vec<Giv
     Ok(all)
 }
 
+/// What a host waits for a person to say.
+pub(crate) async fn open_of(
+    app: &App,
+    rollout: &RolloutName,
+    host: &HostName,
+) -> Answer<Option<QuestionView>> {
+    let wanted = QuestionsQuery { rollout: Some(rollout.clone()), all: false };
+    let mut waiting = app.store.questions(&wanted).await?.into_iter();
+    Ok(waiting.find(|view| view.host == *host && view.state == QuestionState::Open))
+}
+
 /// A person answers.
 pub(crate) async fn answer(
     app: &App,

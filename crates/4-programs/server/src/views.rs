@@ -3,6 +3,7 @@
 use crate::{
     app::App,
     campaign::{self, Campaign, CampaignRow},
+    questions,
     refusal::{Answer, Refusal},
 };
 use refit_names::{BuildId, HostName, RolloutName};
@@ -183,7 +184,14 @@ pub(crate) async fn why(app: &App, name: &RolloutName, host: &HostName) -> Answe
     let planned = plan.hosts().find(|(_, planned)| planned.host == *host);
     let not_planned = || Refusal::NotFound { what: "host of the plan", key: host.to_string() };
     let (_, planned) = planned.ok_or_else(not_planned)?;
-    let why = campaign.rollout.why(host, app.now()).ok_or_else(not_planned)?;
+    let mut why = campaign.rollout.why(host, app.now()).ok_or_else(not_planned)?;
+    if let Some(view) = questions::open_of(app, name, host).await? {
+        let step = &view.key.step;
+        why.because =
+            format!("step {step} waits for {}: {}", view.question.ask(), view.question.text());
+        why.unblocked_by = format!("an answer: `refit rollout answer {name} {host} {step}`");
+        why.latest = Some(view.until);
+    }
     let reports = app.store.reports(name).await?;
     let report = reports.get(host).filter(|report| speaks_of(host, report, &plan));
     Ok(WhyView {

@@ -56,6 +56,12 @@ fn goal(builder: &mut Builder, input: &PaperInput) {
         count(plan.hosts().map(|(_, host)| &host.site).collect::<BTreeSet<_>>().len(), "site"),
         capital(&count(plan.excluded.len(), "server"))
     ));
+    if !plan.stated.is_empty() {
+        builder.text(format!(
+            "The builds of {} are only stated: no agent has seen them. Nothing is prepared before agents saw the same.",
+            count(plan.stated.len(), "server")
+        ));
+    }
     let mut table: BTreeMap<&RoleName, BTreeMap<&SiteName, usize>> = BTreeMap::new();
     for (_, host) in plan.hosts() {
         *table.entry(&host.role).or_default().entry(&host.site).or_default() += 1;

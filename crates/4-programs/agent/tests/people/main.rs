@@ -145,6 +145,10 @@ async fn reminded(stage: &Stage, lead: &ApiClient) {
 /// The first question: wrong answers change nothing, and a killed agent goes on waiting with the same deadline.
 async fn confirm(stage: &mut Stage, lead: &ApiClient, owner: &ApiClient) {
     let asked = stage.asked(owner, "ready", 1).await;
+    let why = owner.why(&name(), &host()).await.unwrap();
+    assert!(why.because.starts_with("step ready waits for application-owner: "), "{}", why.because);
+    let command = format!("an answer: `refit rollout answer {} {} ready`", name(), host());
+    assert_eq!((why.unblocked_by, why.latest), (command, Some(asked.until)));
     refused(lead, "ready", NewGiven::Yes {}, "auth.right-missing").await;
     refused(owner, "nothing", NewGiven::Yes {}, "people.no-question").await;
     refused(owner, "ready", choice("fine"), "people.unfit-answer").await;

@@ -99,7 +99,7 @@ async fn refreshed(
     bring(&store, &source, context.ambient.clock.now()).await.map_err(refused)
 }
 
-/// The authority that `--ca` names, else the machine's own trust, which a machine without any needs only for https.
+/// For https the authority that `--ca` names, else the machine's own trust; folders and plain http need neither.
 pub(in crate::commands) fn http(
     metadata: &Url,
     targets: &Url,
@@ -115,14 +115,16 @@ pub(in crate::commands) fn http(
     let builder =
         reqwest::Client::builder().connect_timeout(Duration::from_secs(20)).redirect(same_server());
     let secure = [metadata, targets].iter().any(|url| url.scheme() == "https");
+    if !secure {
+        return builder.tls_certs_only([]).build().map_err(failed);
+    }
     let builder = match context.authority()? {
         Some(authority) => {
             let certificates =
                 reqwest::Certificate::from_pem_bundle(authority.as_bytes()).map_err(failed)?;
             builder.tls_certs_only(certificates)
         }
-        None if secure => builder,
-        None => builder.tls_certs_only([]),
+        None => builder,
     };
     builder.build().map_err(failed)
 }
