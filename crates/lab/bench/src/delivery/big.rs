@@ -1,7 +1,7 @@
 //! Memory for a pack of 4 GiB: peaks of publisher, server and host, as the kernel has them.
 //!
-//! What counts is the memory that a program asks for. Pages of its own file come on top: they tell how the program was built (here without
-//! optimisation, decision 0008), not what a pack costs, and the kernel drops them when it needs room. Both are printed.
+//! What counts is the memory that a program asks for. Pages of its own file come on top: they tell how large the program is, not what a
+//! pack costs, and the kernel drops them when it needs room. Both are printed.
 //!
 //! The content is a real tree (a kernel package), again and again, each copy stamped every 8 KiB so that none is like another: chunks,
 //! deltas and records are as many as a product of this size has. Some of it is noise, which no compressor makes smaller. The old build
