@@ -14,7 +14,7 @@ use refit_plan_check::CheckInput;
 use refit_planner::{Begun, Candidate, Demands, PlanInput, RollbackInput, Shape};
 use refit_protocol::backup::BackupView;
 use refit_protocol::v1::{HostView, PlanDemands, PlanLine, PlanRequest, PlanView};
-use refit_rollout::{Event, HostState, RolloutHost};
+use refit_rollout::{Event, HostState, RolloutHost, RolloutState};
 use refit_store::plans::PlanRow;
 
 /// The fleet as people see it.
@@ -213,8 +213,12 @@ fn own_backup(
     own.max_by_key(|backup| backup.taken_at).map(|backup| backup.id.clone())
 }
 
-/// Refuses a plan that rests on what people state while no agent saw the same.
+/// Refuses a plan that was agreed to and rests on what people state while no agent saw the same.
 pub(crate) async fn seen_as_stated(app: &App, name: &RolloutName) -> Answer<()> {
+    let campaign = campaign::load(app, name).await?.body;
+    if *campaign.rollout.state() != RolloutState::Agreed {
+        return Ok(());
+    }
     let plan = current(app, name).await?.plan;
     let mut unseen = Vec::new();
     for (_, planned) in plan.hosts().filter(|(_, planned)| plan.stated.contains(&planned.host)) {
