@@ -10,12 +10,14 @@
 //! 3. Builds are equal or not equal; only a published edge says that one can follow another.
 
 mod coded;
+mod counted;
 mod digest;
 mod name;
 mod size;
 mod time_class;
 
 pub use coded::{Coded, ErrorClass, chain};
+pub use counted::counted;
 pub use digest::{ChunkId, Digest, DigestError, DigestReader};
 pub use name::{
     BuildId, ComponentName, HostName, NameError, ParameterName, PartName, PersonName, ProductName,

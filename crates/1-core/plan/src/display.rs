@@ -2,7 +2,7 @@
 
 use crate::{Advance, Plan, PlannedHost, PlannedWave, Slot};
 use jiff::Timestamp;
-use refit_names::{BuildId, PersonName};
+use refit_names::{BuildId, PersonName, counted};
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
@@ -17,15 +17,16 @@ impl Plan {
     }
 
     fn write_to(&self, out: &mut String) -> fmt::Result {
-        let count = self.hosts().count();
-        writeln!(out, "{} to {}: {count} hosts", self.product, self.target)?;
+        let hosts = counted(self.hosts().count(), "host");
+        writeln!(out, "{} to {}: {hosts}", self.product, self.target)?;
         let parent = self.parent.map_or_else(String::new, |parent| format!(", replaces {parent}"));
         writeln!(out, "rollout {}, generation {}{parent}", self.rollout, self.generation)?;
         writeln!(out, "made by {} at {}", self.author, self.made_at)?;
         writeln!(
             out,
-            "halts after more than {} failures; {} must agree, not counting the author",
-            self.failure_budget, self.approvals_needed
+            "halts after more than {}; {} must agree, not counting the author",
+            counted(self.failure_budget as usize, "failure"),
+            self.approvals_needed
         )?;
         for pack in &self.packs {
             writeln!(out, "pack to {}: {}, record {}", pack.to, pack.size, pack.digest)?;
@@ -77,12 +78,12 @@ fn write_wave(out: &mut String, wave: &PlannedWave) -> fmt::Result {
     };
     writeln!(
         out,
-        "\n{}: {} hosts, {} at a time, goal {}, halts after more than {} failures",
+        "\n{}: {}, {} at a time, goal {}, halts after more than {}",
         wave.name,
-        wave.hosts.len(),
+        counted(wave.hosts.len(), "host"),
         wave.parallel,
         wave.goal,
-        wave.failure_budget
+        counted(wave.failure_budget as usize, "failure")
     )?;
     writeln!(
         out,

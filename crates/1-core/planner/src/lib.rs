@@ -49,7 +49,7 @@ pub use times::ANY_TIME;
 use attempt::{Attempt, attempt};
 use candidates::{Placed, Sorted};
 use jiff::Timestamp;
-use refit_names::HostName;
+use refit_names::{HostName, counted};
 use refit_plan::{Excluded, PLAN_FORMAT, Plan};
 use rules::Relaxed;
 use std::collections::BTreeSet;
@@ -143,9 +143,9 @@ fn stated(input: &PlanInput, tried: &Attempt<'_>) -> BTreeSet<HostName> {
 
 fn report(plan: &Plan, tried: &Attempt<'_>, warnings: Vec<String>) -> PlanReport {
     let mut remarks = vec![format!(
-        "{} hosts in {} waves to build {}, {} left out",
-        plan.hosts().count(),
-        plan.waves.len(),
+        "{} in {} to build {}, {} left out",
+        counted(plan.hosts().count(), "host"),
+        counted(plan.waves.len(), "wave"),
         plan.target,
         plan.excluded.len()
     )];

@@ -7,7 +7,7 @@ use crate::schedule::Placement;
 use crate::times::moment;
 use crate::waves::{planned_wave, wave_name};
 use crate::{PlanInput, text};
-use refit_names::{ByteSize, SiteName, TimeClass};
+use refit_names::{ByteSize, SiteName, TimeClass, counted};
 use refit_plan::{PackPin, Plan, PlannedHost, PlannedWave, RiskPoint, Slot, Staging};
 use std::collections::BTreeMap;
 
@@ -163,7 +163,7 @@ pub(crate) fn outside(plan: &Plan) -> Option<String> {
     }
     let each = by_class.into_iter().map(|(class, (hosts, ms))| {
         let (hours, minutes) = (ms / 3_600_000, ms / 60_000 % 60);
-        format!("{class} {hosts} hosts, {hours} h {minutes} min")
+        format!("{class} {}, {hours} h {minutes} min", counted(hosts, "host"))
     });
     let lines: Vec<_> = each.collect();
     (!lines.is_empty()).then(|| format!("work: {}", lines.join("; ")))

@@ -7,7 +7,7 @@ use crate::candidates::Placed;
 use crate::schedule::{Held, Placement};
 use crate::times::moment;
 use crate::waves::wave_name;
-use refit_names::HostName;
+use refit_names::{HostName, counted};
 use refit_plan::Plan;
 use std::collections::BTreeMap;
 
@@ -40,7 +40,10 @@ pub(crate) fn held<'a>(
             Some(at) => format!("window {} opens then", board.times.windows[at].name),
             None => "nothing keeps it".to_owned(),
         },
-        Held::Parallel => format!("{} hosts are down at once before", board.parallel),
+        Held::Parallel => match board.parallel {
+            1 => "1 host is down before".to_owned(),
+            many => format!("{many} hosts are down at once before"),
+        },
         Held::Site => {
             let most = board.down_at_once[job.site];
             format!("site {site} has its {most} hosts down at once before")
@@ -156,11 +159,11 @@ const HOSTS_NAMED: usize = 5;
 pub(crate) fn hosts<'a>(count: usize, all: impl IntoIterator<Item = &'a HostName>) -> String {
     let named: Vec<&str> = all.into_iter().take(HOSTS_NAMED).map(HostName::as_str).collect();
     let named = named.join(", ");
-    match count {
-        1 => format!("1 host ({named})"),
-        2..=HOSTS_NAMED => format!("{count} hosts ({named})"),
-        _ => format!("{count} hosts ({named} and {} more)", count - HOSTS_NAMED),
-    }
+    let more = match count.checked_sub(HOSTS_NAMED) {
+        None | Some(0) => String::new(),
+        Some(more) => format!(" and {more} more"),
+    };
+    format!("{} ({named}{more})", counted(count, "host"))
 }
 
 /// What people must know of hosts that no agent saw.

@@ -309,11 +309,6 @@ pub(crate) fn wave_title(name: &WaveName) -> String {
     format!("wave {}", name.as_str().strip_prefix("wave-").unwrap_or(name.as_str()))
 }
 
-/// A number of things.
-pub(crate) fn count(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
-}
-
 /// What was seen, and how long it took unless that was said already.
 pub(crate) fn note(seen: &str, took_ms: u64) -> String {
     let took = duration(took_ms);

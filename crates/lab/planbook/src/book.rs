@@ -4,7 +4,7 @@ use crate::line::{BadLine, Line};
 use jiff::Timestamp;
 use refit_calendar::{Calendar, Freeze, Scope, Window};
 use refit_inventory::{ClusterRecord, EngineerRecord, HostRecord, SiteRecord};
-use refit_names::{Coded as _, Generation, HostName, Percent, TimeClass};
+use refit_names::{Coded as _, Generation, HostName, Percent, TimeClass, counted};
 use refit_packs::manifest::Estimate;
 use refit_plan::{Advance, Pin, PinnedTo, Plan, diff};
 use refit_plan_check::{CheckInput, judge};
@@ -369,7 +369,7 @@ fn refused(error: &PlanError) -> String {
 
 /// Waves in a line each.
 fn summary(made: &Plan, _: &PlanReport) -> String {
-    let mut lines = vec![format!("{} hosts to {}", made.hosts().count(), made.target)];
+    let mut lines = vec![format!("{} to {}", counted(made.hosts().count(), "host"), made.target)];
     for wave in &made.waves {
         let times = wave.starts_at().zip(wave.ends_at());
         let times =
@@ -377,9 +377,9 @@ fn summary(made: &Plan, _: &PlanReport) -> String {
         let risks = wave.hosts.iter().map(|host| host.risk);
         let (low, high) = (risks.clone().min().unwrap_or(0), risks.max().unwrap_or(0));
         lines.push(format!(
-            "{}: {} hosts, risk {low} to {high}{times}",
+            "{}: {}, risk {low} to {high}{times}",
             wave.name,
-            wave.hosts.len()
+            counted(wave.hosts.len(), "host")
         ));
     }
     let out = made.excluded.iter().map(|host| format!("left out {}: {}", host.host, host.because));

@@ -1,9 +1,9 @@
 //! The approach document: what is done, why this way, what may go wrong, and who agrees to it.
 
 use super::builder::Builder;
-use super::text::{capital, count, duration, list, words};
+use super::text::{capital, duration, list, words};
 use super::{Cell, Form, Paper, PaperInput, SignLine, Tone, procedure, risk};
-use refit_names::{BuildId, PersonName, RoleName, SiteName, TimeClass};
+use refit_names::{BuildId, PersonName, RoleName, SiteName, TimeClass, counted};
 use refit_plan::{Advance, PlannedHost};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,14 +52,14 @@ fn goal(builder: &mut Builder, input: &PaperInput) {
         "{} is brought to build {} on {} at {}. {} that were asked for are left out.",
         plan.product,
         plan.target,
-        count(servers, "server"),
-        count(plan.hosts().map(|(_, host)| &host.site).collect::<BTreeSet<_>>().len(), "site"),
-        capital(&count(plan.excluded.len(), "server"))
+        counted(servers, "server"),
+        counted(plan.hosts().map(|(_, host)| &host.site).collect::<BTreeSet<_>>().len(), "site"),
+        capital(&counted(plan.excluded.len(), "server"))
     ));
     if !plan.stated.is_empty() {
         builder.text(format!(
             "The builds of {} are only stated: no agent has seen them. Nothing is prepared before agents saw the same.",
-            count(plan.stated.len(), "server")
+            counted(plan.stated.len(), "server")
         ));
     }
     let mut table: BTreeMap<&RoleName, BTreeMap<&SiteName, usize>> = BTreeMap::new();
@@ -268,7 +268,7 @@ fn roles(builder: &mut Builder, input: &PaperInput) {
     let agreed = if input.standing.agreed_by.is_empty() {
         format!(
             "{} other than the author, not yet",
-            count(plan.approvals_needed as usize, "person")
+            counted(plan.approvals_needed as usize, "person")
         )
     } else {
         list(&input.standing.agreed_by)

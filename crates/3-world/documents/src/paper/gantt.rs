@@ -5,7 +5,7 @@ use super::text;
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan as _};
-use refit_names::TimeClass;
+use refit_names::{TimeClass, counted};
 use refit_plan::{Opening, Plan, PlannedHost, PlannedWave};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,7 +53,7 @@ fn rows_of(wave: &PlannedWave) -> Vec<Row> {
     let soak = SignedDuration::from_millis(i64::try_from(wave.soak_ms).unwrap_or(i64::MAX));
     let mut rows = vec![Row {
         label: wave.name.to_string(),
-        note: text::count(wave.hosts.len(), "server"),
+        note: counted(wave.hosts.len(), "server"),
         open: None,
         busy,
         watched: busy.1.checked_add(soak).ok(),
@@ -83,7 +83,7 @@ fn of_opening(opening: &Opening, hosts: &[&PlannedHost]) -> Option<Row> {
     };
     Some(Row {
         label: format!("  {}", opening.window),
-        note: format!("{}{who}", text::count(hosts.len(), "server")),
+        note: format!("{}{who}", counted(hosts.len(), "server")),
         open: Some((opening.opens_at, opening.closes_at)),
         busy: (start, end),
         watched: None,

@@ -1,10 +1,10 @@
 //! The tables of the project plan: servers by wave, people, work outside working hours, ways back.
 
 use super::builder::Builder;
-use super::text::{count, duration, list, moment, short_moment, span, words};
+use super::text::{duration, list, moment, short_moment, span, words};
 use super::{Cell, Form, PaperInput, RunbookNote, risk};
 use jiff::{SignedDuration, Timestamp};
-use refit_names::{BuildId, PersonName, RoleName, TimeClass};
+use refit_names::{BuildId, PersonName, RoleName, TimeClass, counted};
 use refit_plan::{Advance, PlannedHost, PlannedWave};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) fn waves(builder: &mut Builder, input: &PaperInput) {
     builder.section("Waves");
     for wave in &input.plan.waves {
-        builder.part(&format!("{}: {}", wave.name, count(wave.hosts.len(), "server")));
+        builder.part(&format!("{}: {}", wave.name, counted(wave.hosts.len(), "server")));
         let when = wave.starts_at().zip(wave.ends_at());
         let next = match wave.advance {
             Advance::Automatic => "by itself, when goal and watch are reached",
@@ -31,13 +31,13 @@ pub(crate) fn waves(builder: &mut Builder, input: &PaperInput) {
                 format!(
                     "{} succeed; more than {} {} the rollout",
                     wave.goal,
-                    count(wave.failure_budget as usize, "failure"),
+                    counted(wave.failure_budget as usize, "failure"),
                     if wave.failure_budget == 1 { "stops" } else { "stop" }
                 ),
             ),
             (
                 "At once",
-                format!("{} down at the same time", count(wave.parallel as usize, "server")),
+                format!("{} down at the same time", counted(wave.parallel as usize, "server")),
             ),
             (
                 "Watched",

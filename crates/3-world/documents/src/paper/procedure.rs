@@ -1,8 +1,9 @@
 //! How a server is changed, brought back and tested, as its runbooks say.
 
 use super::builder::Builder;
-use super::text::{count, duration, list, words};
+use super::text::{duration, list, words};
 use super::{Form, PaperInput, RunbookNote};
+use refit_names::counted;
 use std::collections::BTreeSet;
 
 /// What is done on a server, by runbook.
@@ -81,7 +82,7 @@ pub(crate) fn tests(builder: &mut Builder, input: &PaperInput) {
         builder.text(format!(
             "The first wave is the test of the whole procedure: {} on {}, watched for {} before anything else is changed.",
             wave.name,
-            count(wave.hosts.len(), "server"),
+            counted(wave.hosts.len(), "server"),
             duration(wave.soak_ms)
         ));
     }

@@ -1,9 +1,9 @@
 //! The project plan: dates, people, budgets, ways back.
 
 use super::builder::Builder;
-use super::text::{count, day, duration, moment};
+use super::text::{day, duration, moment};
 use super::{Form, Paper, PaperInput, approach, gantt, plan_pages, risk, simulation};
-use refit_names::{PersonName, TimeClass};
+use refit_names::{PersonName, TimeClass, counted};
 use std::collections::BTreeSet;
 
 /// Makes the project plan.
@@ -66,17 +66,17 @@ fn overview(builder: &mut Builder, input: &PaperInput) {
     builder.facts(vec![
         ("Goal", format!("{} at build {}", plan.product, plan.target)),
         ("Deadline", deadline),
-        ("Clusters", count(clusters.len(), "cluster")),
+        ("Clusters", counted(clusters.len(), "cluster")),
         (
             "Stops by itself",
             format!(
                 "after more than {}, or when a wave's own limit is passed",
-                count(plan.failure_budget as usize, "failure")
+                counted(plan.failure_budget as usize, "failure")
             ),
         ),
         (
             "Agreement",
-            format!("{} other than the author", count(plan.approvals_needed as usize, "person")),
+            format!("{} other than the author", counted(plan.approvals_needed as usize, "person")),
         ),
         (
             "Where it stands",
@@ -124,9 +124,9 @@ fn calendar(builder: &mut Builder, input: &PaperInput) {
         });
     builder.text(format!(
         "{} in working hours, {} out of hours, {} at weekends.",
-        count(classes[0], "server"),
-        count(classes[1], "server"),
-        count(classes[2], "server")
+        counted(classes[0], "server"),
+        counted(classes[1], "server"),
+        counted(classes[2], "server")
     ));
 }
 
@@ -135,7 +135,7 @@ fn budgets(builder: &mut Builder, input: &PaperInput) {
     builder.section("Failure budgets");
     builder.text(format!(
         "Failures are counted in one ledger over all waves that is never reset. More than {} in all, or more in a wave than stands here, stop the rollout: no further server starts until a person has looked at it.",
-        count(plan.failure_budget as usize, "failure")
+        counted(plan.failure_budget as usize, "failure")
     ));
     let rows = plan.waves.iter().map(|wave| {
         vec![

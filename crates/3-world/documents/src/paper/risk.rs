@@ -2,8 +2,9 @@
 
 use super::builder::Builder;
 use super::matrix::Matrix;
-use super::text::{count, list};
+use super::text::list;
 use super::{Cell, Form, PaperInput, RiskLine, Tone};
+use refit_names::counted;
 use refit_plan::PlannedHost;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -195,7 +196,8 @@ pub(crate) fn sentence(input: &PaperInput) -> String {
         counts[band(host.risk)] += 1;
     }
     let parts = BANDS.iter().zip(counts).filter(|(_, number)| *number > 0);
-    let parts: Vec<String> =
-        parts.map(|((_, name), number)| format!("{} at {name}", count(number, "server"))).collect();
+    let parts: Vec<String> = parts
+        .map(|((_, name), number)| format!("{} at {name}", counted(number, "server")))
+        .collect();
     format!("Scores of 100: {}.", list(parts))
 }

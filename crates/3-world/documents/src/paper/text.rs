@@ -77,15 +77,6 @@ pub(crate) fn signed(ms: i64) -> String {
     duration(u64::try_from(ms).unwrap_or(0))
 }
 
-/// `1 server`, `2 servers`.
-pub(crate) fn count(number: usize, noun: &str) -> String {
-    match (number, noun) {
-        (1, _) => format!("1 {noun}"),
-        (_, "person") => format!("{number} people"),
-        _ => format!("{number} {noun}s"),
-    }
-}
-
 /// `a, b and c`; a dash for nobody.
 pub(crate) fn list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
     let mut all: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();

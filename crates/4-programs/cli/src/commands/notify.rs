@@ -274,10 +274,9 @@ fn log(events: &[EventView]) -> String {
             let problem = delivery.problem.as_ref().map(|why| format!(": {why}"));
             let address = if delivery.address.is_empty() { "(removed)" } else { &delivery.address };
             lines.push(format!(
-                "  → {} {address}: {state} after {} {}{}",
+                "  → {} {address}: {state} after {}{}",
                 delivery.channel,
-                delivery.attempts,
-                if delivery.attempts == 1 { "try" } else { "tries" },
+                refit_names::counted(delivery.attempts as usize, "try"),
                 problem.unwrap_or_default()
             ));
         }

@@ -146,10 +146,10 @@ fn plan_block(view: &PlanView) -> PlanBlock {
                 format!(
                     "{}: {}, {} at a time; goal {}, {} borne; watched for {}, given up after {}; next one {}",
                     wave.name,
-                    words::count(wave.hosts.len(), "host"),
+                    refit_names::counted(wave.hosts.len(), "host"),
                     wave.parallel,
                     wave.goal,
-                    words::count(wave.failure_budget as usize, "failure"),
+                    refit_names::counted(wave.failure_budget as usize, "failure"),
                     words::duration(wave.soak_ms),
                     words::duration(wave.timeout_ms),
                     words::wire(&wave.advance),

@@ -3,7 +3,7 @@
 use super::arrow;
 use crate::{CliError, Exit, context::Context, output::table};
 use clap::Args;
-use refit_names::{BuildId, ProductName};
+use refit_names::{BuildId, ProductName, counted};
 use refit_packs::manifest::{IssueAction, PackKind};
 use refit_protocol::v1::{UpdatePack, UpdateView};
 
@@ -95,7 +95,7 @@ fn remark(update: &UpdateView, target: &refit_protocol::v1::UpdateTarget) -> Str
     }
     let issues: usize = target.packs.iter().map(|pack| pack.known_issues.len()).sum();
     if issues > 0 {
-        remarks.push(format!("{issues} known issue{}", if issues == 1 { "" } else { "s" }));
+        remarks.push(counted(issues, "known issue"));
     }
     remarks.join("; ")
 }
