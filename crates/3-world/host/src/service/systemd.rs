@@ -21,6 +21,9 @@ const TALK_LIMIT: Duration = Duration::from_secs(60);
 /// How often a unit on its way is looked at: it is part of the downtime.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
+/// How long a unit that is on its way up is waited for before it is stopped.
+const ARRIVAL_LIMIT: Duration = Duration::from_secs(10);
+
 /// The manager of this machine.
 pub(crate) enum Systemd {
     Bus { runtime: Runtime, connection: Connection },
@@ -186,6 +189,9 @@ impl Systemd {
 
     fn reach(&self, unit: &str, goal: Goal, limit: Duration) -> Result<(), StepError> {
         let (deadline, mut before) = (Instant::now() + limit, self.active(unit)?);
+        if goal == Goal::Stopped && before == "activating" {
+            before = self.arrived(unit, deadline.min(Instant::now() + ARRIVAL_LIMIT))?;
+        }
         if reached(&before, goal) {
             return Ok(());
         }
@@ -210,6 +216,18 @@ impl Systemd {
                     expected,
                     found: state,
                 });
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// The state of a unit once it is no longer on its way up: one that is stopped before its manager knows its main process, at a boot
+    /// say, can leave that process behind, and then nobody starts it again.
+    fn arrived(&self, unit: &str, deadline: Instant) -> Result<String, StepError> {
+        loop {
+            let state = self.active(unit)?;
+            if state != "activating" || Instant::now() >= deadline {
+                return Ok(state);
             }
             thread::sleep(LOOK_EVERY);
         }
