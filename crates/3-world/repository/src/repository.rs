@@ -189,11 +189,10 @@ impl Repository {
     /// # Errors
     /// [`RepositoryError::HashMismatch`] when the repository has another under this name; as [`Repository::read`].
     pub async fn record(&self, pin: &PackPin) -> Result<PackRecord, RepositoryError> {
-        let record = match self.squeezed(&pin.record).await {
-            Some(bytes) => unpacked(&bytes, &pin.digest),
-            None => None,
-        };
-        let record = match record {
+        let squeezed = self.squeezed(&pin.record).await;
+        // The text of a large one has twenty megabytes: it is never there as a whole.
+        let read = |text: &mut dyn Read| serde_json::from_reader(BufReader::new(text)).ok();
+        let record = match squeezed.and_then(|bytes| unsqueezed(&bytes, &pin.digest, read)) {
             Some(record) => record,
             None => self.plain_record(pin).await?,
         };
@@ -232,14 +231,15 @@ impl Repository {
         name: &TargetName,
         digest: &Digest,
     ) -> Result<Vec<u8>, RepositoryError> {
-        if let Some(bytes) = self.squeezed(name).await
-            && let Ok(text) = zstd::stream::read::Decoder::with_buffer(bytes.as_slice())
-            && let Some(text) = within(text, RECORD_BYTES_MAX)
-            && Digest::of(&text) == *digest
-        {
-            return Ok(text);
+        let squeezed = self.squeezed(name).await;
+        let read = |text: &mut dyn Read| {
+            let mut all = Vec::new();
+            text.read_to_end(&mut all).ok().map(|_| all)
+        };
+        match squeezed.and_then(|bytes| unsqueezed(&bytes, digest, read)) {
+            Some(text) => Ok(text),
+            None => self.read(name, RECORD_BYTES_MAX).await,
         }
-        self.read(name, RECORD_BYTES_MAX).await
     }
 
     async fn wanted<'a>(&self, name: &'a TargetName) -> Result<Wanted<'a>, RepositoryError> {
@@ -288,17 +288,15 @@ fn squeezed_name(name: &TargetName) -> Option<TargetName> {
     TargetName::parse(format!("{name}.zst")).ok()
 }
 
-/// All that comes, if it is not more than `limit`.
-/// The record in compressed text of this digest. The text of a large one has twenty megabytes: it is never there as a whole.
-fn unpacked(bytes: &[u8], digest: &Digest) -> Option<PackRecord> {
+/// What is read from compressed text, if that has this digest and not more bytes than a record may have.
+fn unsqueezed<T>(
+    bytes: &[u8],
+    digest: &Digest,
+    read: impl FnOnce(&mut dyn Read) -> Option<T>,
+) -> Option<T> {
     let text = zstd::stream::read::Decoder::with_buffer(bytes).ok()?;
+    // What is cut off has another digest.
     let mut text = DigestReader::new(text.take(RECORD_BYTES_MAX.0));
-    let record = serde_json::from_reader(BufReader::new(&mut text)).ok()?;
-    (text.finish().ok()? == *digest).then_some(record)
-}
-
-fn within(source: impl Read, limit: ByteSize) -> Option<Vec<u8>> {
-    let mut text = Vec::new();
-    source.take(limit.0 + 1).read_to_end(&mut text).ok()?;
-    (text.len() as u64 <= limit.0).then_some(text)
+    let found = read(&mut text)?;
+    (text.finish().ok()? == *digest).then_some(found)
 }
