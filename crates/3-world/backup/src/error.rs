@@ -150,8 +150,9 @@ fn is_full_for_sqlite(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
 }
 
-/// A disk or a quota.
-fn is_full(error: &std::io::Error) -> bool {
+/// Whether a disk or a quota is full.
+#[must_use]
+pub fn is_full(error: &std::io::Error) -> bool {
     use std::io::ErrorKind;
     matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
 }

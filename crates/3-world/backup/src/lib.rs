@@ -35,7 +35,7 @@ mod tool;
 mod verify;
 
 pub use client::{ClientCall, client_call};
-pub use error::BackupError;
+pub use error::{BackupError, is_full};
 pub use files::{clone_or_copy, copy_for_now, measure, sync_folder, sync_volume, tree_digest};
 pub use manifest::{Identity, MANIFEST_FORMAT, Manifest, SavedDatabase, SavedNode, SavedPath};
 pub use mariadb::TOOLS as MARIADB_TOOLS;

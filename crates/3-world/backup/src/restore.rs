@@ -6,7 +6,7 @@ use crate::{
     files::{clone_or_copy, make_folder, measure, set_rights, sync_folder, walk},
     manifest::{SavedDatabase, SavedNode, SavedPath},
     mariadb, postgres,
-    save::database_files,
+    save::{ReadBack, database_files},
     sqlite,
     take::{Sealed, seal},
     verify::{Depth, verify_told},
@@ -83,7 +83,7 @@ fn put_aside(sealed: &Sealed, place: &UnitPlace, now: Timestamp) -> Result<PathB
     }
     let name = format!("{id}.abandoned-{number}");
     // A failed build may have left something that is no database any more: it is kept as it lies.
-    seal(folder, &name, &as_files(place), now)?;
+    seal(folder, &name, (&as_files(place), ReadBack::Later), now)?;
     Ok(folder.join(name))
 }
 

@@ -71,7 +71,7 @@ pub fn take(
     place: &UnitPlace,
     taken_at: Timestamp,
 ) -> Result<Sealed, BackupError> {
-    seal(&store.join(place.product.as_str()), id, place, taken_at)
+    seal(&store.join(place.product.as_str()), id, (place, ReadBack::Later), taken_at)
 }
 
 /// As [`take`] and [`verify`] of what is fresh, in one go: it is sealed when everything that was written for it has been read back.
@@ -84,8 +84,7 @@ pub fn take_verified(
     place: &UnitPlace,
     taken_at: Timestamp,
 ) -> Result<Sealed, BackupError> {
-    let work = Work { place, left_out: database_files(place), read_back: ReadBack::Now };
-    work.seal(&store.join(place.product.as_str()), id, MANIFEST_FILE, taken_at)
+    seal(&store.join(place.product.as_str()), id, (place, ReadBack::Now), taken_at)
 }
 
 /// Seals what something else put together as `STORE/PRODUCT/ID.partial`, when it is what the manifest says and the manifest is `digest`.
@@ -169,10 +168,10 @@ impl Saved {
 pub(crate) fn seal(
     folder: &Path,
     id: &str,
-    place: &UnitPlace,
+    (place, read_back): (&UnitPlace, ReadBack),
     taken_at: Timestamp,
 ) -> Result<Sealed, BackupError> {
-    let work = Work { place, left_out: database_files(place), read_back: ReadBack::Later };
+    let work = Work { place, left_out: database_files(place), read_back };
     work.seal(folder, id, MANIFEST_FILE, taken_at)
 }
 

@@ -1,7 +1,7 @@
 //! What can go wrong with a repository of backups.
 
 use crate::{s3::Fault, target::Reached};
-use refit_backup::BackupError;
+use refit_backup::{BackupError, is_full};
 use refit_names::{Coded, ErrorClass};
 use rustic_core::RusticError;
 use std::{
@@ -244,12 +244,6 @@ impl Coded for VaultError {
             _ => ErrorClass::NeedsOperator,
         }
     }
-}
-
-/// A disk or a quota.
-fn is_full(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind;
-    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
 }
 
 #[cfg(test)]
