@@ -1,6 +1,7 @@
 //! A window in words, for lists and pages.
 
 use crate::Window;
+use refit_names::counted;
 
 /// When the window opens and for how long, as people say it; a rule that has no short form stands as it is.
 #[must_use]
@@ -13,10 +14,10 @@ pub fn in_words(window: &Window) -> String {
     let mut text = format!("{days} for {}", length(window.minutes));
     let (less, more) = (window.except.len(), window.extra.len());
     if less > 0 {
-        text.push_str(&format!(", but on {less} {}", if less == 1 { "day" } else { "days" }));
+        text.push_str(&format!(", but on {}", counted(less, "day")));
     }
     if more > 0 {
-        text.push_str(&format!(", and {more} {} more", if more == 1 { "time" } else { "times" }));
+        text.push_str(&format!(", and {} more", counted(more, "time")));
     }
     text
 }

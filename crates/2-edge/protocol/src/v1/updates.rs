@@ -308,5 +308,5 @@ impl fmt::Display for Finding {
 }
 
 fn servers_text(count: u64) -> String {
-    if count == 1 { "1 server".to_owned() } else { format!("{count} servers") }
+    refit_names::counted(usize::try_from(count).unwrap_or(usize::MAX), "server")
 }

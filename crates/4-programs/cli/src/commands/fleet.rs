@@ -162,8 +162,7 @@ fn faults(error: ClientError) -> CliError {
     if lines.is_empty() {
         return error.into();
     }
-    let count =
-        if lines.len() == 1 { "1 fault".to_owned() } else { format!("{} faults", lines.len()) };
+    let count = refit_names::counted(lines.len(), "fault");
     let code = problem.code.clone();
     CliError::new(&code, Exit::Usage, format!("{count}, nothing was changed")).with_details(lines)
 }

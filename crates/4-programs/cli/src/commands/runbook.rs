@@ -78,7 +78,7 @@ fn lint(args: &LintArgs, context: &Context) -> Result<Exit, CliError> {
                     |flaw: &refit_packs::SourceFlaw| format!("{}: {flaw}\n", args.file.display());
                 error.flaws().iter().map(told).collect()
             })?;
-            context.output.say(&show::faults(error.flaws().len()));
+            context.output.say(&refit_names::counted(error.flaws().len(), "fault"));
             Ok(Exit::Failed)
         }
     }

@@ -214,7 +214,7 @@ fn located(
 fn refused(name: &str, mut faults: Vec<(Place, String)>, context: &Context) -> CliError {
     faults.sort_by(|a, b| a.0.cmp(&b.0));
     let count = faults.len();
-    let word = if count == 1 { "1 fault".to_owned() } else { format!("{count} faults") };
+    let word = refit_names::counted(count, "fault");
     let mut lines: Vec<String> = faults.into_iter().map(|(_, text)| text).collect();
     if !context.output.is_json() && count > FAULTS_SHOWN {
         lines.truncate(FAULTS_SHOWN);

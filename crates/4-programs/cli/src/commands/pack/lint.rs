@@ -3,6 +3,7 @@
 use super::{FolderArgs, refused};
 use crate::{CliError, Exit, context::Context};
 use refit_forge::survey::survey;
+use refit_names::counted;
 
 /// Exit code 1 when there are faults, 0 when there is advice at most.
 pub(super) fn lint(args: &FolderArgs, context: &Context) -> Result<Exit, CliError> {
@@ -13,12 +14,8 @@ pub(super) fn lint(args: &FolderArgs, context: &Context) -> Result<Exit, CliErro
         let advice = found.advice.iter().map(|advice| format!("advice  {advice}\n"));
         faults.chain(advice).collect()
     })?;
-    let (faults, advice) = (found.faults.len(), found.advice.len());
-    let faults_word = if faults == 1 { "fault" } else { "faults" };
-    let advice_word = if advice == 1 { "piece" } else { "pieces" };
-    let folder = args.folder.display();
-    context
-        .output
-        .say(&format!("{folder}: {faults} {faults_word}, {advice} {advice_word} of advice"));
-    Ok(if faults == 0 { Exit::Done } else { Exit::Failed })
+    let faults = counted(found.faults.len(), "fault");
+    let pieces = counted(found.advice.len(), "piece");
+    context.output.say(&format!("{}: {faults}, {pieces} of advice", args.folder.display()));
+    Ok(if found.faults.is_empty() { Exit::Done } else { Exit::Failed })
 }

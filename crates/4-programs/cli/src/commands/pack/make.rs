@@ -112,9 +112,8 @@ pub(super) fn build(args: &BuildArgs, context: &Context) -> Result<Exit, CliErro
         .output
         .say(&format!("{} chunks, {size} compressed, {by}", built.record().bundle.chunks.len()));
     if !found.advice.is_empty() {
-        let count = found.advice.len();
-        let word = if count == 1 { "piece" } else { "pieces" };
-        context.output.say(&format!("{count} {word} of advice: refit pack lint"));
+        let pieces = refit_names::counted(found.advice.len(), "piece");
+        context.output.say(&format!("{pieces} of advice: refit pack lint"));
     }
     Ok(Exit::Done)
 }
@@ -140,8 +139,7 @@ fn older(args: &BuildArgs, context: &Context) -> Result<Vec<OldBuild>, CliError>
 /// All faults of a folder as one error.
 pub(super) fn unfit(folder: &Path, found: &Survey) -> CliError {
     let code = found.faults.first().map_or("pack.unfit-tree", |fault| fault.code);
-    let count = found.faults.len();
-    let faults = if count == 1 { "1 fault" } else { &format!("{count} faults") };
+    let faults = refit_names::counted(found.faults.len(), "fault");
     let text = format!("{} cannot be built: {faults}", folder.display());
     let details = found.faults.iter().map(ToString::to_string).collect();
     CliError::new(code, Exit::Failed, text).with_details(details)

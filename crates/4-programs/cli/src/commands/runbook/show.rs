@@ -78,13 +78,8 @@ fn by_name(name: &str) -> Result<Runbook, CliError> {
 pub(super) fn faulty(name: &str, error: &runbook::RunbookError) -> CliError {
     use refit_names::Coded as _;
     let details = error.flaws().iter().map(|flaw| format!("{name}: {flaw}")).collect::<Vec<_>>();
-    let text = format!("{name} is no runbook: {}", faults(details.len()));
+    let text = format!("{name} is no runbook: {}", refit_names::counted(details.len(), "fault"));
     CliError::new(error.code(), Exit::Failed, text).with_details(details)
-}
-
-/// `1 fault`, `2 faults`.
-pub(super) fn faults(count: usize) -> String {
-    if count == 1 { "1 fault".to_owned() } else { format!("{count} faults") }
 }
 
 fn text(book: &Runbook, estimate: Option<Estimate>, advice: &[String]) -> String {

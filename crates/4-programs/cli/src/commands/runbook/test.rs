@@ -64,8 +64,8 @@ pub(super) async fn run(args: TestArgs, context: &Context) -> Result<Exit, CliEr
     context.output.data(&test, ToString::to_string)?;
     let failing = test.failing().count() + test.parameters.len();
     if failing > 0 {
-        let things = if failing == 1 { "thing" } else { "things" };
-        context.output.say(&format!("{failing} {things} would fail; nothing was changed"));
+        let things = refit_names::counted(failing, "thing");
+        context.output.say(&format!("{things} would fail; nothing was changed"));
     }
     Ok(if test.passes() { Exit::Done } else { Exit::Failed })
 }
