@@ -16,6 +16,7 @@ use refit_protocol::backup::BackupView;
 use refit_protocol::v1::{HostView, PlanDemands, PlanLine, PlanRequest, PlanView};
 use refit_rollout::{Event, HostState, RolloutHost, RolloutState};
 use refit_store::plans::PlanRow;
+use std::collections::BTreeMap;
 
 /// The fleet as people see it.
 pub(crate) async fn host_views(app: &App) -> Answer<Vec<HostView>> {
@@ -219,11 +220,18 @@ pub(crate) async fn seen_as_stated(app: &App, name: &RolloutName) -> Answer<()> 
     if *campaign.rollout.state() != RolloutState::Agreed {
         return Ok(());
     }
-    let plan = current(app, name).await?.plan;
+    let Some(hash) = campaign.rollout.plan() else { return Ok(()) };
+    let plan = app.store.plan(&hash).await?.plan;
+    if plan.stated.is_empty() {
+        return Ok(());
+    }
+    let records = app.store.hosts().await?;
+    let records: BTreeMap<&HostName, &HostRecord> =
+        records.iter().map(|record| (&record.name, record)).collect();
     let mut unseen = Vec::new();
     for (_, planned) in plan.hosts().filter(|(_, planned)| plan.stated.contains(&planned.host)) {
-        let record = app.store.host(&planned.host).await?;
-        let product = record.as_ref().and_then(|record| record.product(&plan.product));
+        let record = records.get(&planned.host);
+        let product = record.and_then(|record| record.product(&plan.product));
         let expected = planned.legs.first().map(|leg| &leg.from);
         let found = match product {
             Some(seen) if seen.build.as_ref() == expected => continue,
