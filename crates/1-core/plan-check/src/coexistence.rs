@@ -1,46 +1,49 @@
 //! Do builds that must not run side by side in a cluster, or not for long, do so?
 
 use crate::{Case, Finding, Rule, find, ms};
-use refit_inventory::HostRecord;
 use refit_names::{BuildId, HostName};
 use refit_packs::manifest::Coexistence;
 use refit_plan::PlannedHost;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 pub(crate) fn coexistence(case: &Case<'_>, findings: &mut Vec<Finding>) {
-    let mut clusters: BTreeMap<&str, Vec<&HostRecord>> = BTreeMap::new();
+    if case.catalog.packs.iter().all(|pack| pack.terms.coexistence.is_none()) {
+        return;
+    }
+    let mut clusters: BTreeMap<&str, Members<'_>> = BTreeMap::new();
     for host in case.input.hosts {
-        if let Some(cluster) = host.cluster.as_deref().filter(|_| case.build(&host.name).is_some())
-        {
-            clusters.entry(cluster).or_default().push(host);
+        if let (Some(cluster), Some(build)) = (host.cluster.as_deref(), case.build(&host.name)) {
+            clusters.entry(cluster).or_default().entry(build).or_default().push(&host.name);
         }
     }
     let planned: BTreeMap<_, _> = case.plan.hosts().map(|(_, host)| (&host.host, host)).collect();
-    for (name, members) in clusters.into_iter().filter(|(_, members)| members.len() > 1) {
-        let new = |host: &&HostRecord| !case.plan.begun.contains(&host.name);
-        let movers = members.iter().copied().filter(new);
-        let movers: Vec<_> = movers.filter_map(|host| planned.get(&host.name).copied()).collect();
-        let mut builds: BTreeMap<&BuildId, Vec<&HostName>> = BTreeMap::new();
-        for (seen, host) in members.iter().filter_map(|host| Some((case.build(&host.name)?, host)))
-        {
-            builds.entry(seen).or_default().push(&host.name);
+    for (name, builds) in clusters {
+        let members = || builds.values().flatten().copied();
+        if members().count() < 2 {
+            continue;
         }
-        let legs = |mover: &'_ &PlannedHost| -> BTreeSet<BuildId> {
-            mover.legs.iter().map(|leg| leg.pack.to.clone()).collect()
-        };
+        let new = members().filter(|member| !case.plan.begun.contains(*member));
+        let movers: Vec<&PlannedHost> = new.filter_map(|new| planned.get(new).copied()).collect();
+        let mut limits: BTreeMap<&BuildId, u64> = BTreeMap::new();
         for mover in &movers {
-            for (to, rule) in legs(mover).iter().filter_map(|to| terms(case, to)) {
+            for (to, rule) in mover.legs.iter().filter_map(|leg| terms(case, &leg.pack.to)) {
                 beside((name, &builds, &mover.host), (to, rule), findings);
+                limits.extend(rule.for_ms.map(|limit| (to, limit)));
             }
         }
-        let to: BTreeSet<BuildId> = movers.iter().flat_map(legs).collect();
-        for (to, rule) in to.iter().filter_map(|to| terms(case, to)) {
-            if let Some(limit) = rule.for_ms {
-                for_long(case, (name, &members, &movers), (to, limit), findings);
-            }
+        let stays = builds.iter().filter(|(build, _)| **build != &case.plan.target);
+        let stays = stays.flat_map(|(_, hosts)| hosts).copied();
+        let stays =
+            stays.filter(|host| !planned.contains_key(host) && !case.plan.begun.contains(*host));
+        let stays: Vec<&HostName> = stays.collect();
+        for (to, limit) in limits {
+            for_long((name, &stays, &movers), (to, limit), findings);
         }
     }
 }
+
+/// Members of a cluster that have the product, by their builds.
+type Members<'a> = BTreeMap<&'a BuildId, Vec<&'a HostName>>;
 
 fn terms<'a>(case: &Case<'a>, to: &BuildId) -> Option<(&'a BuildId, &'a Coexistence)> {
     let mut packs = case.catalog.packs.iter();
@@ -49,7 +52,7 @@ fn terms<'a>(case: &Case<'a>, to: &BuildId) -> Option<(&'a BuildId, &'a Coexiste
 }
 
 fn beside(
-    (cluster, builds, mover): (&str, &BTreeMap<&BuildId, Vec<&HostName>>, &HostName),
+    (cluster, builds, mover): (&str, &Members<'_>, &HostName),
     (to, rule): (&BuildId, &Coexistence),
     findings: &mut Vec<Finding>,
 ) {
@@ -66,26 +69,19 @@ fn beside(
 }
 
 fn for_long(
-    case: &Case<'_>,
-    (cluster, members, movers): (&str, &[&HostRecord], &[&PlannedHost]),
+    (cluster, stays, movers): (&str, &[&HostName], &[&PlannedHost]),
     (to, limit): (&BuildId, u64),
     findings: &mut Vec<Finding>,
 ) {
-    let moved = |host: &&&HostRecord| {
-        let planned = movers.iter().any(|mover| mover.host == host.name);
-        planned || case.plan.begun.contains(&host.name)
-    };
-    let stays = members.iter().filter(|host| case.build(&host.name) != Some(&case.plan.target));
     // Without times nothing can be said of how long.
     let timed: Vec<_> =
         movers.iter().filter_map(|host| Some((ms(host.slot.as_ref()?.starts_at), *host))).collect();
     if timed.is_empty() {
         return;
     }
-    for host in stays.filter(|host| !moved(host)) {
+    for host in stays {
         let text = format!(
-            "build {to} goes to cluster {cluster} and host {} stays behind, expected no longer than {limit} ms beside others",
-            host.name
+            "build {to} goes to cluster {cluster} and host {host} stays behind, expected no longer than {limit} ms beside others"
         );
         find(findings, Rule::Coexistence, text);
     }

@@ -307,8 +307,7 @@ impl Group {
     /// How many hosts can be busy at each moment of `open`.
     fn hands(&self, board: &Board<'_>, open: &[(i64, i64)]) -> Vec<Piece> {
         let most = i64::from(self.most);
-        // Whoever is at one site looks after no more hosts than may be down there.
-        let units = |person: usize| i64::from(board.people[person].units.min(self.at_site));
+        let units = |person: usize| hands_of(board, person, self.at_site);
         let always = |person: &usize| board.people[*person].hours.is_none();
         let plenty = |crew: &Option<usize>| {
             crew.is_none_or(|crew| {
@@ -325,21 +324,8 @@ impl Group {
         let crews = self.crews.iter().flatten();
         let people: BTreeSet<usize> =
             crews.flat_map(|crew| board.crews[*crew].iter().copied()).collect();
-        let mut there = 0;
-        let mut changes: Vec<(i64, i64)> = Vec::new();
-        for person in people {
-            let units = units(person);
-            match &board.people[person].hours {
-                None => there += units,
-                Some(hours) => {
-                    let (Some(first), Some(last)) = (open.first(), open.last()) else { break };
-                    let ahead = hours.partition_point(|hours| hours.until <= first.0);
-                    for hours in hours[ahead..].iter().take_while(|hours| hours.from < last.1) {
-                        changes.extend([(hours.from, units), (hours.until, -units)]);
-                    }
-                }
-            }
-        }
+        let (Some(first), Some(last)) = (open.first(), open.last()) else { return Vec::new() };
+        let (mut there, mut changes) = presence(board, &people, self.at_site, (first.0, last.1));
         changes.sort_unstable();
         let mut pieces = Vec::with_capacity(open.len());
         let mut changes = changes.into_iter().peekable();
@@ -358,8 +344,35 @@ impl Group {
     }
 }
 
+/// Whoever is at one site looks after no more hosts than may be down there.
+fn hands_of(board: &Board<'_>, person: usize, at_site: u32) -> i64 {
+    i64::from(board.people[person].units.min(at_site))
+}
+
+/// How many hands these people always have, and by how many that changes in some time, and when.
+fn presence(
+    board: &Board<'_>,
+    people: &BTreeSet<usize>,
+    at_site: u32,
+    (from, until): (i64, i64),
+) -> (i64, Vec<(i64, i64)>) {
+    let (mut always, mut changes) = (0, Vec::new());
+    for person in people.iter().copied() {
+        let units = hands_of(board, person, at_site);
+        let Some(hours) = &board.people[person].hours else {
+            always += units;
+            continue;
+        };
+        let ahead = hours.partition_point(|hours| hours.until <= from);
+        for hours in hours[ahead..].iter().take_while(|hours| hours.from < until) {
+            changes.extend([(hours.from.max(from), units), (hours.until, -units)]);
+        }
+    }
+    (always, changes)
+}
+
 /// When `work` is done if all hands are busy all the time.
-fn by_work(pieces: &[Piece], work: i64) -> Option<i64> {
+fn by_work<'a>(pieces: impl IntoIterator<Item = &'a Piece>, work: i64) -> Option<i64> {
     let mut left = i128::from(work);
     for piece in pieces {
         let can = i128::from(piece.hands) * i128::from(piece.until - piece.from);

@@ -20,11 +20,15 @@ pub(crate) fn exclude_misfits(
     excluded: &mut Vec<Excluded>,
     warnings: &mut Warnings,
 ) {
+    let rules = rules(input);
+    if rules.is_empty() {
+        return;
+    }
     let clusters = members(input);
     let mut told: BTreeSet<&str> = BTreeSet::new();
     placed.retain(|host| {
         let Some((cluster, members)) = shared(host, &clusters) else { return true };
-        for (build, rule) in rules(input, host) {
+        for (build, rule) in of_legs(&rules, host) {
             let misfit = members.iter().find(|(other, names)| {
                 let fits = **other == build || rule.with.contains(**other);
                 !fits && names.iter().any(|name| *name != &host.record.name)
@@ -58,6 +62,11 @@ pub(crate) fn without_long_mixes<'a>(
     excluded: &mut Vec<Excluded>,
 ) -> Option<Vec<Placed<'a>>> {
     tried.board.as_ref()?;
+    let limited = |(_, rule): &(&BuildId, &Coexistence)| rule.for_ms.is_some();
+    let rules: Rules<'_> = rules(input).into_iter().filter(limited).collect();
+    if rules.is_empty() {
+        return None;
+    }
     let clusters = members(input);
     let mut spans: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
     let begun = input.begun.iter().flat_map(|begun| &begun.hosts);
@@ -75,7 +84,7 @@ pub(crate) fn without_long_mixes<'a>(
     let mut left = Vec::with_capacity(tried.ordered.len());
     for host in &tried.ordered {
         let why = shared(host, &clusters).and_then(|(cluster, members)| {
-            let rules = rules(input, host);
+            let rules = of_legs(&rules, host);
             let limited = rules.filter_map(|(build, rule)| Some((rule.for_ms?, build, rule)));
             let (limit, build, rule) = limited.min_by_key(|(limit, ..)| *limit)?;
             let (from, until) = spans.get(cluster)?;
@@ -109,15 +118,21 @@ pub(crate) fn without_long_mixes<'a>(
     Some(left)
 }
 
-/// What the packs of a host's legs say, with the builds that they lead to.
-fn rules<'a>(
-    input: &'a PlanInput,
+/// What packs of the product say, with the builds that they lead to.
+type Rules<'a> = Vec<(&'a BuildId, &'a Coexistence)>;
+
+fn rules(input: &PlanInput) -> Rules<'_> {
+    let packs = input.catalog.packs.iter().filter(|pack| pack.product == input.product);
+    packs.filter_map(|pack| Some((&pack.to, pack.terms.coexistence.as_ref()?))).collect()
+}
+
+/// Those of a host's legs.
+fn of_legs<'a>(
+    rules: &Rules<'a>,
     host: &Placed<'_>,
 ) -> impl Iterator<Item = (&'a BuildId, &'a Coexistence)> {
-    let to: BTreeSet<BuildId> = host.legs.iter().map(|leg| leg.pack.to.clone()).collect();
-    let packs = input.catalog.packs.iter();
-    let packs = packs.filter(move |pack| pack.product == input.product && to.contains(&pack.to));
-    packs.filter_map(|pack| Some((&pack.to, pack.terms.coexistence.as_ref()?)))
+    let leads = |build: &BuildId| host.legs.iter().any(|leg| leg.pack.to == *build);
+    rules.iter().copied().filter(move |(build, _)| leads(build))
 }
 
 fn reason(rule: &Coexistence) -> String {

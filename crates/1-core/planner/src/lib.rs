@@ -32,6 +32,7 @@ mod rollback;
 mod rules;
 mod schedule;
 mod search;
+mod steps;
 mod sweep;
 mod terms;
 mod text;

@@ -1,7 +1,7 @@
 //! People: what they know, where they can be, when they work, and that nobody is in two places.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Bound::Excluded;
+use crate::steps::Steps;
+use std::collections::BTreeSet;
 
 /// A stretch of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,15 +45,11 @@ impl Person {
 /// What an engineer does, moment by moment.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Agenda {
-    /// From this moment on: how many hosts, and at which site.
-    steps: BTreeMap<i64, (u32, usize)>,
+    /// From this moment on: how many hosts, and at which site; nobody's site counts, it is 0.
+    steps: Steps<(u32, usize)>,
 }
 
 impl Agenda {
-    fn at(&self, at: i64) -> (u32, usize) {
-        self.steps.range(..=at).next_back().map_or((0, 0), |(_, step)| *step)
-    }
-
     /// The earliest moment from `from` on at which the person can look after one more host at `site` for `length`; none
     /// when that is after `latest`.
     pub(crate) fn earliest(
@@ -70,50 +66,27 @@ impl Agenda {
             if start > latest {
                 return None;
             }
-            let blocked = if free(self.at(start)) {
-                let inside = (Excluded(start), Excluded(start.saturating_add(length)));
-                self.steps.range(inside).find(|(_, step)| !free(**step)).map(|(at, _)| *at)
+            let blocked = if free(self.steps.at(start)) {
+                self.steps.inside(start, length).find(|(_, step)| !free(*step)).map(|(at, _)| at)
             } else {
                 Some(start)
             };
             let Some(blocked) = blocked else { return Some(start) };
-            let mut later = self.steps.range((Excluded(blocked), std::ops::Bound::Unbounded));
-            start = later.find(|(_, step)| free(**step)).map(|(at, _)| *at)?;
+            start = self.steps.behind(blocked).find(|(_, step)| free(*step)).map(|(at, _)| at)?;
         }
     }
 
     /// Looks after one more host at `site`.
     pub(crate) fn take(&mut self, from: i64, length: i64, site: usize) {
-        self.change(from, length, |(hosts, _)| (hosts + 1, site));
+        self.steps.change(from, length, |(hosts, _)| (hosts + 1, site));
     }
 
     /// Looks after one host less from `from` on for `length`.
     pub(crate) fn free(&mut self, from: i64, length: i64) {
-        self.change(from, length, |(hosts, site)| (hosts.saturating_sub(1), site));
-    }
-
-    /// Another step for each moment of the span.
-    fn change(&mut self, from: i64, length: i64, new: impl Fn((u32, usize)) -> (u32, usize)) {
-        let until = from.saturating_add(length);
-        if length <= 0 {
-            return;
-        }
-        let (after, before) = (self.at(until), self.at(from));
-        self.steps.entry(from).or_insert(before);
-        self.steps.entry(until).or_insert(after);
-        for (_, step) in self.steps.range_mut(from..until) {
-            *step = new(*step);
-        }
-        self.join(until);
-        self.join(from);
-    }
-
-    fn join(&mut self, at: i64) {
-        let before = self.steps.range(..at).next_back().map_or((0, 0), |(_, step)| *step);
-        let same = |step: &(u32, usize)| *step == before || (step.0 == 0 && before.0 == 0);
-        if self.steps.get(&at).is_some_and(same) {
-            self.steps.remove(&at);
-        }
+        self.steps.change(from, length, |(hosts, site)| match hosts {
+            0 | 1 => (0, 0),
+            _ => (hosts - 1, site),
+        });
     }
 }
 

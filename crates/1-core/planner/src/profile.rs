@@ -1,13 +1,12 @@
 //! How much of something is taken at each moment: a step function that can be searched.
 
-use std::collections::BTreeMap;
-use std::ops::Bound::{Excluded, Included, Unbounded};
+use crate::steps::Steps;
 
 /// Units in use over time. Equal neighbours are one step, so a long stretch of full use costs one look.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Profile {
     /// From this moment on, so many; 0 before the first.
-    steps: BTreeMap<i64, u32>,
+    steps: Steps<u32>,
 }
 
 impl Profile {
@@ -18,7 +17,7 @@ impl Profile {
 
     /// What is in use at `at`.
     pub(crate) fn level(&self, at: i64) -> u32 {
-        self.steps.range(..=at).next_back().map_or(0, |(_, level)| *level)
+        self.steps.at(at)
     }
 
     /// The earliest moment from `from` on at which `capacity` leaves one unit free for `length`; none when that is after
@@ -35,13 +34,10 @@ impl Profile {
             start = self.below(from, capacity)?;
         }
         while start <= latest {
-            let full = self
-                .steps
-                .range((Excluded(start), Excluded(start.saturating_add(length))))
-                .find(|(_, level)| **level >= capacity);
+            let full = self.steps.inside(start, length).find(|(_, level)| *level >= capacity);
             match full {
                 None => return Some(start),
-                Some((at, _)) => start = self.below(*at, capacity)?,
+                Some((at, _)) => start = self.below(at, capacity)?,
             }
         }
         None
@@ -49,48 +45,23 @@ impl Profile {
 
     /// The first step after `at` that leaves something free.
     fn below(&self, at: i64, capacity: u32) -> Option<i64> {
-        let mut later = self.steps.range((Excluded(at), Unbounded));
-        later.find(|(_, level)| **level < capacity).map(|(at, _)| *at)
+        self.steps.behind(at).find(|(_, level)| *level < capacity).map(|(at, _)| at)
     }
 
     /// The most that is in use at any moment of the span.
     pub(crate) fn peak(&self, from: i64, length: i64) -> u32 {
-        let inside = self.steps.range((Excluded(from), Excluded(from.saturating_add(length))));
-        inside.map(|(_, level)| *level).max().unwrap_or(0).max(self.level(from))
+        let inside = self.steps.inside(from, length);
+        inside.map(|(_, level)| level).max().unwrap_or(0).max(self.level(from))
     }
 
     /// Takes `units` for `length`.
     pub(crate) fn take(&mut self, from: i64, length: i64, units: u32) {
-        self.change(from, length, |level| level + units);
+        self.steps.change(from, length, |level| level + units);
     }
 
     /// Gives a unit back for `length` that was taken from `from` on.
     pub(crate) fn free(&mut self, from: i64, length: i64) {
-        self.change(from, length, |level| level.saturating_sub(1));
-    }
-
-    /// Another level for each moment of the span.
-    fn change(&mut self, from: i64, length: i64, new: impl Fn(u32) -> u32) {
-        let until = from.saturating_add(length);
-        if length <= 0 {
-            return;
-        }
-        let (after, before) = (self.level(until), self.level(from));
-        self.steps.entry(from).or_insert(before);
-        self.steps.entry(until).or_insert(after);
-        for (_, level) in self.steps.range_mut((Included(from), Excluded(until))) {
-            *level = new(*level);
-        }
-        self.join(until);
-        self.join(from);
-    }
-
-    /// Drops a step that changes nothing.
-    fn join(&mut self, at: i64) {
-        let before = self.steps.range(..at).next_back().map_or(0, |(_, level)| *level);
-        if self.steps.get(&at) == Some(&before) {
-            self.steps.remove(&at);
-        }
+        self.steps.change(from, length, |level| level.saturating_sub(1));
     }
 }
 

@@ -29,7 +29,7 @@ impl Warnings {
     pub(crate) fn lines(self) -> Vec<String> {
         let line = |(text, hosts): (String, Vec<HostName>)| match &hosts[..] {
             [one] => format!("{one}: {text}"),
-            _ => format!("{}: {text}", text::hosts(hosts.len(), &hosts)),
+            _ => format!("{}: {text}", text::hosts(&hosts)),
         };
         self.plain.into_iter().chain(self.of_hosts.into_iter().map(line)).collect()
     }

@@ -155,22 +155,24 @@ pub(crate) fn remarks(attempt: &Attempt<'_>) -> Vec<String> {
 /// Hosts that a line names; tables have the others.
 const HOSTS_NAMED: usize = 5;
 
-/// So many hosts, and the first few of them by name.
-pub(crate) fn hosts<'a>(count: usize, all: impl IntoIterator<Item = &'a HostName>) -> String {
-    let named: Vec<&str> = all.into_iter().take(HOSTS_NAMED).map(HostName::as_str).collect();
-    let named = named.join(", ");
-    let more = match count.checked_sub(HOSTS_NAMED) {
-        None | Some(0) => String::new(),
-        Some(more) => format!(" and {more} more"),
+/// How many hosts, and the first few of them by name.
+pub(crate) fn hosts<'a>(
+    all: impl IntoIterator<Item = &'a HostName, IntoIter: ExactSizeIterator>,
+) -> String {
+    let all = all.into_iter();
+    let count = all.len();
+    let named: Vec<&str> = all.take(HOSTS_NAMED).map(HostName::as_str).collect();
+    let more = match count - named.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
     };
-    format!("{} ({named}{more})", counted(count, "host"))
+    format!("{} ({}{more})", counted(count, "host"), named.join(", "))
 }
 
 /// What people must know of hosts that no agent saw.
 pub(crate) fn stated(plan: &Plan) -> Option<String> {
-    let count = plan.stated.len();
-    (count > 0).then(|| {
-        let hosts = hosts(count, &plan.stated);
+    (!plan.stated.is_empty()).then(|| {
+        let hosts = hosts(&plan.stated);
         format!("{hosts}: build only stated; nothing is prepared before agents saw the same")
     })
 }

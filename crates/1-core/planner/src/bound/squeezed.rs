@@ -3,6 +3,7 @@
 //! For any set of windows, the hosts that have no others must be done while one of them is open. Whatever set is looked at, what
 //! follows from it holds; the search only decides how much follows.
 
+use super::{Piece, by_work, presence};
 use crate::board::Board;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,13 +20,6 @@ struct Squeeze {
     open: Vec<Vec<usize>>,
     /// Stretches of time with as many hands all along.
     pieces: Vec<Piece>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Piece {
-    from: i64,
-    until: i64,
-    hands: i64,
 }
 
 /// The earliest end of a wave as far as crews and windows say, if it is later than `known`.
@@ -204,18 +198,9 @@ impl Squeeze {
 
     /// When so much work is done if all hands are busy whenever something is open; what is not done in sight ends there.
     fn done(&self, cover: &[(u32, usize)], work: i64) -> i64 {
-        let mut left = i128::from(work);
-        let mut last = i64::MIN;
-        for (piece, _) in self.pieces.iter().zip(cover).filter(|(_, cover)| cover.0 > 0) {
-            let can = i128::from(piece.hands) * i128::from(piece.until - piece.from);
-            if left <= can && piece.hands > 0 {
-                let hands = i128::from(piece.hands);
-                return piece.from + i64::try_from((left + hands - 1) / hands).unwrap_or(i64::MAX);
-            }
-            left -= can;
-            last = piece.until;
-        }
-        last
+        let covered = || self.pieces.iter().zip(cover).filter(|(_, cover)| cover.0 > 0);
+        let last = || covered().next_back().map_or(i64::MIN, |(piece, _)| piece.until);
+        by_work(covered().map(|(piece, _)| piece), work).unwrap_or_else(last)
     }
 }
 
@@ -229,22 +214,12 @@ fn hands(
     if board.people.is_empty() {
         return vec![(release, i64::from(board.parallel))];
     }
-    let mut changes: BTreeMap<i64, i64> = BTreeMap::from([(release, 0)]);
-    for person in people.iter().map(|person| &board.people[*person]) {
-        // Whoever is at one site looks after no more hosts than may be down there.
-        let units = i64::from(person.units.min(at_site));
-        let Some(hours) = &person.hours else {
-            *changes.entry(release).or_default() += units;
-            continue;
-        };
-        let first = hours.partition_point(|hours| hours.until <= release);
-        for hours in hours[first..].iter().take_while(|hours| hours.from < limit) {
-            *changes.entry(hours.from.max(release)).or_default() += units;
-            *changes.entry(hours.until).or_default() -= units;
-        }
+    let (mut there, changes) = presence(board, people, at_site, (release, limit));
+    let mut sums: BTreeMap<i64, i64> = BTreeMap::from([(release, 0)]);
+    for (at, units) in changes {
+        *sums.entry(at).or_default() += units;
     }
-    let mut there = 0;
-    let sums = changes.into_iter().map(|(at, change)| {
+    let sums = sums.into_iter().map(|(at, change)| {
         there += change;
         (at, there)
     });
