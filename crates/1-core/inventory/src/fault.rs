@@ -1,8 +1,10 @@
 //! What is wrong with records that people gave: all of it at once.
 
+mod brought;
 mod circle;
 
 use crate::{Fleet, HostRecord, Lifecycle, RecordKind};
+use brought::Brought;
 use jiff::tz::TimeZoneDatabase;
 use refit_names::HostName;
 use serde::{Deserialize, Serialize};
@@ -44,27 +46,26 @@ pub fn did_you_mean<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> St
 }
 
 impl Fleet {
-    /// Every fault that the changes brought in or touch. Names in `assumed` count as hosts: they have faults of their own.
+    /// Every fault that the changes brought in. Names in `assumed` count as hosts: they have faults of their own.
+    ///
+    /// A field that a change left alone may stay as wrong as it was, or nothing else of its record could be mended first.
     ///
     /// Sites and clusters are checked as soon as one of their kind has a record; before that nobody keeps them.
     #[must_use]
     pub fn faults(&self, assumed: &BTreeSet<HostName>) -> Vec<FleetFault> {
         let mut faults = Vec::new();
-        let touched = |kind| {
-            let of_kind = self.changes().iter().filter(move |change| change.kind == kind);
-            of_kind.map(|change| change.name.as_str()).collect::<BTreeSet<_>>()
-        };
-        let hosts = touched(RecordKind::Host);
+        let brought = Brought::by(self.changes());
         let known = Known::of(self);
-        for host in self.hosts().values().filter(|host| hosts.contains(host.name.as_str())) {
-            self.host_faults(host, assumed, &known, &mut faults);
+        for host in self.hosts().values() {
+            let field = |field: &str| brought.field(RecordKind::Host, host.name.as_str(), field);
+            self.host_faults((host, &field), assumed, &known, &mut faults);
         }
-        self.cluster_faults(&touched(RecordKind::Cluster), &hosts, assumed, &mut faults);
-        self.engineer_faults(&touched(RecordKind::Engineer), &known, &mut faults);
-        self.site_faults(&touched(RecordKind::Site), &mut faults);
+        self.cluster_faults(&brought, assumed, &mut faults);
+        self.engineer_faults(&brought, &known, &mut faults);
+        self.site_faults(&brought, &mut faults);
         self.removal_faults(&mut faults);
         for circle in circle::circles(self) {
-            if circle.iter().any(|name| hosts.contains(name.as_str())) {
+            if circle.iter().any(|name| brought.field(RecordKind::Host, name.as_str(), "after")) {
                 faults.push(circle_fault(&circle));
             }
         }
@@ -73,7 +74,7 @@ impl Fleet {
 
     fn host_faults(
         &self,
-        host: &HostRecord,
+        (host, brought): (&HostRecord, &dyn Fn(&str) -> bool),
         assumed: &BTreeSet<HostName>,
         known: &Known<'_>,
         faults: &mut Vec<FleetFault>,
@@ -82,21 +83,23 @@ impl Fleet {
             let (kind, name) = (RecordKind::Host, host.name.to_string());
             faults.push(FleetFault { kind, name, field: field.to_owned(), text });
         };
-        if !known.sites.is_empty() && !known.sites.contains(host.site.as_str()) {
+        let kept = !known.sites.is_empty();
+        if kept && brought("site") && !known.sites.contains(host.site.as_str()) {
             fault("site", unknown("site", host.site.as_str(), &known.sites));
         }
         if let Some(cluster) = &host.cluster
             && !known.clusters.is_empty()
+            && brought("cluster")
             && !known.clusters.contains(cluster.as_str())
         {
             fault("cluster", unknown("cluster", cluster, &known.clusters));
         }
-        if let Some(windows) = &known.windows {
+        if let Some(windows) = known.windows.as_ref().filter(|_| brought("windows")) {
             for window in host.windows.iter().filter(|name| !windows.contains(name.as_str())) {
                 fault("windows", unknown("window", window.as_str(), windows));
             }
         }
-        for before in &host.after {
+        for before in host.after.iter().filter(|_| brought("after")) {
             if *before == host.name {
                 fault("after", "a host cannot wait for itself".to_owned());
             } else if !self.hosts().contains_key(before) && !assumed.contains(before) {
@@ -110,8 +113,7 @@ impl Fleet {
     /// A cluster that could be down as a whole, that is larger than it may be, or whose order names others.
     fn cluster_faults(
         &self,
-        touched: &BTreeSet<&str>,
-        hosts: &BTreeSet<&str>,
+        brought: &Brought<'_>,
         assumed: &BTreeSet<HostName>,
         faults: &mut Vec<FleetFault>,
     ) {
@@ -124,8 +126,12 @@ impl Fleet {
         let none = Vec::new();
         for cluster in self.clusters().values() {
             let members = members.get(cluster.name.as_str()).unwrap_or(&none);
-            let joined = members.iter().any(|host| hosts.contains(host.name.as_str()));
-            if !joined && !touched.contains(cluster.name.as_str()) {
+            let joined = |host: &&HostRecord| {
+                let field = |field| brought.field(RecordKind::Host, host.name.as_str(), field);
+                field("cluster") || field("lifecycle")
+            };
+            let changed = brought.record(RecordKind::Cluster, &cluster.name);
+            if !changed && !members.iter().copied().any(|host| joined(&host)) {
                 continue;
             }
             let mut fault = |field: &str, text: String| {
@@ -169,28 +175,30 @@ impl Fleet {
 
     fn engineer_faults(
         &self,
-        touched: &BTreeSet<&str>,
+        brought: &Brought<'_>,
         known: &Known<'_>,
         faults: &mut Vec<FleetFault>,
     ) {
-        let changed = self.engineers().values().filter(|one| touched.contains(one.name.as_str()));
-        for engineer in changed {
+        for engineer in self.engineers().values() {
+            let field = |field| brought.field(RecordKind::Engineer, engineer.name.as_str(), field);
             let mut fault = |field: &str, text: String| {
                 let (kind, name) = (RecordKind::Engineer, engineer.name.to_string());
                 faults.push(FleetFault { kind, name, field: field.to_owned(), text });
             };
-            if engineer.hosts_at_once == 0 {
+            if engineer.hosts_at_once == 0 && field("hosts_at_once") {
                 fault(
                     "hosts_at_once",
                     "0: they could never look after a host; expected at least 1".to_owned(),
                 );
             }
-            for site in engineer.sites.iter().filter(|site| !known.sites.contains(site.as_str())) {
-                if !known.sites.is_empty() {
+            if !known.sites.is_empty() && field("sites") {
+                for site in
+                    engineer.sites.iter().filter(|site| !known.sites.contains(site.as_str()))
+                {
                     fault("sites", unknown("site", site.as_str(), &known.sites));
                 }
             }
-            if let Some(windows) = &known.windows {
+            if let Some(windows) = known.windows.as_ref().filter(|_| field("available")) {
                 for window in
                     engineer.available.iter().filter(|one| !windows.contains(one.as_str()))
                 {
@@ -200,9 +208,10 @@ impl Fleet {
         }
     }
 
-    fn site_faults(&self, touched: &BTreeSet<&str>, faults: &mut Vec<FleetFault>) {
+    fn site_faults(&self, brought: &Brought<'_>, faults: &mut Vec<FleetFault>) {
         let zones = TimeZoneDatabase::bundled();
-        for site in self.sites().values().filter(|site| touched.contains(site.name.as_str())) {
+        let changed = |site: &str| brought.record(RecordKind::Site, site);
+        for site in self.sites().values().filter(|site| changed(site.name.as_str())) {
             let mut fault = |field: &str, text: String| {
                 let (kind, name) = (RecordKind::Site, site.name.to_string());
                 faults.push(FleetFault { kind, name, field: field.to_owned(), text });

@@ -82,6 +82,34 @@ async fn import_is_all_or_nothing_and_every_fault_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn field_that_a_change_leaves_alone_does_not_stop_it() {
+    let stage = Stage::open().await;
+    let planner = stage.person("planner", &[Right::Planner]).await;
+    planner.import_fleet(&import(vec![host("a", &[(HostField::Site, "nroth")])])).await.unwrap();
+    let site = |name: &str| SiteRecord {
+        name: name.parse().unwrap(),
+        zone: "Europe/Berlin".to_owned(),
+        bandwidth: None,
+        down_at_once: None,
+    };
+    let sites = FleetImport { sites: vec![site("north")], ..FleetImport::default() };
+    planner.import_fleet(&sites).await.unwrap();
+    let name = "a".parse().unwrap();
+    let set =
+        |field, text: &str| HostSet { fields: [(field, text.to_owned())].into(), dry_run: false };
+    planner.set_host(&name, &set(HostField::Owner, "owner")).await.unwrap();
+    let wrong = problem(planner.set_host(&name, &set(HostField::Site, "sorth")).await);
+    assert_eq!(wrong.faults[0].field, "site");
+    planner.set_host(&name, &set(HostField::Site, "north")).await.unwrap();
+    let known = planner.host(&name).await.unwrap().record;
+    assert_eq!(
+        (known.field(HostField::Owner), known.field(HostField::Site)),
+        ("owner".into(), "north".into())
+    );
+    stage.server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn columns_that_a_file_does_not_have_keep_what_is_known() {
     let stage = Stage::open().await;
     let planner = stage.person("planner", &[Right::Planner]).await;
