@@ -5,7 +5,7 @@ use procfs::process::{Process, all_processes};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
     ffi::OsStr,
-    io,
+    fs, io,
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -85,16 +85,21 @@ pub(crate) fn carries(pid: i32, name: &str, value: &str) -> bool {
 }
 
 /// Process ids whose environment has `name` with `value`, group leaders first.
+///
+/// Every command is followed by this look at all processes of the host: whatever does not carry the mark is read once and not taken apart.
 pub(crate) fn marked(name: &str, value: &str) -> Result<Vec<i32>, StepError> {
-    let carries = |process: &Process| {
-        process.environ().is_ok_and(|environment| {
-            environment.get(OsStr::new(name)).is_some_and(|found| found == OsStr::new(value))
-        })
+    let proc = Path::new("/proc");
+    let mark = format!("{name}={value}");
+    let carries = |pid: &i32| {
+        // A process that ends meanwhile, or that another user runs, has nothing to tell.
+        let environment = fs::read(proc.join(pid.to_string()).join("environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes())
     };
+    let entries = fs::read_dir(proc).map_err(StepError::io("read", proc))?;
+    let ids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let found = ids.filter(carries).filter_map(|pid| Process::new(pid).ok());
     let leads = |process: &Process| process.stat().is_ok_and(|stat| stat.pgrp == process.pid);
-    let found: Vec<Process> =
-        table()?.filter(|process| alive(process) && carries(process)).collect();
-    let (leaders, others): (Vec<_>, Vec<_>) = found.into_iter().partition(leads);
+    let (leaders, others): (Vec<_>, Vec<_>) = found.filter(alive).partition(leads);
     Ok(leaders.iter().chain(&others).map(|process| process.pid).collect())
 }
 
