@@ -53,7 +53,6 @@ pub(crate) fn check(
         lost_writes: reports.iter().map(|report| report.lost_writes).sum(),
         hosts: reports,
         duration_ms: 0,
-        programs_cpu_ms: 0,
         certificates_dir: PathBuf::new(),
         console_url: String::new(),
         problems,

@@ -77,16 +77,6 @@ pub(crate) fn start<A: AsRef<OsStr>>(
 }
 
 impl Running {
-    /// Processor time of the program and of all that it ran and waited for.
-    pub(crate) fn cpu_ms(&self) -> Option<u64> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()?)).ok()?;
-        let fields: Vec<&str> = stat.rsplit(')').next()?.split_whitespace().collect();
-        // Fields 14 to 17 of proc(5); the first two stand before the closing bracket.
-        let ticks = |at: usize| fields.get(at)?.parse::<u64>().ok();
-        let used = ticks(11)? + ticks(12)? + ticks(13)? + ticks(14)?;
-        Some(used * 1_000 / rustix::param::clock_ticks_per_second().max(1))
-    }
-
     /// How it ended, if it did.
     pub(crate) fn ended(&mut self) -> Option<String> {
         match self.child.try_wait() {

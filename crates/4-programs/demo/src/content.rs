@@ -186,12 +186,12 @@ mod tests {
             refit_packs::manifest::parse(files[0].1).unwrap();
             refit_packs::runbook::parse(files[1].1).unwrap();
             let database = Some("postgres:///x".to_owned());
-            let load = crate::Load { files: 1, mib: 1, database, steps: crate::Steps::Six };
+            let load = crate::Load { files: 1, mib: 1, database };
             let unit = refit_packs::manifest::parse(&load.adapted(files[0].0, files[0].1)).unwrap();
             assert_eq!((unit.unit.data.len(), unit.unit.databases.len()), (2, 2));
             let runbook = load.adapted(files[1].0, files[1].1);
             refit_packs::runbook::parse(&runbook).unwrap();
-            assert!(runbook.contains("id: stop") && !runbook.contains("id: close"), "{runbook}");
+            assert!(runbook.contains("id: ahead"), "{runbook}");
         }
     }
 

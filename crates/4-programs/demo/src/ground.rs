@@ -68,11 +68,6 @@ impl Ground {
         self.agents.push(agent);
     }
 
-    /// Processor time that the server, the agents and what they ran have used so far.
-    pub(crate) fn cpu_ms(&self) -> u64 {
-        self.server.iter().chain(&self.agents).filter_map(Running::cpu_ms).sum()
-    }
-
     /// How the server ended, if it did though nobody asked it to.
     pub(crate) fn server_ended(&mut self) -> Option<String> {
         self.server.as_mut().and_then(Running::ended)

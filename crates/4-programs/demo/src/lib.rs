@@ -26,7 +26,7 @@ mod walk;
 
 pub use error::DemoError;
 pub use ground::Ground;
-pub use load::{Load, Steps};
+pub use load::Load;
 pub use progress::Display;
 pub use report::{AfterReport, DemoReport, HostOutcome, HostReport, table};
 
@@ -88,14 +88,11 @@ pub async fn run(
     let hosts = hosts::start(ground, options, &people, &releases, specs).await?;
     talk("a client writes to each host without pause from now on");
     let clients = clients::Clients::start(&hosts).await?;
-    let cpu_before = ground.cpu_ms();
     let walked = walk::walk(&people, &hosts, &clients, options.display, talk).await?;
-    let cpu_ms = ground.cpu_ms().saturating_sub(cpu_before);
     let written = clients.stop().await;
     talk("checking every host's files and database, and every certificate without the server");
     let certificates = proof::collect(ground, &people, &hosts).await?;
     let mut report = check::check(&releases, &hosts, &written, &walked, &certificates);
-    report.programs_cpu_ms = cpu_ms;
     report.certificates_dir = ground.certificates();
     report.console_url = people.console_link.clone();
     report.duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);

@@ -1,4 +1,4 @@
-//! What a benchmark asks of the ledger beyond the demo: a folder with many files, a PostgreSQL database, a short runbook.
+//! What a benchmark asks of the ledger beyond the demo: a folder with many files, a PostgreSQL database.
 
 use crate::{DemoError, content::noise, hosts::Host};
 use std::{fs, path::Path};
@@ -19,18 +19,6 @@ pub struct Load {
     pub mib: u32,
     /// Connection string of a PostgreSQL database that belongs to the unit too.
     pub database: Option<String>,
-    /// Which steps the packs have.
-    pub steps: Steps,
-}
-
-/// Which steps the packs have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Steps {
-    /// As in `examples/ledger/packs`.
-    #[default]
-    All,
-    /// Preflight, stop, save, put, start, look: what playbooks do.
-    Six,
 }
 
 impl Load {
@@ -58,15 +46,6 @@ impl Load {
 
     fn runbook(&self, text: &str) -> String {
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
-        if self.steps == Steps::Six {
-            const KEPT: [&str; 8] =
-                ["disk", "stage", "stop", "backup", "switch", "migrate", "start", "health-after"];
-            let id = |line: &str| {
-                line.strip_prefix("  - { id: ")
-                    .map(|rest| rest.split(',').next().unwrap_or_default().to_owned())
-            };
-            lines.retain(|line| id(line).is_none_or(|id| KEPT.contains(&id.as_str())));
-        }
         let insert = |lines: &mut Vec<String>, before: &str, line: &str| {
             if let Some(at) = lines.iter().position(|found| found.starts_with(before)) {
                 lines.insert(at, line.to_owned());

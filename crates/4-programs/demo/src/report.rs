@@ -14,8 +14,6 @@ pub struct DemoReport {
     pub lost_writes: u64,
     /// From the first program to the last check.
     pub duration_ms: u64,
-    /// Processor time of the server and all agents, with what they ran, from the plan to the last wave.
-    pub programs_cpu_ms: u64,
     /// PDF and signed JSON of every host, and the public key.
     pub certificates_dir: PathBuf,
     /// The console, with the auditor logged in.

@@ -19,13 +19,12 @@ impl Measured {
 
     /// CPU seconds that it used so far.
     pub fn cpu_seconds(&self) -> Result<f64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        let fields: Vec<&str> =
-            stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-        let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok());
-        // Fields 14 and 15 of proc(5); the first two stand before the closing bracket.
-        let used = ticks(11).zip(ticks(12)).context("stat has no CPU fields")?;
-        Ok((used.0 + used.1) / rustix::param::clock_ticks_per_second() as f64)
+        cpu(&self.child.id().to_string(), USED)
+    }
+
+    /// The same, with those of its children that ended and were waited for.
+    pub fn cpu_seconds_with_children(&self) -> Result<f64> {
+        Ok(self.cpu_seconds()? + cpu(&self.child.id().to_string(), USED_BY_CHILDREN)?)
     }
 
     /// Its resident memory in bytes.
@@ -77,12 +76,19 @@ impl Drop for Measured {
 
 /// CPU seconds of all children, and theirs, that ended and were waited for.
 pub fn children_cpu() -> Result<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    cpu("self", USED_BY_CHILDREN)
+}
+
+/// Fields 14 and 16 of proc(5), of which the first two stand before the closing bracket: in user mode; what follows each is the kernel's.
+const USED: usize = 11;
+const USED_BY_CHILDREN: usize = 13;
+
+fn cpu(process: &str, field: usize) -> Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat"))?;
     let fields: Vec<&str> =
         stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok());
-    // Fields 16 and 17 of proc(5).
-    let used = ticks(13).zip(ticks(14)).context("stat has no CPU fields of children")?;
+    let used = ticks(field).zip(ticks(field + 1)).context("stat has no CPU fields")?;
     Ok((used.0 + used.1) / rustix::param::clock_ticks_per_second() as f64)
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 #[derive(Parser)]
 struct Args {
-    /// `delivery`, `downtime`, `host`, `planner`, `rehearsal` or `sync`; all when absent.
+    /// `delivery`, `downtime`, `host`, `planner`, `rehearsal`, `steps` (the last case of `host`) or `sync`; all when absent.
     name: Option<String>,
     /// Print one JSON array of rows.
     #[arg(long)]
@@ -82,10 +82,11 @@ pub async fn run() -> anyhow::Result<()> {
         Some("host") => host::run(size).await?,
         Some("planner") => planner::run(&args.planner)?,
         Some("rehearsal") => rehearsal::run()?,
+        Some("steps") => host::steps(size)?,
         Some("sync") => sync::run().await?,
         Some(other) => {
             anyhow::bail!(
-                "there is no benchmark `{other}`, expected `delivery`, `downtime`, `host`, `planner`, `rehearsal` or `sync`"
+                "there is no benchmark `{other}`, expected `delivery`, `downtime`, `host`, `planner`, `rehearsal`, `steps` or `sync`"
             )
         }
     };

@@ -4,6 +4,7 @@
 
 mod backup;
 mod downtime;
+mod fleet;
 mod steps;
 
 use crate::child::children_cpu;
@@ -41,9 +42,15 @@ pub async fn run(size: Size) -> Result<Vec<Row>> {
     tell(&backups);
     rows.extend(backups);
     std::fs::remove_dir_all(&product.files)?;
-    say(&format!("six steps on {} hosts", size.hosts));
-    rows.extend(steps::run(dir.path(), size)?);
+    rows.extend(steps(size)?);
     Ok(rows)
+}
+
+/// The third case alone.
+pub fn steps(size: Size) -> Result<Vec<Row>> {
+    let dir = tempfile::Builder::new().prefix("refit-bench-steps-").tempdir()?;
+    say(&format!("six steps on {} hosts", size.hosts));
+    steps::run(dir.path(), size)
 }
 
 /// What was upgraded, and is saved after that.

@@ -3,7 +3,7 @@
 use crate::{CliError, Exit, context::Context, output::Output};
 use clap::Args;
 use refit_demo::{
-    AfterReport, DemoError, DemoOptions, DemoReport, Display, Failure, Ground, Load, Steps, Talk,
+    AfterReport, DemoError, DemoOptions, DemoReport, Display, Failure, Ground, Load, Talk,
 };
 use std::{env, path::PathBuf, sync::Arc};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -32,9 +32,6 @@ pub(crate) struct DemoArgs {
     /// For benchmarks: a PostgreSQL database that belongs to the unit too
     #[arg(long, hide = true)]
     database_url: Option<String>,
-    /// For benchmarks: packs with the six steps that playbooks have
-    #[arg(long, hide = true)]
-    six_steps: bool,
     /// Leaves everything running to look at until Ctrl-C
     #[arg(long)]
     keep: bool,
@@ -144,7 +141,6 @@ fn options(args: &DemoArgs, output: Output) -> Result<DemoOptions, CliError> {
             files: args.data_files,
             mib: args.data_mib,
             database: args.database_url.clone(),
-            steps: if args.six_steps { Steps::Six } else { Steps::All },
         },
         dir: args.dir.clone(),
         ledgers: args.ledgers.clone().unwrap_or(folder),

@@ -1,6 +1,7 @@
 //! Processor time for each host and step: Refit's agents against playbooks that do less, over ssh and on this machine with mitogen.
 
-use super::{Size, children_cpu, demo, done, say};
+use super::fleet::Fleet;
+use super::{Size, children_cpu, done, say};
 use crate::child::free_port;
 use crate::row::{Better, Row};
 use anyhow::{Context, Result, bail};
@@ -13,10 +14,8 @@ use std::time::{Duration, Instant};
 const PLAYBOOK: &str = include_str!("../../scripts/host/six.yaml");
 /// Versions that were judged; both come from PyPI.
 const WANTED: [&str; 2] = ["ansible-core==2.19.14", "mitogen==0.3.54"];
-/// The playbook's tasks, and the runbook's groups of steps: look, stop, save, put, start, look again.
+/// The playbook's tasks and the runbook's: look, stop, save, put, start, look again.
 const STEPS: f64 = 6.0;
-/// Each pack is walked with them.
-const PACKS: f64 = 2.0;
 /// As in the measured baselines.
 const FORKS: &str = "20";
 /// What is put: small, so that it is the steps that are measured.
@@ -42,13 +41,19 @@ pub(super) fn run(dir: &Path, size: Size) -> Result<Vec<Row>> {
     ])
 }
 
-/// Server, agents and all that they run: a backup, a release, a migration and a service that really starts.
-fn ours(ground: &Path, hosts: u32) -> Result<f64> {
-    let count = hosts.to_string();
-    let report = demo(ground, &["--hosts", &count, "--release-mib", "1", "--six-steps"])?;
-    fs::remove_dir_all(ground)?;
-    let cpu = report["programs_cpu_ms"].as_f64().context("the report has no processor time")?;
-    Ok(cpu / (f64::from(hosts) * STEPS * PACKS))
+/// Server, agents and all that they and the people run, from the plan to the end of the campaign.
+fn ours(dir: &Path, hosts: u32) -> Result<f64> {
+    let fleet = Fleet::start(dir, hosts, &vec![b'-'; PAYLOAD_BYTES])?;
+    let (people, programs) = (children_cpu()?, fleet.cpu_seconds()?);
+    fleet.upgrade()?;
+    let used = children_cpu()? - people + fleet.cpu_seconds()? - programs;
+    let done = fleet.upgraded()?;
+    if done != hosts as usize {
+        bail!("{done} of {hosts} hosts were upgraded");
+    }
+    drop(fleet);
+    fs::remove_dir_all(dir)?;
+    Ok(used * 1_000.0 / (f64::from(hosts) * STEPS))
 }
 
 struct Ansible {
