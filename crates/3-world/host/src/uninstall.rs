@@ -1,12 +1,14 @@
 //! The way back from the last pack, after its order ended well: an order like any other, with one leg that leads to the build before.
 
+mod procedure;
+
 use crate::{error::StepError, layout::Layout, product::ProductConfig};
 use refit_backup::Sealed;
-use refit_names::{BuildId, ByteSize, RolloutName, StepId};
+use refit_names::{BuildId, ByteSize, RolloutName};
 use refit_packs::{
     manifest::{DataSince, Manifest, UninstallRule},
     record::{Bundle, PackRecord},
-    runbook::{Phase, Remove, Runbook, Step, StepKind, default_for_plain_service},
+    runbook::{Remove, StepKind},
 };
 use refit_plan::{Order, OrderKey};
 use std::{
@@ -155,7 +157,7 @@ impl LastPack<'_> {
     /// The record of a pack that leads back.
     fn way_back(&self, to: &BuildId, remove: Remove) -> Result<PackRecord, StepError> {
         let own = &self.record.manifest;
-        let down = own.uninstall.as_ref().and_then(|rule| rule.down.clone());
+        let down = own.uninstall.as_ref().and_then(|rule| rule.down.as_ref());
         let manifest = Manifest {
             from: [own.to.clone()].into(),
             to: to.clone(),
@@ -181,50 +183,10 @@ impl LastPack<'_> {
             deltas: vec![],
             ..self.record.bundle.clone()
         };
-        let runbook =
-            self.procedure(remove, down).map_err(|error| self.cannot(error.to_string()))?;
+        let runbook = procedure::procedure(&self.record.runbook, &remove, down)
+            .map_err(|error| self.cannot(error.to_string()))?;
         let (payload, web) = (vec![], vec![]);
         Ok(PackRecord { manifest, runbook, payload, web, bundle, ..self.record.clone() })
-    }
-
-    fn procedure(
-        &self,
-        remove: Remove,
-        down: Option<refit_packs::runbook::Command>,
-    ) -> Result<Runbook, refit_names::NameError> {
-        let plain = default_for_plain_service();
-        let own = &self.record.runbook;
-        let mut steps = vec![];
-        for step in plain.steps {
-            let step = match step.kind {
-                StepKind::CheckDisk { .. } | StepKind::InstallStage {} => continue,
-                StepKind::InstallSwitch {} => {
-                    if let Some(run) = down.clone() {
-                        let kind = StepKind::DatabaseMigrate { run };
-                        steps.push(Step {
-                            id: StepId::parse("down")?,
-                            phase: Phase::Install,
-                            kind,
-                            ..step.clone()
-                        });
-                    }
-                    Step {
-                        id: StepId::parse("remove")?,
-                        kind: StepKind::InstallRemove(remove.clone()),
-                        ..step
-                    }
-                }
-                // As the pack itself starts it, but its probe may ask for what only its own build answers.
-                _ => step,
-            };
-            steps.push(step);
-        }
-        Ok(Runbook {
-            steps,
-            parameters: own.parameters.clone(),
-            rollback: own.rollback.clone(),
-            ..plain
-        })
     }
 
     /// The order that carries the removal out; `number` tells it from earlier ones.
