@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use refit_names::{BuildId, ByteSize, Digest, Generation, HostName, Percent, TargetName};
 use refit_plan::{
-    Advance, Excluded, Leg, PLAN_FORMAT, PackPin, Plan, PlannedHost, PlannedWave, diff,
+    Advance, Excluded, Leg, PLAN_FORMAT, PackPin, Plan, PlannedHost, PlannedWave, Way, diff,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,8 +24,8 @@ fn host(name: &str, risk: u32) -> PlannedHost {
         risk,
         because: "lowest risk first".to_owned(),
         legs: vec![
-            Leg { from: "1000".parse().unwrap(), pack: pin("1100") },
-            Leg { from: "1100".parse().unwrap(), pack: pin("1200") },
+            Leg { from: "1000".parse().unwrap(), pack: pin("1100"), way: Way::Forward },
+            Leg { from: "1100".parse().unwrap(), pack: pin("1200"), way: Way::Forward },
         ],
         parameters: BTreeMap::new(),
         p95_ms: 95_000,

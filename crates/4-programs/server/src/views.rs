@@ -46,6 +46,7 @@ async fn of(app: &App, row: CampaignRow) -> Answer<RolloutView> {
         name: row.name,
         product: campaign.spec.product.clone(),
         target: campaign.spec.target.clone(),
+        way: campaign.spec.way,
         state: rollout.state().clone(),
         configured: rollout.settings().is_some(),
         plan: rollout.plan(),

@@ -10,6 +10,7 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use refit_names::RolloutName;
+use refit_plan::Way;
 use refit_protocol::v1::{PlanView, RolloutHostView, RolloutView, WaveView};
 use refit_rollout::HostState;
 use std::sync::Arc;
@@ -46,7 +47,10 @@ fn line(view: &RolloutView) -> Line {
     };
     Line {
         name: view.name.to_string(),
-        goal: format!("{} to {}", view.product, view.target),
+        goal: match view.way {
+            Way::Forward => format!("{} to {}", view.product, view.target),
+            Way::Removal => format!("{} back to {}", view.product, view.target),
+        },
         state: words::rollout(view),
         hosts: words::hosts(view).count(),
         succeeded: count(|state| matches!(state, HostState::Succeeded { .. })),
@@ -208,7 +212,7 @@ fn rollout_head(view: &RolloutView) -> String {
         (count(|state| matches!(state, HostState::NeedsPerson { .. })), "need a person", "bad"),
     ];
     render(&Head {
-        goal: format!("{} to build {}", view.product, view.target),
+        goal: view.goal(),
         state: words::rollout(view),
         percent: mean(&bars),
         failures: view.failures,

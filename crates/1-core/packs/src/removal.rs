@@ -1,21 +1,65 @@
-//! The procedure of a removal: the pack's own, without what is about the new build only.
+//! The way back from an installed pack as a record of its own: a pack that leads back, with the procedure of a removal.
 //!
 //! How a product is quiesced and let in again is the same on the way there and on the way back, so these steps are the pack's own, in
 //! their phases. Left out is what looks at, makes or starts the new build alone: the phase `stage`, demands on the machine, tests and
 //! probes (they may ask for what only the new build answers), scripts and migrations (`down` stands for them), questions to people.
 
-use refit_names::{NameError, StepId};
-use refit_packs::runbook::{
-    Command, Phase, Remove, Runbook, Step, StepKind, default_for_plain_service,
+use crate::{
+    manifest::{Manifest, Requirements},
+    record::{Bundle, PackRecord},
+    runbook::{Command, Phase, Remove, Runbook, Step, StepKind, default_for_plain_service},
 };
+use refit_names::{BuildId, ByteSize, Digest, NameError, StepId};
 use std::collections::BTreeSet;
 
-/// Makes it of the pack's own runbook.
-pub(super) fn procedure(
-    own: &Runbook,
-    remove: &Remove,
-    down: Option<&Command>,
-) -> Result<Runbook, NameError> {
+/// The record of a pack that leads from where `own` led back to `to`.
+///
+/// # Errors
+/// [`NameError`] never in practice: a step's name with a number behind it is too long.
+pub fn removal(own: &PackRecord, to: &BuildId, remove: &Remove) -> Result<PackRecord, NameError> {
+    let down = own.manifest.uninstall.as_ref().and_then(|rule| rule.down.as_ref());
+    let runbook = procedure(&own.runbook, remove, down)?;
+    let manifest = Manifest {
+        from: [own.manifest.to.clone()].into(),
+        to: to.clone(),
+        title: format!("Removal of build {}", own.manifest.to),
+        blocked: Default::default(),
+        supersedes: Default::default(),
+        floor: None,
+        // The machine bears the build that runs on it, and the older one ran there before.
+        requirements: Requirements::default(),
+        known_issues: vec![],
+        components: Default::default(),
+        migrations: vec![],
+        reboot: None,
+        switches: vec![],
+        parts: Default::default(),
+        uninstall: None,
+        coexistence: None,
+        web: None,
+        ..own.manifest.clone()
+    };
+    let bundle = Bundle {
+        size: ByteSize(0),
+        digest: Digest::of(b""),
+        chunks: vec![],
+        deltas: vec![],
+        ..own.bundle.clone()
+    };
+    let (payload, web) = (vec![], vec![]);
+    Ok(PackRecord {
+        format: own.format.clone(),
+        readme: own.readme.clone(),
+        manifest,
+        runbook,
+        payload,
+        web,
+        bundle,
+    })
+}
+
+/// Made of the pack's own runbook.
+fn procedure(own: &Runbook, remove: &Remove, down: Option<&Command>) -> Result<Runbook, NameError> {
     let ids: BTreeSet<&StepId> = own.steps.iter().map(|step| &step.id).collect();
     let (mut steps, mut quieted) = (vec![], BTreeSet::new());
     for step in &own.steps {
