@@ -7,7 +7,9 @@
 use crate::{
     manifest::{Manifest, Requirements},
     record::{Bundle, PackRecord},
-    runbook::{Command, Phase, Remove, Runbook, Step, StepKind, default_for_plain_service},
+    runbook::{
+        Command, Phase, Remove, RollbackPlan, Runbook, Step, StepKind, default_for_plain_service,
+    },
 };
 use refit_names::{BuildId, ByteSize, Digest, NameError, StepId};
 use std::collections::BTreeSet;
@@ -49,7 +51,8 @@ pub fn removal(own: &PackRecord, to: &BuildId, remove: &Remove) -> Result<PackRe
     let (payload, web) = (vec![], vec![]);
     Ok(PackRecord {
         format: own.format.clone(),
-        readme: own.readme.clone(),
+        // It tells what the new build brings.
+        readme: String::new(),
         manifest,
         runbook,
         payload,
@@ -72,7 +75,9 @@ fn procedure(own: &Runbook, remove: &Remove, down: Option<&Command>) -> Result<R
             steps.push(step);
         }
     }
-    Ok(Runbook { steps, ..own.clone() })
+    // Its way back was tested with the way there, if at all.
+    let rollback = RollbackPlan { tested: None, ..own.rollback.clone() };
+    Ok(Runbook { steps, rollback, ..own.clone() })
 }
 
 /// The exchange the other way round. A product that its own runbook does not stop is stopped all the same: its files and databases may

@@ -162,3 +162,15 @@ fn a_diff_names_what_changed_and_nothing_else() {
     let lines: Vec<String> = diff(&old, &new).iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(lines.join("\n"));
 }
+
+#[test]
+fn forward_is_not_written_down_so_that_older_plans_keep_their_hash() {
+    let forward = plan();
+    let text = serde_json::to_string(&forward).unwrap();
+    assert!(!text.contains("\"way\""), "{text}");
+    assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), forward);
+    let mut back = forward.clone();
+    back.waves[0].hosts[0].legs[0].way = Way::Removal;
+    assert_ne!(back.hash().unwrap(), forward.hash().unwrap());
+    assert_eq!((forward.way(), back.way()), (Way::Forward, Way::Removal));
+}

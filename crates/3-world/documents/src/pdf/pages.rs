@@ -21,6 +21,8 @@ const CAUSE_CHARS_MAX: usize = 700;
 /// All texts of the pages.
 #[derive(Serialize)]
 pub(super) struct Pages {
+    title: &'static str,
+    no_tests: &'static str,
     name: String,
     state: &'static str,
     year: i16,
@@ -77,6 +79,14 @@ impl Pages {
         let date = run.finished_at.to_zoned(TimeZone::UTC).date();
         let digest = input.evidence_digest()?;
         Ok(Self {
+            title: match evidence.way {
+                Way::Forward => "Certificate of upgrade",
+                Way::Removal => "Certificate of removal",
+            },
+            no_tests: match evidence.way {
+                Way::Forward => "No client tests were declared for this product.",
+                Way::Removal => "No client tests were run: those of a pack are for its own build.",
+            },
             name: input.name(),
             state: match input.state() {
                 CertificateState::Draft => "draft",

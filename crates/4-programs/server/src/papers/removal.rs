@@ -55,5 +55,5 @@ fn data(own: &PackRecord) -> String {
             "files and databases return to the backup from before the pack; a server where something was written since is not taken back"
         }
     };
-    format!("data of build {}: {what}", own.manifest.to)
+    format!("when build {} goes, {what}", own.manifest.to)
 }
