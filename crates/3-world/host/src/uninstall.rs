@@ -59,7 +59,7 @@ impl LastPack<'_> {
         let manifest = &self.record.manifest;
         if self.order.removal().is_some() {
             return Err(self.cannot(
-                "it came back when a later pack was removed: only what was installed since can be",
+                "it came back when a later pack was removed, and only what was installed last can be removed",
             ));
         }
         let leg =
