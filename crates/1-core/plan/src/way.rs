@@ -19,7 +19,6 @@ pub enum Way {
 impl Way {
     /// Whether it is the usual one, which is not written down: plans from before there was another keep their hash.
     #[must_use]
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
     pub fn is_forward(&self) -> bool {
         *self == Self::Forward
     }

@@ -138,7 +138,15 @@ fn plan_block(view: &PlanView) -> PlanBlock {
         packs: plan
             .packs
             .iter()
-            .map(|pack| (pack.to.to_string(), pack.digest.to_string(), pack.size.to_string()))
+            .map(|pack| {
+                let goes = plan.hosts().flat_map(|(_, host)| &host.legs);
+                let goes = goes.filter(|leg| leg.is_removal()).find(|leg| leg.pack == *pack);
+                let what = match goes {
+                    Some(leg) => format!("Pack to {} goes", leg.from),
+                    None => format!("Pack to {}", pack.to),
+                };
+                (what, pack.digest.to_string(), pack.size.to_string())
+            })
             .collect(),
         report: view.report.clone(),
         findings: view.findings.clone(),
