@@ -4,6 +4,7 @@ mod export;
 mod graph;
 mod path;
 mod refusal;
+mod removal;
 
 use crate::manifest::{KnownIssue, PackKind, Terms};
 use refit_names::{BuildId, ByteSize, Digest, ProductName, TargetName};
@@ -17,6 +18,7 @@ pub use export::{
 pub use graph::Obstacle;
 pub use path::{ReachablePath, Route};
 pub use refusal::{Advice, PathError};
+pub use removal::NoRemoval;
 
 /// The value of `format` in a catalogue that this code understands.
 pub const CATALOG_FORMAT: &str = "refit.catalog/1";

@@ -15,8 +15,10 @@ pub mod manifest;
 pub mod parts;
 pub mod pattern;
 pub mod record;
+mod removal;
 pub mod runbook;
 pub mod schema;
 mod source;
 
+pub use removal::removal;
 pub use source::{Reading, RuleBreak, SourceFlaw, SourceFlaws};

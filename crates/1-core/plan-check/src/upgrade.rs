@@ -4,7 +4,8 @@ use crate::{Case, Finding, Rule, find};
 use refit_inventory::Lifecycle;
 use refit_names::BuildId;
 use refit_packs::catalog::PackSummary;
-use refit_plan::{Leg, PLAN_FORMAT, PlannedHost};
+use refit_packs::manifest::UninstallRule;
+use refit_plan::{Leg, PLAN_FORMAT, PlannedHost, Way};
 use std::collections::BTreeSet;
 
 pub(crate) fn shape(case: &Case<'_>, findings: &mut Vec<Finding>) {
@@ -67,7 +68,10 @@ fn leg_faults(case: &Case<'_>, planned: &PlannedHost) -> Vec<String> {
         if at.as_ref() != Some(&leg.from) {
             faults.push(format!("leg starts at build {}, expected {at:?}", leg.from));
         }
-        faults.extend(edge_fault(case, leg));
+        faults.extend(match leg.way {
+            Way::Forward => edge_fault(case, leg),
+            Way::Removal => removal_fault(case, planned, leg),
+        });
         if let Some(cause) = seen.and_then(|product| product.quarantined.get(&leg.pack.to)) {
             faults.push(format!("build {} is quarantined: {cause}", leg.pack.to));
         }
@@ -108,6 +112,38 @@ fn edge_fault(case: &Case<'_>, leg: &Leg) -> Option<String> {
     }
     let floor = pack.floor.as_ref().filter(|floor| !passed(case, floor, &leg.from))?;
     Some(format!("{edge} leaves out its floor {floor}"))
+}
+
+/// One pack goes, the one that the host has; its author lets it; the plan has nothing else.
+fn removal_fault(case: &Case<'_>, planned: &PlannedHost, leg: &Leg) -> Option<String> {
+    let edge = format!("removal of {} to {}", leg.from, leg.pack.to);
+    if planned.legs.len() != 1 {
+        return Some(format!("{edge} is one of {} legs, expected it alone", planned.legs.len()));
+    }
+    let (mut hosts, others) = (case.plan.hosts(), |host: &PlannedHost| {
+        host.legs.iter().any(|leg| leg.way == Way::Forward)
+    });
+    if let Some((_, other)) = hosts.find(|(_, host)| others(host)) {
+        return Some(format!("{edge} stands beside an upgrade of host {}", other.host));
+    }
+    let goes = |pack: &&PackSummary| {
+        pack.product == case.plan.product && pack.record_digest == leg.pack.digest
+    };
+    let Some(pack) = case.catalog.packs.iter().find(goes) else {
+        return Some(format!("{edge} names record {}, which is not published", leg.pack.digest));
+    };
+    if pack.to != leg.from || !pack.from.contains(&leg.pack.to) || pack.record != leg.pack.record {
+        return Some(format!("{edge} names {}, a pack to {}", leg.pack.record, pack.to));
+    }
+    let rule = pack.terms.uninstall.as_ref().map(|rule| rule.allowed);
+    if rule != Some(UninstallRule::LastPack) {
+        return Some(format!(
+            "{edge} is allowed: {rule:?}, expected {:?}",
+            UninstallRule::LastPack
+        ));
+    }
+    let fetched = leg.pack.size.0 > 0;
+    fetched.then(|| format!("{edge} fetches {}, expected nothing", leg.pack.size))
 }
 
 /// Whether `at` is the floor or a build that published edges lead to from there.

@@ -18,7 +18,7 @@ impl Plan {
 
     fn write_to(&self, out: &mut String) -> fmt::Result {
         let hosts = counted(self.hosts().count(), "host");
-        writeln!(out, "{} to {}: {hosts}", self.product, self.target)?;
+        writeln!(out, "{}: {hosts}", self.goal())?;
         let parent = self.parent.map_or_else(String::new, |parent| format!(", replaces {parent}"));
         writeln!(out, "rollout {}, generation {}{parent}", self.rollout, self.generation)?;
         writeln!(out, "made by {} at {}", self.author, self.made_at)?;
@@ -28,7 +28,13 @@ impl Plan {
             counted(self.failure_budget as usize, "failure"),
             self.approvals_needed
         )?;
-        for pack in &self.packs {
+        for build in self.removes() {
+            let pins = self.hosts().flat_map(|(_, host)| &host.legs);
+            let pin = pins.filter(|leg| leg.from == *build).map(|leg| leg.pack.digest).next();
+            let record = pin.map_or_else(String::new, |digest| format!(", record {digest}"));
+            writeln!(out, "removal of {build}{record}: nothing is fetched")?;
+        }
+        for pack in self.packs.iter().filter(|_| self.way().is_forward()) {
             writeln!(out, "pack to {}: {}, record {}", pack.to, pack.size, pack.digest)?;
         }
         self.write_times(out)?;

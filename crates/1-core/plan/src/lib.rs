@@ -14,12 +14,14 @@ mod display;
 mod pin;
 mod rollback;
 mod time;
+mod way;
 mod window;
 
 pub use diff::{Change, diff};
 pub use pin::{Pin, PinnedTo};
 pub use rollback::{ReturnWay, RollbackHost, RollbackPlan};
 pub use time::{busy_ms, reserve_ms};
+pub use way::Way;
 pub use window::{Freeze, Scope, Window};
 
 use jiff::Timestamp;
@@ -229,8 +231,11 @@ pub struct Opening {
 pub struct Leg {
     /// The build before.
     pub from: BuildId,
-    /// The pack, pinned; its `to` is the build after.
+    /// The pack, pinned; its `to` is the build after. Of a removal: the record of the pack that goes, of which nothing is fetched.
     pub pack: PackPin,
+    /// Which way it leads.
+    #[serde(default, skip_serializing_if = "Way::is_forward")]
+    pub way: Way,
 }
 
 /// A host that was asked for and is not in the plan.

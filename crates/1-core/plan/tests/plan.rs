@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use refit_names::{BuildId, ByteSize, Digest, Generation, HostName, Percent, TargetName};
 use refit_plan::{
-    Advance, Excluded, Leg, PLAN_FORMAT, PackPin, Plan, PlannedHost, PlannedWave, diff,
+    Advance, Excluded, Leg, PLAN_FORMAT, PackPin, Plan, PlannedHost, PlannedWave, Way, diff,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,8 +24,8 @@ fn host(name: &str, risk: u32) -> PlannedHost {
         risk,
         because: "lowest risk first".to_owned(),
         legs: vec![
-            Leg { from: "1000".parse().unwrap(), pack: pin("1100") },
-            Leg { from: "1100".parse().unwrap(), pack: pin("1200") },
+            Leg { from: "1000".parse().unwrap(), pack: pin("1100"), way: Way::Forward },
+            Leg { from: "1100".parse().unwrap(), pack: pin("1200"), way: Way::Forward },
         ],
         parameters: BTreeMap::new(),
         p95_ms: 95_000,
@@ -161,4 +161,16 @@ fn a_diff_names_what_changed_and_nothing_else() {
     new.excluded.push(Excluded { host: "a".parse().unwrap(), because: "unreachable".to_owned() });
     let lines: Vec<String> = diff(&old, &new).iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn forward_is_not_written_down_so_that_older_plans_keep_their_hash() {
+    let forward = plan();
+    let text = serde_json::to_string(&forward).unwrap();
+    assert!(!text.contains("\"way\""), "{text}");
+    assert_eq!(serde_json::from_str::<Plan>(&text).unwrap(), forward);
+    let mut back = forward.clone();
+    back.waves[0].hosts[0].legs[0].way = Way::Removal;
+    assert_ne!(back.hash().unwrap(), forward.hash().unwrap());
+    assert_eq!((forward.way(), back.way()), (Way::Forward, Way::Removal));
 }

@@ -5,9 +5,9 @@ use crate::{
     terms::{self, Warnings},
 };
 use refit_inventory::{HostRecord, Lifecycle};
-use refit_names::{BuildId, HostName, ParameterName};
+use refit_names::{BuildId, ByteSize, HostName, ParameterName};
 use refit_packs::catalog::PackSummary;
-use refit_plan::{Excluded, Leg, PackPin};
+use refit_plan::{Excluded, Leg, PackPin, Way};
 use refit_risk::RiskReason;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -74,7 +74,8 @@ pub(crate) fn sort(input: &PlanInput) -> Sorted<'_> {
     let Sorted { placed, excluded, warnings, .. } = &mut sorted;
     coexistence::exclude_misfits(input, placed, excluded, warnings);
     exclude_orphans(input, placed, excluded);
-    let builds = placed.iter().flat_map(|host| &host.legs).map(|leg| &leg.pack.to).collect();
+    let legs = placed.iter().flat_map(|host| &host.legs).filter(|leg| !leg.is_removal());
+    let builds = legs.map(|leg| &leg.pack.to).collect();
     warnings.extend(terms::remarks(input, &builds));
     for leg in sorted.placed.iter().flat_map(|host| &host.legs) {
         if !sorted.packs.contains(&leg.pack) {
@@ -123,16 +124,28 @@ fn place<'a>(
         return Err(format!("it is already at build `{from}`"));
     }
     let path = paths.entry(from).or_insert_with(|| {
+        if input.demands.way == Way::Removal {
+            let pack = input.catalog.removal(&input.product, from, &input.target);
+            return pack.map(|pack| vec![pack]).map_err(|error| error.to_string());
+        }
         let route = input.catalog.route(&input.product, from, &input.target);
         let route = route.map_err(|error| error.to_string())?;
         warnings.extend(route.remarks.iter().map(|why| format!("from build `{from}`: {why}")));
         Ok(route.packs)
     });
     let path = path.as_ref().map_err(Clone::clone)?;
+    let legs = match input.demands.way {
+        Way::Forward => legs(from, path),
+        Way::Removal => removal(from, &input.target, path),
+    };
     let mut leaves = from;
-    for pack in path {
-        if let Some(cause) = seen.and_then(|seen| seen.quarantined.get(&pack.to)) {
-            return Err(format!("build `{}` was rolled back here: {cause}", pack.to));
+    for (pack, leg) in path.iter().zip(&legs) {
+        if let Some(cause) = seen.and_then(|seen| seen.quarantined.get(&leg.pack.to)) {
+            return Err(format!("build `{}` was rolled back here: {cause}", leg.pack.to));
+        }
+        if leg.is_removal() {
+            // What the pack asks of a host it asks where it is installed.
+            continue;
         }
         terms::accepts(pack, leaves, record, warnings)?;
         leaves = &pack.to;
@@ -141,7 +154,7 @@ fn place<'a>(
     Ok(Placed {
         record,
         risk: host.risk.score,
-        legs: legs(from, path),
+        legs,
         parameters: seen.map_or_else(BTreeMap::new, |seen| seen.parameters.clone()),
         p50_ms: times.p50_ms,
         p95_ms: times.p95_ms,
@@ -161,9 +174,25 @@ fn legs(from: &BuildId, path: &[&PackSummary]) -> Vec<Leg> {
                 digest: pack.record_digest,
                 size: pack.size,
             };
-            Leg { from: std::mem::replace(&mut from, pack.to.clone()), pack: pin }
+            let from = std::mem::replace(&mut from, pack.to.clone());
+            Leg { from, pack: pin, way: Way::Forward }
         })
         .collect()
+}
+
+/// The way back over the one pack that was installed last: its record says what goes, and nothing is fetched.
+fn removal(from: &BuildId, to: &BuildId, path: &[&PackSummary]) -> Vec<Leg> {
+    let leg = |pack: &&PackSummary| Leg {
+        from: from.clone(),
+        pack: PackPin {
+            to: to.clone(),
+            record: pack.record.clone(),
+            digest: pack.record_digest,
+            size: ByteSize(0),
+        },
+        way: Way::Removal,
+    };
+    path.iter().map(leg).collect()
 }
 
 /// Leaves out hosts that wait for one that is not brought to the target, and those that wait for these in turn.

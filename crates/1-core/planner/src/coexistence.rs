@@ -10,7 +10,7 @@ use crate::{
 };
 use refit_names::{BuildId, HostName};
 use refit_packs::manifest::Coexistence;
-use refit_plan::Excluded;
+use refit_plan::{Excluded, Leg, Way};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Leaves out members of clusters whose builds must not run side by side, and tells how long the others may.
@@ -29,11 +29,14 @@ pub(crate) fn exclude_misfits(
     placed.retain(|host| {
         let Some((cluster, members)) = shared(host, &clusters) else { return true };
         for (build, rule) in of_legs(&rules, host) {
-            let misfit = members.iter().find(|(other, names)| {
-                let fits = **other == build || rule.with.contains(**other);
-                !fits && names.iter().any(|name| *name != &host.record.name)
-            });
-            if let Some((other, _)) = misfit {
+            let others = members
+                .iter()
+                .filter(|(_, names)| names.iter().any(|name| *name != &host.record.name));
+            // On the way back it is the build before that comes beside the others.
+            let back = (input.demands.way == Way::Removal).then_some(&input.target);
+            let mut others = others.map(|(other, _)| *other).chain(back);
+            let misfit = others.find(|other| *other != build && !rule.with.contains(*other));
+            if let Some(other) = misfit {
                 let because = format!(
                     "build `{build}` must not run beside build `{other}` in cluster {cluster}{}",
                     reason(rule)
@@ -131,8 +134,13 @@ fn of_legs<'a>(
     rules: &Rules<'a>,
     host: &Placed<'_>,
 ) -> impl Iterator<Item = (&'a BuildId, &'a Coexistence)> {
-    let leads = |build: &BuildId| host.legs.iter().any(|leg| leg.pack.to == *build);
+    let leads = |build: &BuildId| host.legs.iter().any(|leg| newer(leg) == build);
     rules.iter().copied().filter(move |(build, _)| leads(build))
+}
+
+/// Whose rule counts: that of the newer build, whichever way a host goes.
+fn newer(leg: &Leg) -> &BuildId {
+    if leg.is_removal() { &leg.from } else { &leg.pack.to }
 }
 
 fn reason(rule: &Coexistence) -> String {

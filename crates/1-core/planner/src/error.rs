@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use refit_names::{
     BuildId, Coded, ErrorClass, HostName, PersonName, ProductName, RoleName, SiteName, WindowName,
 };
-use refit_plan::Excluded;
+use refit_packs::catalog::NoRemoval;
+use refit_plan::{Excluded, Way};
 
 /// Why there is no plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,10 +15,13 @@ pub enum PlanError {
     Faults(Vec<Fault>),
     /// Nobody is left.
     #[error(
-        "no host can be upgraded to build `{target}` of product `{product}`{}",
+        "no host can be {} build `{target}` of product `{product}`{}",
+        if way.is_forward() { "upgraded to" } else { "taken back to" },
         because(excluded)
     )]
     Nobody {
+        /// Whether they would be upgraded or taken back.
+        way: Way,
         /// The product.
         product: ProductName,
         /// The build.
@@ -66,6 +70,9 @@ pub enum Fault {
         /// The build.
         target: BuildId,
     },
+    /// Nothing can be taken back to the target.
+    #[error(transparent)]
+    NoRemoval(#[from] NoRemoval),
     /// Each waits for another.
     #[error("hosts {} wait for each other in a circle", list(hosts))]
     Circle {
@@ -194,6 +201,7 @@ impl Fault {
             Self::UnknownHosts { .. } => "plan.unknown-hosts",
             Self::Duplicate { .. } => "plan.duplicate",
             Self::UnknownTarget { .. } => "plan.unknown-target",
+            Self::NoRemoval(_) => "plan.no-removal",
             Self::Circle { .. } => "plan.circle",
             Self::TierOrder { .. } => "plan.tier-order",
             Self::Shape { .. } => "plan.wave-shape",

@@ -3,6 +3,7 @@
 use crate::{PlanInput, SAMPLES_MIN};
 use refit_names::RoleName;
 use refit_packs::catalog::PackSummary;
+use refit_plan::Way;
 
 /// The times of one host over all its packs, in milliseconds.
 #[derive(Debug, Clone, Default)]
@@ -20,7 +21,9 @@ pub(crate) fn of(input: &PlanInput, path: &[&PackSummary], role: &RoleName) -> H
     let mut origins = Vec::new();
     for pack in path {
         let said = input.estimates.get(&pack.record_digest).copied().unwrap_or_default();
+        // History tells of installations; of a removal nobody knows more than its pack says of them.
         let measured = input.history.get(&(pack.record_digest, role.clone()));
+        let measured = measured.filter(|_| input.demands.way == Way::Forward);
         let (mut p50, mut p95, mut undo) = (said.p50_ms, said.p95_ms, said.undo_p95_ms);
         if let Some(runs) = measured.filter(|measured| measured.runs >= SAMPLES_MIN) {
             (p50, p95) = (runs.p50_ms, runs.p95_ms);

@@ -7,7 +7,7 @@ use crate::{Candidate, Fault, PlanInput};
 use refit_inventory::{EngineerRecord, HostRecord};
 use refit_names::{HostName, WindowName};
 use refit_packs::catalog::PackSummary;
-use refit_plan::{Pin, PinnedTo};
+use refit_plan::{Pin, PinnedTo, Way};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Faults that can be seen before anybody is placed.
@@ -20,11 +20,7 @@ pub(crate) fn of_input(input: &PlanInput) -> Vec<Fault> {
     if !unknown.is_empty() {
         faults.push(Fault::UnknownHosts { hosts: unknown });
     }
-    let published = |pack: &PackSummary| pack.product == input.product && pack.to == input.target;
-    if !input.catalog.packs.iter().any(published) {
-        let (product, target) = (input.product.clone(), input.target.clone());
-        faults.push(Fault::UnknownTarget { product, target });
-    }
+    faults.extend(target(input));
     if input.shape.shares.is_empty() {
         let expected = "at least one share";
         faults.push(Fault::Shape { found: "no shares".to_owned(), expected });
@@ -43,6 +39,17 @@ pub(crate) fn of_input(input: &PlanInput) -> Vec<Fault> {
         }
     }
     faults
+}
+
+/// A target that nothing leads to.
+fn target(input: &PlanInput) -> Option<Fault> {
+    if input.demands.way == Way::Removal {
+        let removable = input.catalog.removable(&input.product, &input.target);
+        return removable.err().map(Fault::NoRemoval);
+    }
+    let published = |pack: &PackSummary| pack.product == input.product && pack.to == input.target;
+    let (product, target) = (input.product.clone(), input.target.clone());
+    (!input.catalog.packs.iter().any(published)).then_some(Fault::UnknownTarget { product, target })
 }
 
 fn duplicates(input: &PlanInput, faults: &mut Vec<Fault>) {

@@ -9,7 +9,7 @@ use refit_names::{
 };
 use refit_packs::catalog::Catalog;
 use refit_packs::manifest::Estimate;
-use refit_plan::{Advance, Pin, Plan};
+use refit_plan::{Advance, Pin, Plan, Way};
 use refit_risk::RiskScore;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -129,6 +129,8 @@ pub struct Demands {
     pub horizon_days: u32,
     /// Hosts whose build is only stated take part too.
     pub stated: bool,
+    /// Whether hosts are upgraded to the target, or taken back to it.
+    pub way: Way,
 }
 
 impl PlanInput {
@@ -150,6 +152,7 @@ impl Default for Demands {
             validation_ms: 0,
             horizon_days: HORIZON_DAYS,
             stated: false,
+            way: Way::Forward,
         }
     }
 }

@@ -144,9 +144,10 @@ fn stated(input: &PlanInput, tried: &Attempt<'_>) -> BTreeSet<HostName> {
 
 fn report(plan: &Plan, tried: &Attempt<'_>, warnings: Vec<String>) -> PlanReport {
     let mut remarks = vec![format!(
-        "{} in {} to build {}, {} left out",
+        "{} in {} {} build {}, {} left out",
         counted(plan.hosts().count(), "host"),
         counted(plan.waves.len(), "wave"),
+        if plan.way().is_forward() { "to" } else { "back to" },
         plan.target,
         plan.excluded.len()
     )];
@@ -178,7 +179,8 @@ fn all_faults(input: &PlanInput, placed: Vec<Placed<'_>>, mut faults: Vec<Fault>
 
 fn nobody(input: &PlanInput, mut excluded: Vec<Excluded>) -> PlanError {
     excluded.sort_by(|a, b| a.host.cmp(&b.host));
-    PlanError::Nobody { product: input.product.clone(), target: input.target.clone(), excluded }
+    let (product, target) = (input.product.clone(), input.target.clone());
+    PlanError::Nobody { way: input.demands.way, product, target, excluded }
 }
 
 fn pin_missed(input: &PlanInput, tried: &Attempt<'_>) -> bool {

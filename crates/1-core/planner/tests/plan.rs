@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use refit_inventory::{HostRecord, ObservedFacts, ObservedProduct, ServiceState};
 use refit_names::*;
 use refit_packs::catalog::{CATALOG_FORMAT, Catalog, PackSummary};
-use refit_packs::manifest::{IssueAction, KnownIssue, PackKind};
-use refit_plan::{Advance, Plan};
+use refit_packs::manifest::{IssueAction, KnownIssue, PackKind, Terms, Uninstall, UninstallRule};
+use refit_plan::{Advance, Plan, Way};
 use refit_plan_check::{Rule, check};
 use refit_planner::{Candidate, Demands, Fault, PlanError, PlanInput, Shape, Surroundings, plan};
 use refit_risk::RiskScore;
@@ -398,4 +398,81 @@ fn what_a_pack_asks_of_hosts_is_refused_with_its_reason() {
         ),
         "{error}"
     );
+}
+
+/// A pack that can be taken back.
+fn removable(from: &str, to: &str) -> PackSummary {
+    let rule = Uninstall {
+        allowed: UninstallRule::LastPack,
+        because: String::new(),
+        data: Default::default(),
+        down: None,
+    };
+    let terms = Terms { uninstall: Some(rule), ..Terms::default() };
+    PackSummary { terms, withdrawn: Some("it loses orders".to_owned()), ..pack(from, to) }
+}
+
+fn at(number: usize, build: &str) -> Candidate {
+    let mut host = host(number, 10);
+    let facts = host.record.facts.as_mut().unwrap();
+    facts.products[0].build = Some(name(build));
+    host
+}
+
+#[test]
+fn removal_takes_back_who_has_the_pack_and_says_of_everybody_else_why_not() {
+    let mut input = input(vec![at(1, "1100"), at(2, "1200"), at(3, "1000"), at(4, "1050")]);
+    input.catalog.packs =
+        vec![removable("1000", "1100"), pack("1100", "1200"), pack("1000", "1050")];
+    input.target = name("1000");
+    input.demands.way = Way::Removal;
+    let (plan, report) = refit_planner::plan(&input).unwrap();
+    let hosts: Vec<_> = plan.hosts().map(|(_, host)| host).collect();
+    assert_eq!(hosts.len(), 1);
+    let leg = &hosts[0].legs[0];
+    assert_eq!((leg.from.as_str(), leg.pack.to.as_str(), leg.way), ("1100", "1000", Way::Removal));
+    assert_eq!((leg.pack.digest, leg.pack.size), (Digest::of(b"1100"), ByteSize(0)));
+    let because: Vec<&str> = plan.excluded.iter().map(|out| out.because.as_str()).collect();
+    assert_eq!(
+        because,
+        [
+            "no pack of product `ledger` leads from build `1000` to build `1200`, expected one of: `1100`",
+            "it is already at build `1000`",
+            "build `1050` of product `ledger` cannot be removed: its pack promises nothing about removal",
+        ]
+    );
+    assert!(report.remarks[0].contains("back to build 1000"), "{:?}", report.remarks);
+    assert!(plan.describe().starts_with("removal of ledger 1100, back to 1000: 1 host\n"));
+    let records: Vec<HostRecord> = input.hosts.iter().map(|host| host.record.clone()).collect();
+    assert_eq!(check(&plan, &records, &input.catalog), []);
+    // The second judge knows by itself what may be removed, and from what.
+    let found = |catalog: &Catalog, plan: &Plan| -> Vec<Rule> {
+        check(plan, &records, catalog).into_iter().map(|finding| finding.rule).collect()
+    };
+    let mut kept = input.catalog.clone();
+    kept.packs[0].terms.uninstall = None;
+    assert_eq!(found(&kept, &plan), [Rule::Legs]);
+    let mut forward = plan.clone();
+    forward.waves[0].hosts[0].legs[0].way = Way::Forward;
+    assert_eq!(found(&input.catalog, &forward), [Rule::Legs]);
+}
+
+#[test]
+fn target_of_a_removal_that_nothing_can_be_taken_back_to_is_refused() {
+    let mut input = input(vec![at(1, "1200")]);
+    input.catalog.packs = vec![removable("1000", "1100"), pack("1100", "1200")];
+    input.demands.way = Way::Removal;
+    let mut refused = |target: &str| {
+        input.target = name(target);
+        let error = plan(&input).unwrap_err();
+        assert_eq!(error.code(), "plan.no-removal");
+        error.to_string()
+    };
+    assert!(refused("1200").ends_with("expected an older build, one of: `1000`, `1100`"));
+    assert!(refused("900").ends_with("known builds: `1000`, `1100`, `1200`"));
+    assert!(refused("1100").contains("build `1200` of product `ledger` cannot be removed"));
+    // Somebody could be taken back there, but nobody here.
+    input.target = name("1000");
+    let error = plan(&input).unwrap_err().to_string();
+    assert!(error.starts_with("no host can be taken back to build `1000`"), "{error}");
 }

@@ -82,7 +82,7 @@ use refit_names::{
     RolloutName, SiteName, WaveName,
 };
 use refit_packs::catalog::PackSummary;
-use refit_plan::{Advance, Plan};
+use refit_plan::{Advance, Plan, Way};
 use refit_risk::RiskScore;
 use refit_rollout::{HostState, RolloutState};
 use serde::{Deserialize, Serialize};
@@ -307,6 +307,9 @@ pub struct NewRollout {
     pub product: ProductName,
     /// Where to.
     pub target: BuildId,
+    /// Whether hosts are upgraded to it, or taken back to it by removing their last pack.
+    #[serde(default, skip_serializing_if = "Way::is_forward")]
+    pub way: Way,
     /// Which hosts; empty means all that have the product.
     #[serde(default)]
     pub hosts: BTreeSet<HostName>,
@@ -373,6 +376,9 @@ pub struct RolloutView {
     pub product: ProductName,
     /// Where to.
     pub target: BuildId,
+    /// Whether hosts are upgraded to it, or taken back to it.
+    #[serde(default, skip_serializing_if = "Way::is_forward")]
+    pub way: Way,
     /// Where it stands.
     pub state: RolloutState,
     /// Whether it was configured.

@@ -7,7 +7,7 @@ use refit_names::{
     Coded, Digest, ErrorClass, Generation, HostName, PersonName, ProductName, RoleName,
     RolloutName, SiteName,
 };
-use refit_plan::PackPin;
+use refit_plan::{PackPin, Way};
 use refit_protocol::agent::RunEvidence;
 use refit_protocol::v1::{Acknowledgement, CertificateState, PartySignature, Right};
 use refit_risk::RiskScore;
@@ -54,7 +54,10 @@ pub struct CertificateEvidence {
     pub run: RunEvidence,
     /// The host's journal as the server holds it.
     pub journal: JournalEvidence,
-    /// The packs by their exact content, in the order of the legs.
+    /// Whether it was upgraded or a pack was removed.
+    #[serde(default, skip_serializing_if = "Way::is_forward")]
+    pub way: Way,
+    /// The packs by their exact content, in the order of the legs; of a removal: the one that went.
     pub packs: Vec<PackPin>,
     /// How risky the change was, and why.
     pub risk: RiskScore,

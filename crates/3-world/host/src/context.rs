@@ -93,7 +93,7 @@ impl Context<'_> {
             ("REFIT_TO".to_owned(), self.to.to_string()),
             (ORDER_MARK.to_owned(), self.mark.to_owned()),
         ]);
-        if in_place::terms(&self.record.runbook).is_some() {
+        if in_place::place_terms(&self.record.runbook).is_some() {
             environment.insert("REFIT_INTO".to_owned(), text(&self.product_folder()?));
         }
         Ok(Run {
@@ -107,13 +107,17 @@ impl Context<'_> {
     }
 
     /// Where the command's program lies: below the new release. On the way back a script may have removed that: then below the old one.
+    /// The procedure of a removal is that of the build which goes, so its commands lie there first.
     fn release_with(&self, command: &Command, release: &Path) -> PathBuf {
         let program = command.0.first().filter(|program| program.contains('/'));
         let holds = |folder: &Path| {
             program.map_or_else(|| folder.to_owned(), |name| folder.join(name)).exists()
         };
         let old = self.layout.release(self.from);
-        if self.taken_back && !holds(release) && holds(&old) { old } else { release.to_owned() }
+        let steps = &self.record.runbook.steps;
+        let removes = steps.iter().any(|step| matches!(step.kind, StepKind::InstallRemove(_)));
+        let is_old = holds(&old) && (removes || self.taken_back && !holds(release));
+        if is_old { old } else { release.to_owned() }
     }
 
     /// Runs a command of the step to its end; what it said when it ended with a code that the step accepts.
@@ -239,7 +243,7 @@ impl Context<'_> {
     /// The folder that the product runs from: its root, or the one that it is installed into.
     pub(crate) fn product_folder(&self) -> Result<PathBuf, StepError> {
         let root = self.layout.root();
-        Ok(match in_place::terms(&self.record.runbook) {
+        Ok(match in_place::place_terms(&self.record.runbook) {
             Some(terms) => root.join(self.text(&terms.into)?),
             None => root.to_owned(),
         })

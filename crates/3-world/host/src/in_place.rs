@@ -30,6 +30,16 @@ use refit_packs::runbook::{InPlace, Runbook, StepKind};
 pub(crate) use remove::{plan_of, put_again, take_out};
 use std::path::{Path, PathBuf};
 
+/// How the product of a runbook lives in a folder of its own, whether the runbook puts a build there or takes one out.
+pub(crate) fn place_terms(runbook: &Runbook) -> Option<&InPlace> {
+    terms(runbook).or_else(|| {
+        runbook.steps.iter().find_map(|step| match &step.kind {
+            StepKind::InstallRemove(remove) => remove.in_place.as_ref(),
+            _ => None,
+        })
+    })
+}
+
 /// The folder inside the product's own where everything of Refit lies.
 pub(crate) const OWN: &str = ".refit";
 

@@ -2,13 +2,13 @@
 
 use crate::{error::StepError, layout::Layout, product::ProductConfig};
 use refit_backup::Sealed;
-use refit_names::{BuildId, ByteSize, RolloutName, StepId};
+use refit_names::{BuildId, ByteSize, Digest, RolloutName};
 use refit_packs::{
-    manifest::{DataSince, Manifest, UninstallRule},
-    record::{Bundle, PackRecord},
-    runbook::{Phase, Remove, Runbook, Step, StepKind, default_for_plain_service},
+    manifest::{DataSince, UninstallRule},
+    record::PackRecord,
+    runbook::{Remove, StepKind},
 };
-use refit_plan::{Order, OrderKey};
+use refit_plan::{Order, OrderKey, Way};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -57,6 +57,11 @@ impl LastPack<'_> {
     /// [`StepError::CannotUninstall`]: the pack's rule, another build after it, an undo set or backup that is gone.
     pub fn removal(&self) -> Result<Removal, StepError> {
         let manifest = &self.record.manifest;
+        if self.order.removal().is_some() {
+            return Err(self.cannot(
+                "it came back when a later pack was removed, and only what was installed last can be removed",
+            ));
+        }
         let leg =
             self.order.legs.get(self.leg()).ok_or_else(|| self.cannot("its order has no legs"))?;
         let Some(rule) = &manifest.uninstall else {
@@ -108,7 +113,8 @@ impl LastPack<'_> {
         let key = &self.order.key;
         let installed_by = format!("{}.{}.leg{}", key.rollout, key.generation, self.leg());
         let remove = Remove { installed_by, in_place, backup };
-        let record = self.way_back(&leg.from, remove)?;
+        let record = refit_packs::removal(self.record, &leg.from, &remove)
+            .map_err(|error| self.cannot(error.to_string()))?;
         let (build, back_to) = (manifest.to.clone(), leg.from.clone());
         Ok(Removal { build, back_to, data, record })
     }
@@ -152,81 +158,6 @@ impl LastPack<'_> {
         Ok(false)
     }
 
-    /// The record of a pack that leads back.
-    fn way_back(&self, to: &BuildId, remove: Remove) -> Result<PackRecord, StepError> {
-        let own = &self.record.manifest;
-        let down = own.uninstall.as_ref().and_then(|rule| rule.down.clone());
-        let manifest = Manifest {
-            from: [own.to.clone()].into(),
-            to: to.clone(),
-            title: format!("Removal of build {}", own.to),
-            blocked: Default::default(),
-            supersedes: Default::default(),
-            floor: None,
-            known_issues: vec![],
-            components: Default::default(),
-            migrations: vec![],
-            reboot: None,
-            switches: vec![],
-            parts: Default::default(),
-            uninstall: None,
-            coexistence: None,
-            web: None,
-            ..own.clone()
-        };
-        let bundle = Bundle {
-            size: ByteSize(0),
-            digest: refit_names::Digest::of(b""),
-            chunks: vec![],
-            deltas: vec![],
-            ..self.record.bundle.clone()
-        };
-        let runbook =
-            self.procedure(remove, down).map_err(|error| self.cannot(error.to_string()))?;
-        let (payload, web) = (vec![], vec![]);
-        Ok(PackRecord { manifest, runbook, payload, web, bundle, ..self.record.clone() })
-    }
-
-    fn procedure(
-        &self,
-        remove: Remove,
-        down: Option<refit_packs::runbook::Command>,
-    ) -> Result<Runbook, refit_names::NameError> {
-        let plain = default_for_plain_service();
-        let own = &self.record.runbook;
-        let mut steps = vec![];
-        for step in plain.steps {
-            let step = match step.kind {
-                StepKind::CheckDisk { .. } | StepKind::InstallStage {} => continue,
-                StepKind::InstallSwitch {} => {
-                    if let Some(run) = down.clone() {
-                        let kind = StepKind::DatabaseMigrate { run };
-                        steps.push(Step {
-                            id: StepId::parse("down")?,
-                            phase: Phase::Install,
-                            kind,
-                            ..step.clone()
-                        });
-                    }
-                    Step {
-                        id: StepId::parse("remove")?,
-                        kind: StepKind::InstallRemove(remove.clone()),
-                        ..step
-                    }
-                }
-                // As the pack itself starts it, but its probe may ask for what only its own build answers.
-                _ => step,
-            };
-            steps.push(step);
-        }
-        Ok(Runbook {
-            steps,
-            parameters: own.parameters.clone(),
-            rollback: own.rollback.clone(),
-            ..plain
-        })
-    }
-
     /// The order that carries the removal out; `number` tells it from earlier ones.
     ///
     /// # Errors
@@ -239,8 +170,9 @@ impl LastPack<'_> {
         let mut leg = order.legs.pop().ok_or_else(|| self.cannot("its order has no legs"))?;
         leg.from = removal.build.clone();
         leg.pack.to = removal.back_to.clone();
-        leg.pack.digest = refit_names::Digest::of(&text);
-        order.plan = leg.pack.digest;
+        leg.pack.size = ByteSize(0);
+        leg.way = Way::Removal;
+        order.plan = Digest::of(&text);
         order.legs = vec![leg];
         order.key = OrderKey { rollout, generation: refit_names::Generation(number) };
         order.opening = None;

@@ -8,6 +8,7 @@ use refit_ambient::Ambient;
 use refit_host::{
     engine::{Engine, EngineInput},
     in_place::Adoption,
+    journal::StepLog as _,
     layout::Layout,
     uninstall::LastPack,
 };
@@ -15,7 +16,12 @@ use refit_journal::OrderOutcome;
 use refit_names::BuildId;
 use room::{Has, Room, Tree, lay, snapshot};
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, fs, path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 fn tree(content: &'static [u8]) -> Tree {
     vec![
@@ -154,7 +160,61 @@ fn removal_that_fails_leaves_the_build_in_place_with_what_was_written() {
         assert_eq!(after, before);
         assert_eq!(installed(&room), "2");
         assert!(room.runs());
+        // The older build is not at fault: whatever leads to it next is not refused.
+        let product = refit_names::ProductName::parse("site").unwrap();
+        assert_eq!(room.journal().quarantined(&product).unwrap(), BTreeMap::new());
     }
+}
+
+/// The pack's own way to quiesce the product: each word ends in `words`, with the build whose program said it.
+fn own_steps(words: &Path) -> Value {
+    let say = |word: &str| json!(["./program", words, word]);
+    let seen = |word: &str| {
+        let look = format!("grep -oE 'drain|resume' \"$0\" | tail -n 1 | grep -q {word}");
+        json!({"command": {"run": ["sh", "-c", look, words]}})
+    };
+    let held = json!({"start": say("let-go"), "stop": say("hold"), "status": ["sh", "-c", "grep -E 'hold|let-go' \"$0\" | tail -n 1 | grep -q hold && exit 3; true", words]});
+    json!([
+        {"id": "stage", "phase": "stage", "do": {"install.stage": {}}},
+        {"id": "asked", "phase": "before", "do": {"check.command": {"run": say("asked")}}},
+        {"id": "drain", "phase": "protect", "do": {"cluster.drain": {"drain": say("drain"), "resume": say("resume"),
+            "drained": seen("drain"), "resumed": seen("resume")}}},
+        {"id": "close", "phase": "protect", "do": {"traffic.close": {"close": say("close"), "open": say("open")}}},
+        {"id": "hold", "phase": "protect", "do": {"service.hold": {"commands": {"scanner": held}}}},
+        {"id": "remove", "phase": "protect", "do": {"service.stop": {}}},
+        {"id": "backup", "phase": "protect", "do": {"backup.take": {}}},
+        {"id": "switch", "phase": "install", "do": {"install.switch": {}}},
+        {"id": "migrate", "phase": "install", "do": {"database.migrate": {"run": say("migrate")}}},
+        {"id": "start", "phase": "after", "do": {"service.start": {"ready": {"command": {"run": say("ready")}}}}},
+        {"id": "answers", "phase": "after", "do": {"test": {"name": "answers", "probe": {"command": {"run": say("test")}}}}},
+        {"id": "back", "phase": "after", "do": {"cluster.resume": {}}},
+        {"id": "open", "phase": "finish", "do": {"traffic.open": {"open": say("open")}}},
+    ])
+}
+
+#[test]
+fn pack_closes_drains_and_holds_on_the_way_back_as_on_the_way_there_and_nothing_asks_for_its_own_build()
+ {
+    let says = |build| format!("#!/bin/sh\necho {build} \"$2\" >> \"$1\"\n").into_bytes().leak();
+    let tree = |build| -> Tree { vec![("program", Has::File(0o755, says(build)))] };
+    let mut room = Room::new(&[("1", tree("1")), ("2", tree("2"))], Value::Null);
+    let words = room.folder.path().join("words");
+    fs::write(&words, "").unwrap();
+    room.steps = own_steps(&words);
+    let down = ["./program", &words.display().to_string(), "down"];
+    room.uninstall = json!({"allowed": "last-pack", "data": "keep", "down": down});
+    let (layout, one) = (Layout::new(&room.root()), BuildId::parse("1").unwrap());
+    lay(&tree("1"), &layout.release(&one));
+    layout.point_at(&one).unwrap();
+    assert!(matches!(room.upgrade("r"), OrderOutcome::Succeeded { .. }));
+    fs::write(&words, "").unwrap();
+    let outcome = remove(&room).unwrap();
+    assert!(matches!(outcome, OrderOutcome::Succeeded { .. }), "{outcome:?}");
+    assert_eq!((installed(&room), room.runs()), ("1".to_owned(), true));
+    let said = fs::read_to_string(&words).unwrap();
+    let said: Vec<&str> = said.lines().collect();
+    let expected = ["asked", "drain", "close", "hold", "down", "resume", "open", "let-go"];
+    assert_eq!(said, expected.map(|word| format!("2 {word}")));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use refit_names::{
     BuildId, Coded, Digest, ErrorClass, Generation, HostName, ProductName, RolloutName,
 };
 use refit_packs::record::PackRecord;
-use refit_plan::Order;
+use refit_plan::{Leg, Order};
 use std::collections::BTreeMap;
 
 /// Why an order is refused. Nothing was changed.
@@ -78,6 +78,12 @@ pub enum Refusal {
         /// Where it starts.
         found: BuildId,
     },
+    /// A removal stands beside other legs.
+    #[error("order removes a pack in one of {legs} legs, expected in its only one")]
+    RemovalAmongOthers {
+        /// How many it has.
+        legs: usize,
+    },
     /// The target build is installed.
     #[error("product `{product}` is already at build {build}")]
     AlreadyAtBuild {
@@ -125,7 +131,9 @@ impl Coded for Refusal {
             Self::OlderGeneration { .. } => "order.older-generation",
             Self::OtherPlan { .. } | Self::ChangedOrder { .. } => "order.other-plan",
             Self::UnknownProduct { .. } => "order.unknown-product",
-            Self::NoLegs | Self::BrokenPath { .. } => "order.broken-path",
+            Self::NoLegs | Self::BrokenPath { .. } | Self::RemovalAmongOthers { .. } => {
+                "order.broken-path"
+            }
             Self::AlreadyAtBuild { .. } => "order.already-at-build",
             Self::OtherBuild { .. } => "order.other-build",
             Self::Quarantined { .. } => "order.quarantined-build",
@@ -199,6 +207,10 @@ fn admit_builds(order: &Order, with: &Admission<'_>) -> Result<(), Refusal> {
             let (expected, found) = (pair[0].pack.to.clone(), pair[1].from.clone());
             return Err(Refusal::BrokenPath { leg: leg + 1, expected, found });
         }
+    }
+    let legs = order.legs.len();
+    if legs > 1 && order.legs.iter().any(Leg::is_removal) {
+        return Err(Refusal::RemovalAmongOthers { legs });
     }
     let product = || order.product.clone();
     if with.installed == Some(&last.pack.to) {

@@ -5,6 +5,7 @@
 //! orders/active.json             the order that was persisted and is not dropped
 //! orders/R-1/stages.json         what each finished sub-stage found
 //! orders/R-1/records/0.json      the verified record of leg 0, byte for byte as signed
+//! orders/R-1/way-back.json       instead of it, of an order that removes a pack: the procedure, as this host made it
 //! orders/R-1/order.json          the order; from here on the host needs no server
 //! orders/R-1/commands.json       identifiers of all steps, for people
 //! ```
@@ -198,8 +199,25 @@ impl OrderStore {
         read_record(&path, pin)
     }
 
+    /// Keeps the procedure of a removal. This host made it of the signed record of the pack that goes, so no pin is for it.
+    pub(crate) fn save_way_back(&self, order: &Order, record: &PackRecord) -> Stored<()> {
+        let path = self.folder(&order.key).join("way-back.json");
+        validate(record)
+            .map_err(|source| OrderStoreError::Record { path: path.clone(), source })?;
+        files::write_json(&path, record).map_err(failed("write", &path))
+    }
+
+    fn way_back(&self, key: &OrderKey) -> Stored<Option<PackRecord>> {
+        let path = self.folder(key).join("way-back.json");
+        let record: Option<PackRecord> = self.read(&path)?;
+        record.map(|record| sound(record, &path)).transpose()
+    }
+
     /// The verified record of a leg; none when it was not fetched.
     pub(crate) fn record(&self, order: &Order, leg: usize) -> Stored<Option<PackRecord>> {
+        if order.legs[leg].is_removal() {
+            return self.way_back(&order.key);
+        }
         let path = self.record_path(&order.key, leg);
         match read_record(&path, &order.legs[leg].pack) {
             Err(OrderStoreError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
@@ -248,6 +266,18 @@ impl OrderStore {
     /// The order that was persisted under `key`.
     pub(crate) fn stored(&self, key: &OrderKey) -> Stored<Option<Order>> {
         self.read(self.folder(key).join("order.json"))
+    }
+
+    /// Every order that was persisted and not dropped.
+    pub(crate) fn all(&self) -> Stored<Vec<Order>> {
+        let mut orders = Vec::new();
+        for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            // Beside the orders lies what was seen of them.
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                orders.extend(self.read::<Order>(entry.path().join("order.json"))?);
+            }
+        }
+        Ok(orders)
     }
 
     /// Forgets an order that was not begun. What was seen of its generation stays.
@@ -318,6 +348,10 @@ fn read_record(path: &Path, pin: &PackPin) -> Stored<PackRecord> {
     check_digest(path, pin, found)?;
     let record: PackRecord = serde_json::from_reader(io::BufReader::new(open()?))
         .map_err(|error| failed("read", path)(error.into()))?;
+    sound(record, path)
+}
+
+fn sound(record: PackRecord, path: &Path) -> Stored<PackRecord> {
     validate(&record)
         .map_err(|source| OrderStoreError::Record { path: path.to_owned(), source })?;
     Ok(record)

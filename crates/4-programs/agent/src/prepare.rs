@@ -5,6 +5,7 @@
 mod finalise;
 mod pages;
 mod persist;
+mod removal;
 mod replicate;
 mod updater;
 
@@ -193,6 +194,9 @@ fn forget(agent: &Agent, order: &Order, stage: PrepareStage) {
 impl Preparation<'_> {
     async fn stage(&mut self, stage: PrepareStage) -> Result<String, StageError> {
         match stage {
+            PrepareStage::ReplicateContent if self.order.removal().is_some() => {
+                self.replicate_nothing().await
+            }
             PrepareStage::ReplicateContent => self.replicate_content().await,
             PrepareStage::DeployPages => self.deploy_pages().await,
             PrepareStage::UpgradeUpdater => self.upgrade_updater().await,

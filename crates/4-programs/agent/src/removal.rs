@@ -1,18 +1,26 @@
 //! `refit-agent adopt` and `refit-agent uninstall`: for a person on the host. The agent itself must not run meanwhile: the journal is one's.
+//! A removal that the control server asks for goes through [`of_order`] and then as any other order does.
+
+mod last;
 
 use crate::{
-    arguments::StateArgument, config::Config, error::AgentError, files, orders::OrderStore,
+    arguments::StateArgument,
+    config::Config,
+    error::AgentError,
+    orders::{OrderStore, OrderStoreError},
 };
 use clap::Args;
+use last::Last;
+pub(crate) use last::of_order;
 use refit_ambient::Clock;
 use refit_host::{
-    engine::{Engine, EngineError, EngineInput, LegGate, Reached, RunEnd, StageRelease},
+    engine::{Engine, EngineError, EngineInput, LegGate, RunEnd, StageRelease},
     error::StepError,
     in_place::Adoption,
-    journal::Journal,
+    journal::{Journal, JournalError},
     machine::ThisMachine,
     product::ProductConfig,
-    uninstall::{LastPack, Removal},
+    uninstall::Removal,
     unit::ProductLock,
 };
 use refit_journal::{Cause, OrderOutcome};
@@ -22,8 +30,6 @@ use refit_plan::Order;
 use refit_protocol::agent::PrepareEvidence;
 use serde_json::json;
 use std::{
-    collections::BTreeMap,
-    fs,
     io::Write as _,
     path::{Path, PathBuf},
     sync::Arc,
@@ -117,6 +123,12 @@ pub enum RemovalError {
     /// The engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// Orders on disk.
+    #[error(transparent)]
+    Orders(#[from] OrderStoreError),
+    /// The journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
 }
 
 impl RemovalError {
@@ -140,6 +152,8 @@ impl Coded for RemovalError {
             }
             Self::Host(error) => error.code(),
             Self::Engine(error) => error.code(),
+            Self::Orders(error) => error.code(),
+            Self::Journal(error) => error.code(),
         }
     }
 
@@ -147,6 +161,8 @@ impl Coded for RemovalError {
         match self {
             Self::Host(error) => error.class(),
             Self::Engine(error) => error.class(),
+            Self::Orders(error) => error.class(),
+            Self::Journal(error) => error.class(),
             _ => ErrorClass::NeedsOperator,
         }
     }
@@ -226,34 +242,11 @@ impl Desk {
         })?)
     }
 
-    /// The order that installed what runs now: the last that ended well. Also how many removals there were.
-    fn last(&self, name: &ProductName) -> Result<(Option<(Order, PackRecord)>, u64), AgentError> {
-        let (mut found, mut removals) = (BTreeMap::new(), 0);
-        for entry in fs::read_dir(self.state.join("orders")).into_iter().flatten().flatten() {
-            // Beside the orders lies what was seen of them.
-            if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                continue;
-            }
-            let path = entry.path().join("order.json");
-            let order: Option<Order> =
-                files::read_json(&path).map_err(AgentError::io("read", &path))?;
-            let Some(order) = order.filter(|order| order.product == *name) else { continue };
-            if order.key.rollout.as_str() == removal_name(name) {
-                removals = removals.max(order.key.generation.0);
-            }
-            let mut records = self.orders.records(&order)?;
-            let reached = self.engine(&order, records.clone())?.reached();
-            let Ok(Reached::Finished { outcome: OrderOutcome::Succeeded { .. }, .. }) = reached
-            else {
-                continue;
-            };
-            use refit_host::journal::StepLog as _;
-            let entries = self.journal.entries(&order.key)?;
-            if let (Some(last), Some(record)) = (entries.last(), records.pop()) {
-                found.insert(last.seq, (order, record));
-            }
-        }
-        Ok((found.pop_last().map(|(_, last)| last), removals))
+    /// How many removals by hand there were.
+    fn removals(&self, name: &ProductName) -> Result<u64, RemovalError> {
+        let all = self.orders.all()?.into_iter();
+        let own = all.filter(|order| order.key.rollout.as_str() == removal_name(name));
+        Ok(own.map(|order| order.key.generation.0).max().unwrap_or(0))
     }
 }
 
@@ -274,15 +267,14 @@ pub(crate) fn uninstall(
     let journal = Arc::new(Journal::open(&state)?);
     let orders = OrderStore::new(&state);
     let desk = Desk { state, config, journal, orders, clock };
-    let (last, removals) = desk.last(&name)?;
-    let (order, record) = last.ok_or_else(|| RemovalError::NoLastPack { product: name.clone() })?;
-    if let Some(wanted) = build.filter(|build| *build != record.manifest.to) {
-        let because =
-            format!("build {} was installed after it and depends on it", record.manifest.to);
+    let last = Last::find(&desk.orders, &desk.journal, &name)?;
+    let newest = &last.record.manifest.to;
+    if let Some(wanted) = build.filter(|build| build != newest) {
+        let because = format!("build {newest} was installed after it and depends on it");
         let error = StepError::CannotUninstall { product: name, build: wanted, because };
         return Err(RemovalError::Host(error).into());
     }
-    let last = LastPack { product: &product, state: &desk.state, order: &order, record: &record };
+    let last = last.pack(&product, &desk.state);
     let removal = last.removal().map_err(RemovalError::from)?;
     let told = tell(&removal);
     if dry_run {
@@ -291,8 +283,9 @@ pub(crate) fn uninstall(
     if !yes {
         ask(&removal, &told)?;
     }
-    let (order, text) = last.order(&removal, removals + 1).map_err(RemovalError::from)?;
-    carry_out(&desk, &order, text, &removal)?;
+    let number = desk.removals(&name)? + 1;
+    let (order, _) = last.order(&removal, number).map_err(RemovalError::from)?;
+    carry_out(&desk, &order, &removal)?;
     let text = format!(
         "build {} is removed, build {} runs: {}",
         removal.build, removal.back_to, removal.data
@@ -326,15 +319,11 @@ fn ask(removal: &Removal, told: &str) -> Result<(), AgentError> {
 }
 
 /// The order is on disk before anything happens: killed here, the agent goes on with it at its next start.
-fn carry_out(
-    desk: &Desk,
-    order: &Order,
-    text: Vec<u8>,
-    removal: &Removal,
-) -> Result<(), AgentError> {
-    let record = desk.orders.save_record(order, 0, text)?;
-    let engine = desk.engine(order, vec![record.clone()])?;
-    desk.orders.persist(order, &[record])?;
+fn carry_out(desk: &Desk, order: &Order, removal: &Removal) -> Result<(), AgentError> {
+    desk.orders.save_way_back(order, &removal.record)?;
+    let records = desk.orders.records(order)?;
+    let engine = desk.engine(order, records.clone())?;
+    desk.orders.persist(order, &records)?;
     let run = || -> Result<RunEnd, RemovalError> {
         let _lock = ProductLock::try_take(&desk.state, &order.product)?;
         engine.record_stored()?;

@@ -59,6 +59,10 @@ impl Gate {
 
     /// Whether the pack of one of these legs is withdrawn.
     pub(crate) async fn check(&self, order: &Order, legs: Range<usize>) -> Result<(), Cause> {
+        // What a removal takes away may be withdrawn: it is what is to be done with it.
+        if order.removal().is_some() {
+            return Ok(());
+        }
         let mut known = self.heard();
         judge(order, legs.clone(), &known)?;
         match tokio::time::timeout(LOOK_MAX, self.look()).await {

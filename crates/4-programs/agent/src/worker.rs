@@ -6,6 +6,7 @@ use crate::{
     board::{Desired, Publish},
     orders::OrderStoreError,
     prepare::{self, Prepared},
+    removal,
     run::Agent,
     withdrawn::Gate,
 };
@@ -186,6 +187,13 @@ async fn prepare_and_go(
     if newest == Permission::Deploy && !orders.stopping() {
         if let Err(cause) = Gate::of(agent).check(order, 0..order.legs.len()).await {
             refuse(agent, order, cause);
+            return Some(LOOK_AGAIN);
+        }
+        // Prepare looked days ago, maybe: data may have been written since that the pack refuses to lose.
+        if order.removal().is_some()
+            && let Err(error) = removal::of_order(agent, order)
+        {
+            refuse(agent, order, Cause::of(&error));
             return Some(LOOK_AGAIN);
         }
         match open(agent, order).map(|engine| engine.start()) {

@@ -301,6 +301,7 @@ async fn agreed(walk: &Walk, lead: &ApiClient) -> Decision {
         name: name(),
         product: "clock".parse().unwrap(),
         target: "1200".parse().unwrap(),
+        way: Default::default(),
         hosts: BTreeSet::new(),
         waves: WaveShape { soak_ms: 1, ..WaveShape::default() },
         failure_budget: 1,

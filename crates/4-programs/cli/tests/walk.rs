@@ -430,3 +430,93 @@ fn host_waits_for_its_window_and_a_freeze_halts_what_has_not_begun() {
     world.ends("all", &["rollout", "resume", "spring", "--reason", "the audit is over"], 0);
     world.until("the host is done", |world| status(world).contains("succeeded at build 1100"));
 }
+
+/// The server's repository with what the author did to his own meanwhile.
+fn look_at_the_author_again(world: &World) {
+    for args in [
+        &["repo", "export", "usb-2", "--repository", "elsewhere", "--product", "ledger"][..],
+        &["repo", "import", "usb-2", "--into", "site", "--root", "elsewhere/metadata/1.root.json"],
+    ] {
+        world.ends("nobody", args, 0);
+    }
+    world.refit("all", &["updates", "check"]);
+}
+
+/// From a rollout's creation until all its hosts were asked to prepare; the answer is the hash of its plan.
+fn prepare(world: &World, name: &str, more: &[&str]) -> String {
+    let create = ["rollout", "create", name, "--product", "ledger", "--soak", "100ms"];
+    world.ends("all", &[&create[..], more].concat(), 0);
+    let plan = world.ends("all", &["rollout", "plan", name, "--json"], 0);
+    let plan: Value = serde_json::from_str(&plan).unwrap();
+    let hash = plan["hash"].as_str().unwrap().to_owned();
+    world.ends("owner", &["rollout", "agree", name, "--plan", &hash], 0);
+    world.ends("all", &["rollout", "prepare", name], 0);
+    hash
+}
+
+/// Until all its hosts have ended.
+fn deploy(world: &World, name: &str, hash: &str) {
+    world.until("all its hosts are prepared", |world| {
+        let status = world.ends("all", &["rollout", "status", name, "--json"], 0);
+        status.contains("\"state\": \"prepared\"")
+    });
+    world.ends("owner", &["rollout", "authorise", name, "--plan", hash], 0);
+    world.ends("all", &["rollout", "configure", name, "--party", "deployer"], 0);
+    world.ends("all", &["rollout", "deploy", name, "--wait", "--timeout", "60s"], 0);
+}
+
+#[test]
+fn withdrawn_pack_is_taken_back_from_servers_and_who_cannot_says_so_before_anything_is_down() {
+    let mut world = World::new();
+    world.add_user("all", &["planner", "preparer", "configurer", "deployer"]);
+    world.add_user("owner", &["approver", "authoriser"]);
+    world.add_host("web-1");
+    world.add_host("web-2");
+    world.until("both services run", |world| {
+        let fleet = world.ends("all", &["fleet", "list", "--json"], 0);
+        fleet.matches("\"services\": \"running\"").count() == 2
+    });
+    let hash = prepare(&world, "spring", &["--target", "1200"]);
+    deploy(&world, "spring", &hash);
+    let withdraw = ["repo", "withdraw", "--in", "elsewhere", "--keys", "keys", "ledger", "1200"];
+    world.ends("nobody", &[&withdraw[..], &["--reason", "it loses orders", "--yes"]].concat(), 0);
+    look_at_the_author_again(&world);
+
+    let refused = |target: &str| {
+        let create = ["rollout", "create", "back", "--product", "ledger", "--remove", "--target"];
+        let output = world.refit("all", &[&create[..], &[target]].concat());
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert!(refused("1200").contains("expected an older build, one of: `1000`, `1100`"));
+    assert!(refused("1000").contains("build `1100` of product `ledger` cannot be removed"));
+
+    let backups = world.dir.path().join("web-2/state/backups");
+    fs::rename(&backups, backups.with_extension("away")).unwrap();
+    let hash = prepare(&world, "back", &["--target", "1100", "--remove"]);
+    let shown = world.ends("all", &["rollout", "show", "back"], 0);
+    assert!(shown.contains("removal of ledger 1200, back to 1100: 2 hosts"), "{shown}");
+    let why = |world: &World| world.ends("all", &["rollout", "why", "back", "web-2"], 0);
+    world.until("web-2 says why not", |world| why(world).contains("host.cannot-uninstall"));
+    let told = why(&world);
+    assert!(told.contains("the backup that was taken before it is gone"), "{told}");
+    let current = |host: &str| fs::read_link(world.path(&format!("{host}/root/current"))).unwrap();
+    assert_eq!(current("web-2"), Path::new("releases/1200"));
+    let ignore = ["rollout", "ignore", "back", "web-2", "--reason", "it is rebuilt from scratch"];
+    world.ends("all", &ignore, 0);
+    deploy(&world, "back", &hash);
+    let status = world.ends("all", &["rollout", "status", "back"], 0);
+    assert!(status.contains("back to build 1100 by removing its last pack, completed"), "{status}");
+    assert!(status.contains("succeeded at build 1100"), "{status}");
+    assert_eq!(
+        (current("web-1"), current("web-2")),
+        ("releases/1100".into(), "releases/1200".into())
+    );
+    let signed = ["signoff", "sign", "back", "web-1", "--as", "deployer"];
+    world.ends("all", &signed, 0);
+    world.ends("all", &["signoff", "export", "back", "--out", "certificates"], 0);
+    let files = fs::read_dir(world.path("certificates")).unwrap().flatten().map(|at| at.path());
+    let json = files.filter(|path| path.extension().is_some_and(|end| end == "json"));
+    let statements: Vec<String> = json.map(|path| fs::read_to_string(path).unwrap()).collect();
+    assert_eq!(statements.len(), 1);
+}

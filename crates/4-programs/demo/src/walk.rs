@@ -110,6 +110,7 @@ async fn plan(
         name: name.clone(),
         product: path.product,
         target: BUILDS[2].parse().map_err(DemoError::value)?,
+        way: Default::default(),
         hosts: hosts.iter().map(|host| host.spec.name.clone()).collect(),
         waves: WaveShape {
             shares,

@@ -70,6 +70,7 @@ impl Case {
             outcome: outcome.clone(),
             run: (**evidence).clone(),
             journal: journal(app, host, evidence.journal_head).await?,
+            way: self.plan.way(),
             packs: planned.legs.iter().map(|leg| leg.pack.clone()).collect(),
             risk: refit_risk::RiskScore { score: planned.risk, reasons: risk_reasons(planned) },
             people: People {

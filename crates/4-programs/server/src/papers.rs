@@ -1,6 +1,7 @@
 //! What is made of a rollout's current plan: rehearsals, documents, exports.
 
 mod input;
+mod removal;
 
 use crate::{
     app::App,

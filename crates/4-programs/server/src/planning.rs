@@ -132,6 +132,7 @@ async fn gather(
             emergency: demands.emergency.clone(),
             validation_ms: demands.validation_ms,
             stated: demands.stated,
+            way: spec.way,
             ..Demands::default()
         },
         begun: begun(app, campaign).await?,

@@ -7,7 +7,7 @@ use crate::{
     refusal::{Answer, Refusal},
 };
 use refit_names::{BuildId, HostName, RolloutName};
-use refit_plan::{Plan, PlannedHost};
+use refit_plan::{Plan, PlannedHost, Way};
 use refit_protocol::{
     agent::{OrderReport, RunEvidence, Standing},
     v1::{AdvisoryFinding, RolloutHostView, RolloutView, WaveState, WaveView, WhyView},
@@ -46,6 +46,7 @@ async fn of(app: &App, row: CampaignRow) -> Answer<RolloutView> {
         name: row.name,
         product: campaign.spec.product.clone(),
         target: campaign.spec.target.clone(),
+        way: campaign.spec.way,
         state: rollout.state().clone(),
         configured: rollout.settings().is_some(),
         plan: rollout.plan(),
@@ -191,6 +192,11 @@ pub(crate) async fn why(app: &App, name: &RolloutName, host: &HostName) -> Answe
             format!("step {step} waits for {}: {}", view.question.ask(), view.question.text());
         why.unblocked_by = format!("an answer: `refit rollout answer {name} {host} {step}`");
         why.latest = Some(view.until);
+    }
+    let state = campaign.rollout.host(host).map(|host| &host.state);
+    if plan.way() == Way::Removal && matches!(state, Some(HostState::RolledBack { .. })) {
+        // A removal that failed quarantines nothing.
+        why.unblocked_by = "the cause removed, and a new rollout".to_owned();
     }
     let reports = app.store.reports(name).await?;
     let report = reports.get(host).filter(|report| speaks_of(host, report, &plan));

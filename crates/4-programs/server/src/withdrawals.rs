@@ -37,12 +37,13 @@ pub(crate) async fn enforce(app: &App, stock: &Stock) -> Answer<()> {
     Ok(())
 }
 
-/// The withdrawn packs of a plan.
+/// The withdrawn packs of a plan. One that takes them back has none: it is what is to be done with them.
 pub(crate) fn of_plan<'a>(
     stock: &'a Stock,
     plan: &'a Plan,
 ) -> impl Iterator<Item = &'a PackSummary> {
-    stock.catalog.packs.iter().filter(|pack| {
+    let packs = stock.catalog.packs.iter().filter(|_| plan.way().is_forward());
+    packs.filter(|pack| {
         pack.withdrawn.is_some() && plan.packs.iter().any(|pin| pin.digest == pack.record_digest)
     })
 }

@@ -3,7 +3,7 @@
 use crate::{PRODUCT, lit};
 use jiff::Timestamp;
 use refit_names::{Generation, Percent};
-use refit_plan::{Advance, Leg, PLAN_FORMAT, PackPin, Plan, PlannedHost, PlannedWave};
+use refit_plan::{Advance, Leg, PLAN_FORMAT, PackPin, Plan, PlannedHost, PlannedWave, Way};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Makes a plan of [`PRODUCT`] along a path of builds.
@@ -79,7 +79,7 @@ impl PlanBuilder {
 
     fn host(&self, name: &str, risk: u32) -> PlannedHost {
         let legs = self.path.windows(2).map(|edge| match edge {
-            [from, to] => Leg { from: lit(from), pack: pin(to) },
+            [from, to] => Leg { from: lit(from), pack: pin(to), way: Way::Forward },
             other => unreachable!("a window of two has {} builds", other.len()),
         });
         PlannedHost {

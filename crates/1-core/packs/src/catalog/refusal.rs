@@ -157,7 +157,7 @@ impl fmt::Display for Obstacle {
 /// Names that are shown in a message; the rest is counted.
 const LISTED_MAX: usize = 20;
 
-fn list<T: fmt::Display>(names: &[T]) -> String {
+pub(super) fn list<T: fmt::Display>(names: &[T]) -> String {
     let shown = names.iter().take(LISTED_MAX).map(|name| format!("`{name}`")).collect::<Vec<_>>();
     match names.len().saturating_sub(LISTED_MAX) {
         _ if names.is_empty() => "nothing".to_owned(),

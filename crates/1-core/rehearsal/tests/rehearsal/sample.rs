@@ -42,7 +42,7 @@ pub(crate) fn host(name: &str) -> PlannedHost {
         role: "app".parse().unwrap(),
         risk: 40,
         because: "lowest risk first".to_owned(),
-        legs: vec![Leg { from: build("1000"), pack: pack() }],
+        legs: vec![Leg { from: build("1000"), pack: pack(), way: Default::default() }],
         parameters: BTreeMap::new(),
         p50_ms: 0,
         p95_ms: 10 * MINUTE_MS,

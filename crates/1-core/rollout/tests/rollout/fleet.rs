@@ -38,7 +38,7 @@ pub(crate) fn plan(sizes: &[u32]) -> Plan {
         role: "app".parse().unwrap(),
         risk: number,
         because: "lowest risk first".to_owned(),
-        legs: vec![Leg { from: build("1000"), pack: pack.clone() }],
+        legs: vec![Leg { from: build("1000"), pack: pack.clone(), way: Default::default() }],
         parameters: BTreeMap::new(),
         p95_ms: 1000,
         undo_p95_ms: 1000,

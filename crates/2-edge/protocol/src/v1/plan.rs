@@ -1,8 +1,9 @@
 //! What people want of a plan beside the target, and plans of earlier generations.
 
+use super::RolloutView;
 use jiff::Timestamp;
 use refit_names::{Digest, Generation, HostName, PartName, PersonName};
-use refit_plan::Pin;
+use refit_plan::{Pin, Way};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -101,4 +102,17 @@ pub struct PlanLine {
     pub finishes_at: Option<Timestamp>,
     /// Whether the second judge found something.
     pub findings: usize,
+}
+
+impl RolloutView {
+    /// What it does in a few words.
+    #[must_use]
+    pub fn goal(&self) -> String {
+        match self.way {
+            Way::Forward => format!("{} to build {}", self.product, self.target),
+            Way::Removal => {
+                format!("{} back to build {} by removing its last pack", self.product, self.target)
+            }
+        }
+    }
 }

@@ -20,7 +20,7 @@ pub fn events(input: &PaperInput, person: Option<&PersonName>) -> Vec<Event> {
             let owner = owner.map_or_else(String::new, |owner| format!("\nowner: {owner}"));
             Some(Event {
                 uid: format!("{}.{}@{}.refit", host.host, wave.name, plan.rollout),
-                summary: format!("{}: {} to {}", host.host, plan.product, plan.target),
+                summary: format!("{}: {}", host.host, plan.goal()),
                 description: format!(
                     "{}, {} at {}, risk {}\nwindow {}\nback in {}\npeople: {}{owner}\nplan {}",
                     wave.name,

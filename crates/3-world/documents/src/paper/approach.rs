@@ -4,7 +4,7 @@ use super::builder::Builder;
 use super::text::{capital, duration, list, words};
 use super::{Cell, Form, Paper, PaperInput, SignLine, Tone, procedure, risk};
 use refit_names::{BuildId, PersonName, RoleName, SiteName, TimeClass, counted};
-use refit_plan::{Advance, PlannedHost};
+use refit_plan::{Advance, PlannedHost, Way};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Makes the approach document.
@@ -48,10 +48,12 @@ fn goal(builder: &mut Builder, input: &PaperInput) {
     let plan = &input.plan;
     let servers = plan.hosts().count();
     builder.section("Goal and scope");
+    let what = match plan.way() {
+        Way::Forward => format!("{} is brought to build {}", plan.product, plan.target),
+        Way::Removal => format!("{}: the last pack is taken back", capital(&plan.goal())),
+    };
     builder.text(format!(
-        "{} is brought to build {} on {} at {}. {} that were asked for are left out.",
-        plan.product,
-        plan.target,
+        "{what} on {} at {}. {} that were asked for are left out.",
         counted(servers, "server"),
         counted(plan.hosts().map(|(_, host)| &host.site).collect::<BTreeSet<_>>().len(), "site"),
         capital(&counted(plan.excluded.len(), "server"))
@@ -91,10 +93,17 @@ pub(crate) fn left_out(builder: &mut Builder, input: &PaperInput) {
     );
 }
 
+const FORWARD: &str = "Builds are never ordered by number: only a signed pack says that one build can follow another. Packs of a path run one after the other in the same window, each with its own verification.";
+const REMOVAL: &str = "One pack is taken back, the one that was installed last, and the build before it runs again. Nothing is fetched: what comes back lies on the server. Each server says in prepare, before anything is down, whether it can be done there.";
+
 fn path(builder: &mut Builder, input: &PaperInput) {
     let plan = &input.plan;
-    builder.section("Upgrade path and known issues");
-    builder.text("Builds are never ordered by number: only a signed pack says that one build can follow another. Packs of a path run one after the other in the same window, each with its own verification.");
+    let (section, text) = match plan.way() {
+        Way::Forward => ("Upgrade path and known issues", FORWARD),
+        Way::Removal => ("Way back", REMOVAL),
+    };
+    builder.section(section);
+    builder.text(text);
     let mut paths: BTreeMap<Vec<BuildId>, usize> = BTreeMap::new();
     for (_, host) in plan.hosts() {
         *paths.entry(host.builds()).or_default() += 1;

@@ -2,6 +2,7 @@
 
 use super::text::{clean, zone_name};
 use super::{Block, Cell, Column, Form, Paper, PaperInput, SignLine, Tone, text};
+use refit_plan::Way;
 
 /// Longest paragraph: a read-me is shown as far as people read it.
 const TEXT_CHARS_MAX: usize = 1_600;
@@ -31,7 +32,10 @@ impl Builder {
         };
         let paper = Paper {
             kind,
-            title: format!("{} to build {}", plan.product, plan.target),
+            title: match plan.way() {
+                Way::Forward => format!("{} to build {}", plan.product, plan.target),
+                Way::Removal => text::capital(&plan.goal()),
+            },
             subtitle: format!(
                 "Rollout {}, plan generation {}, made by {} on {}; times in {}",
                 plan.rollout,

@@ -4,6 +4,7 @@ use super::builder::Builder;
 use super::text::{day, duration, moment};
 use super::{Form, Paper, PaperInput, approach, gantt, plan_pages, risk, simulation};
 use refit_names::{PersonName, TimeClass, counted};
+use refit_plan::Way;
 use std::collections::BTreeSet;
 
 /// Makes the project plan.
@@ -64,7 +65,13 @@ fn overview(builder: &mut Builder, input: &PaperInput) {
     let clusters: BTreeSet<&String> =
         input.hosts.values().filter_map(|note| note.cluster.as_ref()).collect();
     builder.facts(vec![
-        ("Goal", format!("{} at build {}", plan.product, plan.target)),
+        (
+            "Goal",
+            match plan.way() {
+                Way::Forward => format!("{} at build {}", plan.product, plan.target),
+                Way::Removal => plan.goal(),
+            },
+        ),
         ("Deadline", deadline),
         ("Clusters", counted(clusters.len(), "cluster")),
         (

@@ -84,10 +84,7 @@ fn write(input: &PaperInput) -> Result<Vec<u8>, XlsxError> {
     let made = ExcelDateTime::from_timestamp(input.plan.made_at.as_second())?;
     book.set_properties(
         &DocProperties::new()
-            .set_title(format!(
-                "{}: {} to {}",
-                input.plan.rollout, input.plan.product, input.plan.target
-            ))
+            .set_title(format!("{}: {}", input.plan.rollout, input.plan.goal()))
             .set_author(input.plan.author.as_str())
             .set_subject(input.hash.to_string())
             .set_comment(format!("times in {}", zone_name(&input.zone)))

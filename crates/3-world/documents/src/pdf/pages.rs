@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use refit_journal::OrderOutcome;
 use refit_names::{Digest, StepId};
+use refit_plan::Way;
 use refit_protocol::agent::{RunEvidence, TestPair, TestResult};
 use refit_protocol::question::AnswerRecord;
 use refit_protocol::v1::{Acknowledgement, AdvisoryFinding, CertificateState};
@@ -20,6 +21,8 @@ const CAUSE_CHARS_MAX: usize = 700;
 /// All texts of the pages.
 #[derive(Serialize)]
 pub(super) struct Pages {
+    title: &'static str,
+    no_tests: &'static str,
     name: String,
     state: &'static str,
     year: i16,
@@ -76,6 +79,14 @@ impl Pages {
         let date = run.finished_at.to_zoned(TimeZone::UTC).date();
         let digest = input.evidence_digest()?;
         Ok(Self {
+            title: match evidence.way {
+                Way::Forward => "Certificate of upgrade",
+                Way::Removal => "Certificate of removal",
+            },
+            no_tests: match evidence.way {
+                Way::Forward => "No client tests were declared for this product.",
+                Way::Removal => "No client tests were run: those of a pack are for its own build.",
+            },
             name: input.name(),
             state: match input.state() {
                 CertificateState::Draft => "draft",
@@ -156,6 +167,23 @@ fn findings(evidence: &CertificateEvidence) -> Vec<[String; 5]> {
 fn outcome(evidence: &CertificateEvidence) -> Outcome {
     let run = &evidence.run;
     let (kind, title, text) = match &evidence.outcome {
+        OrderOutcome::Succeeded { build } if evidence.way == Way::Removal => (
+            "succeeded",
+            "Removed",
+            format!(
+                "Build {} of {} was removed; build {build} runs again and was verified.",
+                run.build_before, evidence.product
+            ),
+        ),
+        OrderOutcome::RolledBack { build, cause, .. } if evidence.way == Way::Removal => (
+            "rolled-back",
+            "Not removed",
+            format!(
+                "Build {build} was not removed: it is in place again, with files and databases of one moment. Cause: {} ({}).",
+                line(&cause.text, CAUSE_CHARS_MAX),
+                cell(&cause.code),
+            ),
+        ),
         OrderOutcome::Succeeded { build } => (
             "succeeded",
             "Upgraded",
@@ -262,7 +290,11 @@ fn people(evidence: &CertificateEvidence) -> Vec<(&'static str, String)> {
 fn digests(evidence: &CertificateEvidence) -> Vec<(String, String)> {
     let mut lines = vec![("Plan".to_owned(), evidence.plan.to_string())];
     for pack in &evidence.packs {
-        lines.push((format!("Pack to {}", pack.to), pack.digest.to_string()));
+        let what = match evidence.way {
+            Way::Forward => format!("Pack to {}", pack.to),
+            Way::Removal => format!("Removed pack to {}", evidence.run.build_before),
+        };
+        lines.push((what, pack.digest.to_string()));
     }
     for (leg, backup) in evidence.run.backups.iter().enumerate() {
         lines.push((format!("Backup, leg {}", leg + 1), backup.to_string()));

@@ -144,6 +144,7 @@ pub(crate) fn signed() -> CertificateInput {
             outcome: OrderOutcome::Succeeded { build: "1200".parse().unwrap() },
             run: run(),
             journal: JournalEvidence { entries: 61, head: Digest::of(b"journal") },
+            way: Default::default(),
             packs: vec![pin("1100"), pin("1200")],
             risk: RiskScore {
                 score: 35,

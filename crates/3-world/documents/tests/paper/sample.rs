@@ -31,7 +31,7 @@ fn pack(to: &str) -> PackPin {
 }
 
 fn leg(from: &str, to: &str) -> Leg {
-    Leg { from: BuildId::parse(from).unwrap(), pack: pack(to) }
+    Leg { from: BuildId::parse(from).unwrap(), pack: pack(to), way: Default::default() }
 }
 
 const ROLES: [&str; 5] = ["file-print", "domain-controller", "firewall", "cluster-node", "app"];

@@ -22,7 +22,7 @@ use refit_packs::{
         CheckClock, CheckFilesUnlocked, CheckProcessesGone, Phase, Severity, Step, StepKind,
     },
 };
-use refit_plan::{Leg, Order, OrderKey, PackPin};
+use refit_plan::{Leg, Order, OrderKey, PackPin, Way};
 use refit_protocol::{
     agent::Measured,
     preflight::{CheckVerdict, Preflight, PreflightCheck},
@@ -226,7 +226,7 @@ fn engine_input(
         plan: Digest::ZERO,
         host: HostName::parse("this-host").map_err(literal)?,
         product: product.name.clone(),
-        legs: vec![Leg { from: from.clone(), pack }],
+        legs: vec![Leg { from: from.clone(), pack, way: Way::Forward }],
         parameters,
         opening: None,
         times: None,

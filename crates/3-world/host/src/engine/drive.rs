@@ -13,7 +13,7 @@ use crate::{
 use refit_journal::{
     Cause, Entry, EntryBody, Move, OrderOutcome, Position, StepResult, Verb, fold,
 };
-use refit_names::StepId;
+use refit_names::{BuildId, StepId};
 use refit_packs::runbook::{Step, StepKind};
 use refit_protocol::{agent::Progress, question::OpenQuestion};
 use std::{
@@ -159,6 +159,7 @@ impl Engine {
         let product = &self.input.product.name;
         if let OrderOutcome::RolledBack { refused, cause, .. } = &outcome
             && cause.code != NO_TIME_LEFT
+            && !self.removes(refused)
         {
             let because = format!("{}: {}", cause.code, cause.text);
             self.input.log.quarantine(product, refused, &because)?;
@@ -183,6 +184,13 @@ impl Engine {
             tracing::warn!(error = refit_names::chain(&error), "failed to remove old backups");
         }
         self.push(entries, EntryBody::Finished { outcome })
+    }
+
+    /// Whether the leg to `build` leads there by removing the build after it. A quarantine is for a build whose installation failed: when
+    /// a removal fails, the older build is not at fault, and the next upgrade or removal may lead to it.
+    fn removes(&self, build: &BuildId) -> bool {
+        let removes = |step: &Step| matches!(step.kind, StepKind::InstallRemove(_));
+        self.steps.iter().any(|leg| leg.to == *build && leg.steps.iter().any(removes))
     }
 
     pub(super) fn step(&self, chosen: &Chosen) -> &Step {

@@ -20,7 +20,7 @@ use refit_packs::{
     record::{PackRecord, RECORD_FORMAT},
     runbook::{ParameterProblem, Runbook, Severity, Step, resolve_parameters},
 };
-use refit_plan::{Leg, Order, OrderKey, PackPin};
+use refit_plan::{Leg, Order, OrderKey, PackPin, Way};
 use refit_protocol::runbook_test::{RunbookTest, StepTest};
 use scratch::Scratch;
 use serde_json::json;
@@ -115,7 +115,7 @@ fn stand_in(input: RehearsalInput, build: &BuildId) -> Result<EngineInput, Engin
         plan: Digest::ZERO,
         host: HostName::parse("this-host").map_err(literal)?,
         product: input.product.name.clone(),
-        legs: vec![Leg { from: build.clone(), pack: pin }],
+        legs: vec![Leg { from: build.clone(), pack: pin, way: Way::Forward }],
         parameters: input.parameters,
         opening: None,
         times: None,

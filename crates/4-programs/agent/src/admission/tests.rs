@@ -1,6 +1,6 @@
 use super::*;
 use refit_names::{ByteSize, TargetName};
-use refit_plan::{Leg, OrderKey, PackPin};
+use refit_plan::{Leg, OrderKey, PackPin, Way};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -11,6 +11,7 @@ fn build(text: &str) -> BuildId {
 fn leg(from: &str, to: &str) -> Leg {
     Leg {
         from: build(from),
+        way: Way::Forward,
         pack: PackPin {
             to: build(to),
             record: TargetName::parse(format!("packs/ledger-{to}.json")).unwrap(),

@@ -14,6 +14,7 @@ fn order(generation: u64, record: &[u8]) -> Order {
         product: ProductName::parse("ledger").unwrap(),
         legs: vec![Leg {
             from: BuildId::parse("1000").unwrap(),
+            way: Default::default(),
             pack: PackPin {
                 to: BuildId::parse("1100").unwrap(),
                 record: TargetName::parse("packs/ledger-1100.json").unwrap(),

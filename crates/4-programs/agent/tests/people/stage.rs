@@ -243,6 +243,7 @@ impl Stage {
             name: name(),
             product: "clock".parse().unwrap(),
             target: "1100".parse().unwrap(),
+            way: Default::default(),
             hosts: BTreeSet::new(),
             waves: WaveShape { soak_ms: 1, ..WaveShape::default() },
             failure_budget: 1,

@@ -26,7 +26,7 @@ pub(crate) struct RolloutArgs {
 enum Verb {
     /// Makes a rollout: a target build for a set of servers
     #[command(
-        after_help = "Example:\n  refit rollout create spring --product ledger --target 1200 --share 10 --share 30 --share 60"
+        after_help = "Examples:\n  refit rollout create spring --product ledger --target 1200 --share 10 --share 30 --share 60\n  refit rollout create spring-back --product ledger --target 1100 --remove"
     )]
     Create(create::CreateArgs),
     /// Makes a plan, or a new one that replaces it, and shows it

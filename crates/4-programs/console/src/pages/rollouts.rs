@@ -10,6 +10,7 @@ use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use refit_names::RolloutName;
+use refit_plan::Way;
 use refit_protocol::v1::{PlanView, RolloutHostView, RolloutView, WaveView};
 use refit_rollout::HostState;
 use std::sync::Arc;
@@ -46,7 +47,10 @@ fn line(view: &RolloutView) -> Line {
     };
     Line {
         name: view.name.to_string(),
-        goal: format!("{} to {}", view.product, view.target),
+        goal: match view.way {
+            Way::Forward => format!("{} to {}", view.product, view.target),
+            Way::Removal => format!("{} back to {}", view.product, view.target),
+        },
         state: words::rollout(view),
         hosts: words::hosts(view).count(),
         succeeded: count(|state| matches!(state, HostState::Succeeded { .. })),
@@ -134,7 +138,15 @@ fn plan_block(view: &PlanView) -> PlanBlock {
         packs: plan
             .packs
             .iter()
-            .map(|pack| (pack.to.to_string(), pack.digest.to_string(), pack.size.to_string()))
+            .map(|pack| {
+                let goes = plan.hosts().flat_map(|(_, host)| &host.legs);
+                let goes = goes.filter(|leg| leg.is_removal()).find(|leg| leg.pack == *pack);
+                let what = match goes {
+                    Some(leg) => format!("Pack to {} goes", leg.from),
+                    None => format!("Pack to {}", pack.to),
+                };
+                (what, pack.digest.to_string(), pack.size.to_string())
+            })
             .collect(),
         report: view.report.clone(),
         findings: view.findings.clone(),
@@ -208,7 +220,7 @@ fn rollout_head(view: &RolloutView) -> String {
         (count(|state| matches!(state, HostState::NeedsPerson { .. })), "need a person", "bad"),
     ];
     render(&Head {
-        goal: format!("{} to build {}", view.product, view.target),
+        goal: view.goal(),
         state: words::rollout(view),
         percent: mean(&bars),
         failures: view.failures,

@@ -200,6 +200,7 @@ fn rollout() -> RolloutView {
         name: "ledger-1200".parse().unwrap(),
         product: "ledger".parse().unwrap(),
         target: build("1200"),
+        way: Default::default(),
         state: RolloutState::Deploying { wave: 1 },
         configured: true,
         plan: Some(Digest::of(b"plan")),

@@ -11,7 +11,8 @@ use crate::{
 };
 use axum::{Json, extract::State, http::StatusCode};
 use refit_names::{Generation, HostName, RolloutName, WaveName};
-use refit_plan::RollbackPlan;
+use refit_plan::{RollbackPlan, Way};
+use refit_planner::PlanError;
 use refit_protocol::v1::{NewRollout, PlanLine, PlanRequest, PlanView, RolloutView, WhyView};
 use refit_rollout::Rollout;
 
@@ -42,6 +43,10 @@ pub(super) async fn add(
     }
     if let Some(stock) = app.depot.as_ref().and_then(crate::depot::Depot::stock) {
         crate::parts::wanted(&stock, &spec.product, &spec.target, &spec.demands)?;
+        if spec.way == Way::Removal {
+            let removable = stock.catalog.removable(&spec.product, &spec.target);
+            removable.map_err(|why| PlanError::Faults(vec![why.into()]))?;
+        }
     }
     let name = spec.name.clone();
     let campaign = Campaign {

@@ -119,7 +119,7 @@ fn event(plan: &Plan, host: &PlannedHost, of: &FeedQuery, calendar: &Calendar) -
     let ends = slot.starts_at.checked_add(length).unwrap_or(slot.opening.closes_at);
     Some(Event {
         uid: format!("{}-{}@refit", plan.rollout, host.host),
-        summary: format!("{}: {} to {}", host.host, plan.product, plan.target),
+        summary: format!("{}: {}", host.host, plan.goal()),
         description: format!(
             "rollout {}, window {} until {}\n{}",
             plan.rollout, slot.opening.window, slot.opening.closes_at, host.because

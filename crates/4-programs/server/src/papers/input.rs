@@ -1,5 +1,6 @@
 //! What documents are made of, from the store and the repository. What is missing there leaves a document shorter.
 
+use super::removal;
 use crate::{
     app::App,
     campaign::{self, Campaign},
@@ -16,7 +17,7 @@ use refit_names::{BuildId, HostName, RoleName, RolloutName, SiteName};
 use refit_packs::manifest::{IssueAction, KnownIssue, Manifest};
 use refit_packs::record::PackRecord;
 use refit_packs::runbook::StepKind;
-use refit_plan::Plan;
+use refit_plan::{Plan, Way};
 use refit_protocol::v1::Right;
 use refit_risk::{RiskEntry, RiskStatus};
 use serde::Serialize;
@@ -40,11 +41,17 @@ pub(crate) async fn of(app: &App, name: &RolloutName) -> Answer<PaperInput> {
             .filter(|host| planned.contains(&host.name))
             .map(|host| (host.name.clone(), host_note(host)))
             .collect(),
-        packs: records
-            .iter()
-            .map(|record| (record.manifest.to.clone(), pack_note(record)))
-            .collect(),
-        runbooks: runbooks(&row.plan, &records),
+        packs: match row.plan.way() {
+            Way::Forward => records
+                .iter()
+                .map(|record| (record.manifest.to.clone(), pack_note(record)))
+                .collect(),
+            Way::Removal => removal::notes(&records, &row.plan.target),
+        },
+        runbooks: match row.plan.way() {
+            Way::Forward => runbooks(&row.plan, &records),
+            Way::Removal => runbooks(&row.plan, &removal::records(&records, &row.plan.target)),
+        },
         risks: risks.iter().filter(|risk| planned.contains(&risk.host)).map(risk_line).collect(),
         engineers: engineers
             .into_iter()
@@ -113,7 +120,7 @@ fn records(app: &App, plan: &Plan) -> Vec<PackRecord> {
     plan.packs.iter().filter_map(|pin| stock.records.get(&pin.digest)).cloned().collect()
 }
 
-fn pack_note(record: &PackRecord) -> PackNote {
+pub(super) fn pack_note(record: &PackRecord) -> PackNote {
     let manifest = &record.manifest;
     PackNote {
         title: manifest.title.clone(),

@@ -69,6 +69,7 @@ pub(crate) fn new_rollout(name: &str) -> NewRollout {
         name: rollout_name(name),
         product: "ledger".parse().unwrap(),
         target: "1200".parse().unwrap(),
+        way: Default::default(),
         hosts: BTreeSet::new(),
         waves: WaveShape { soak_ms: 1, ..WaveShape::default() },
         failure_budget: 1,

@@ -5,7 +5,7 @@ use clap::Args;
 use refit_client::ApiClient;
 use refit_inventory::Lifecycle;
 use refit_names::{BuildId, HostName, PartName, Percent, ProductName, RolloutName};
-use refit_plan::Advance;
+use refit_plan::{Advance, Way};
 use refit_protocol::v1::{NewRollout, WaveShape};
 use std::time::Duration;
 
@@ -20,6 +20,9 @@ pub(crate) struct CreateArgs {
     /// Where to
     #[arg(long)]
     target: BuildId,
+    /// Takes servers back to the target, by removing the pack that was installed last (docs/installing.md)
+    #[arg(long)]
+    remove: bool,
     /// Only these servers; else all that have the product
     #[arg(long = "host")]
     hosts: Vec<HostName>,
@@ -103,6 +106,7 @@ impl CreateArgs {
             name: self.name,
             product: self.product,
             target: self.target,
+            way: if self.remove { Way::Removal } else { Way::Forward },
             hosts: self.hosts.into_iter().collect(),
             waves,
             failure_budget: self.failure_budget,

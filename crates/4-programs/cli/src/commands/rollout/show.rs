@@ -2,6 +2,7 @@
 
 use crate::{CliError, Exit, context::Context, output::table, span};
 use refit_names::{BuildId, ByteSize, RolloutName};
+use refit_plan::Way;
 use refit_protocol::agent::{Progress, Standing};
 use refit_protocol::v1::{AdvisoryFinding, PlanView, RolloutHostView, RolloutView, WhyView};
 use refit_rollout::{HostState, RolloutState};
@@ -27,7 +28,10 @@ pub(super) fn rollouts(context: &Context, views: &[RolloutView]) -> Result<Exit,
             [
                 view.name.to_string(),
                 view.product.to_string(),
-                view.target.to_string(),
+                match view.way {
+                    Way::Forward => view.target.to_string(),
+                    Way::Removal => format!("back to {}", view.target),
+                },
                 state(&view.state),
                 hosts.to_string(),
                 view.failures.to_string(),
@@ -79,13 +83,7 @@ fn finding_line(why: &WhyView, rollout: &RolloutName, finding: &AdvisoryFinding)
 
 /// Where a rollout stands, a row per host.
 pub(super) fn status(view: &RolloutView) -> String {
-    let mut lines = vec![format!(
-        "{}: {} to build {}, {}",
-        view.name,
-        view.product,
-        view.target,
-        state(&view.state)
-    )];
+    let mut lines = vec![format!("{}: {}, {}", view.name, view.goal(), state(&view.state))];
     if let (Some(plan), Some(generation)) = (&view.plan, view.generation) {
         let agreed: Vec<_> = view.agreed_by.iter().map(|person| person.as_str()).collect();
         let authorised = view.authorised_by.as_ref().map_or("nobody", |person| person.as_str());

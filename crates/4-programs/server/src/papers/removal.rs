@@ -1,0 +1,59 @@
+//! What documents say of packs that are taken back: the procedure of the removal, and what becomes of data.
+
+use super::input::pack_note;
+use refit_documents::paper::PackNote;
+use refit_names::BuildId;
+use refit_packs::{
+    manifest::DataSince,
+    record::PackRecord,
+    runbook::{InPlace, Remove, StepKind},
+};
+use std::collections::BTreeMap;
+
+/// Packs that lead back, each made of the signed record of one that goes.
+pub(super) fn records(own: &[PackRecord], to: &BuildId) -> Vec<PackRecord> {
+    own.iter().filter_map(|own| refit_packs::removal(own, to, &remove(own)).ok()).collect()
+}
+
+/// As hosts fill it in, but for what only they know.
+fn remove(own: &PackRecord) -> Remove {
+    let in_place = |kind: &StepKind| -> Option<InPlace> {
+        match kind {
+            StepKind::InstallInPlace(terms) => Some(terms.clone()),
+            _ => None,
+        }
+    };
+    let in_place = own.runbook.steps.iter().find_map(|step| in_place(&step.kind));
+    Remove { installed_by: String::new(), in_place, backup: None }
+}
+
+/// All removals that lead to one build as one note: a plan names builds by where they lead.
+pub(super) fn notes(own: &[PackRecord], to: &BuildId) -> BTreeMap<BuildId, PackNote> {
+    let mut notes: BTreeMap<BuildId, PackNote> = BTreeMap::new();
+    for (own, back) in own.iter().zip(records(own, to)) {
+        let mut note = pack_note(&back);
+        note.terms.push(data(own));
+        match notes.get_mut(to) {
+            Some(all) => {
+                all.title = format!("{}; {}", all.title, note.title);
+                all.terms.extend(note.terms);
+            }
+            None => drop(notes.insert(to.clone(), note)),
+        }
+    }
+    notes
+}
+
+fn data(own: &PackRecord) -> String {
+    let rule = own.manifest.uninstall.as_ref().map(|rule| rule.data).unwrap_or_default();
+    let what = match rule {
+        DataSince::Keep => "files and databases stay as they are",
+        DataSince::Lost => {
+            "files and databases return to the backup from before the pack; what was written since is kept beside the backup"
+        }
+        DataSince::Refuse => {
+            "files and databases return to the backup from before the pack; a server where something was written since is not taken back"
+        }
+    };
+    format!("when build {} goes, {what}", own.manifest.to)
+}
