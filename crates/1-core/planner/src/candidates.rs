@@ -9,7 +9,7 @@ use refit_names::{BuildId, ByteSize, HostName, ParameterName};
 use refit_packs::catalog::PackSummary;
 use refit_plan::{Excluded, Leg, PackPin, Way};
 use refit_risk::RiskReason;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A host that takes part.
 #[derive(Debug, Clone)]
@@ -210,16 +210,17 @@ pub(crate) fn exclude_orphans(
     let mut present: BTreeSet<&HostName> = placed.iter().map(|host| &host.record.name).collect();
     present.extend(input.begun.iter().flat_map(|begun| &begun.hosts));
     let mut waiting: BTreeMap<&HostName, Vec<&HostName>> = BTreeMap::new();
-    let mut queue = VecDeque::new();
+    // By name, or which of two reasons is told would depend on the order of the fleet.
+    let mut queue = BTreeSet::new();
     for host in placed.iter() {
         for first in &host.record.after {
             waiting.entry(first).or_default().push(&host.record.name);
             if !present.contains(first) && !at_target.contains(first) {
-                queue.push_back((&host.record.name, first));
+                queue.insert((&host.record.name, first));
             }
         }
     }
-    while let Some((host, first)) = queue.pop_front() {
+    while let Some((host, first)) = queue.pop_first() {
         if !present.remove(host) {
             continue;
         }
