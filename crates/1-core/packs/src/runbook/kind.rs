@@ -160,7 +160,7 @@ pub enum StepKind {
     /// Installs the Debian packages that the pack carries, without a network; what it changes is kept for undo.
     #[serde(rename = "install.packages")]
     InstallPackages(Packages),
-    /// Puts back what the last pack replaced. Written by the host itself, for `refit-agent uninstall`.
+    /// Puts back what the last pack replaced. Written by the host itself, for the removal of a pack.
     #[serde(rename = "install.remove")]
     InstallRemove(Remove),
     /// Changes the databases for the new build. Not repeated after a crash: the unit is restored instead.
