@@ -192,7 +192,7 @@ fn times(
         }
         result.bound = result.bound.and_then(|start| {
             let end = if start == release { bound } else { bound::wave_end(board, &jobs, start) }?;
-            let end = late_sites(board, &jobs, (start, end), &placed)?;
+            let end = late_sites(board, &jobs, (start, end), &placed);
             let late = placed.end > end && !board.people.is_empty();
             let end = if late { bound::squeezed(board, &jobs, (start, end)) } else { end };
             Some(
@@ -251,10 +251,10 @@ fn late_sites(
     jobs: &[usize],
     (start, bound): (i64, i64),
     placed: &schedule::Wave,
-) -> Option<i64> {
+) -> i64 {
     let mut sites: BTreeMap<usize, (i64, Vec<usize>)> = BTreeMap::new();
     if placed.end <= bound {
-        return Some(bound);
+        return bound;
     }
     for (job, place) in jobs.iter().zip(&placed.places) {
         let own = &board.jobs[*job];
@@ -262,16 +262,16 @@ fn late_sites(
         *end = (*end).max(place.as_ref().map_or(i64::MAX, |place| place.start + own.busy));
         of_site.push(*job);
     }
-    let mut found = bound;
+    let (mut found, mut effort) = (bound, bound::EFFORT_MAX);
     // What ends last teaches most: often nothing else is later than what follows from it.
     let mut sites: Vec<(i64, Vec<usize>)> = sites.into_values().collect();
     sites.sort_by_key(|(end, _)| std::cmp::Reverse(*end));
     for (end, own) in sites {
         if end > found {
-            found = bound::site_end(board, &own, (start, found))?;
+            found = bound::site_end(board, &own, (start, found), end, &mut effort);
         }
     }
-    Some(found)
+    found
 }
 
 /// What hosts that have begun still take, and when their waves are expected to end.
