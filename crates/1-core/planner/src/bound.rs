@@ -4,15 +4,12 @@
 //! one host alone; the work of a group of hosts against the time and the hands that it has; the number of hosts that
 //! fit one behind the other into each opening.
 
-mod program;
-mod rows;
 mod squeezed;
 
 use crate::board::{Board, Job};
 use crate::times::Span;
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(crate) use rows::{EFFORT_MAX, site_end};
 pub(crate) use squeezed::squeezed;
 
 /// Hosts that share something.

@@ -4,9 +4,15 @@
 //! that many rows, and a row of hosts one behind the other earns no more than the best sequence of hosts, however many of each
 //! it takes. That holds for any prices; the search only decides how much follows (D-0015).
 
-use super::program::{Column, Program};
+mod fill;
+mod program;
+
 use crate::board::Board;
+use program::{Column, Program};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
+
+pub(crate) use fill::{Effort, Filled, fill};
 
 /// Time goes in steps of a minute; of the shortest host when that is shorter.
 const STEP_MS: i64 = 60_000;
@@ -15,15 +21,15 @@ const STEPS_MAX: usize = 50_000;
 /// Kinds and stretches up to which prices are searched: the table of the program grows with the square.
 const TABLE_MAX: usize = 700;
 /// Steps that the search may take for one wave, in entries of its table: a tenth of a second, so that planning stays interactive.
-pub(crate) const EFFORT_MAX: usize = 200_000_000;
+pub(crate) const EFFORT_MAX: usize = 250_000_000;
 /// Parts of the shortest host's price that prices are rounded to.
 const SCALE: f64 = 1_000.0;
 
 /// Hosts of a site that may begin at the same moments and take as long.
-pub(super) struct Kind {
-    pub(super) count: i64,
+struct Kind {
+    count: i64,
     /// In steps.
-    pub(super) length: usize,
+    length: usize,
 }
 
 /// Steps at which a host of some kind may begin.
@@ -42,7 +48,7 @@ struct Segment {
 }
 
 /// Time on end in which something is open.
-pub(super) struct Stretch {
+struct Stretch {
     from: usize,
     until: usize,
     segments: Vec<Segment>,
@@ -56,27 +62,57 @@ struct Best {
 }
 
 /// The hosts of a site and the stretches in which they can be busy.
-pub(super) struct Rows {
+struct Rows {
     release: i64,
     step: i64,
-    pub(super) places: i64,
-    pub(super) kinds: Vec<Kind>,
+    places: i64,
+    /// List, busy time and way back of each kind, sorted.
+    keys: Vec<(usize, i64, i64)>,
+    kinds: Vec<Kind>,
     /// All lengths, and for each kind which of them it has.
     lengths: Vec<usize>,
     length_of: Vec<usize>,
-    pub(super) stretches: Vec<Stretch>,
+    stretches: Vec<Stretch>,
 }
 
-/// When a site can end that may not start before `release`; `known` when nothing later is found, at most `limit`.
-pub(crate) fn site_end(
+/// When a wave that may not start before `release` can end as far as each of its sites says that ends behind `known`, where its
+/// hosts are placed so that they end then; `first`: the site that most is expected of.
+pub(crate) fn late_sites(
     board: &Board<'_>,
-    jobs: &[usize],
+    ends: impl Iterator<Item = (usize, i64)>,
     (release, known): (i64, i64),
-    limit: i64,
-    effort: &mut usize,
+    first: Option<usize>,
 ) -> i64 {
-    let rows = Rows::of(board, jobs, (release, limit));
-    rows.map_or(known, |rows| rows.search(known, effort).min(limit))
+    let mut sites: BTreeMap<usize, (i64, Vec<usize>)> = BTreeMap::new();
+    for (job, end) in ends {
+        let (latest, jobs) = sites.entry(board.jobs[job].site).or_default();
+        *latest = end.max(*latest);
+        jobs.push(job);
+    }
+    // What ends last teaches most: often nothing else is later than what follows from it.
+    let mut sites: Vec<(usize, (i64, Vec<usize>))> = sites.into_iter().collect();
+    sites.sort_by_key(|(site, (end, _))| (Some(*site) != first, Reverse(*end)));
+    // Where people limit a wave, its sites alone teach little.
+    let mut effort = if board.people.is_empty() { EFFORT_MAX } else { EFFORT_MAX / 4 };
+    let mut found = known;
+    for (_, (end, jobs)) in sites {
+        if end <= found || effort == 0 {
+            break;
+        }
+        if let Some(rows) = Rows::of(board, &jobs, (release, end)) {
+            found = rows.at(rows.search(found, &mut effort).0).clamp(found, end);
+        }
+    }
+    found
+}
+
+/// What was proven of a wave while it was placed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Proven {
+    /// It does not end before,
+    pub(crate) end: i64,
+    /// because of this site.
+    pub(crate) site: Option<usize>,
 }
 
 impl Rows {
@@ -90,6 +126,7 @@ impl Rows {
         // Rounded down, hosts in a row stay apart: their beginnings and their lengths are.
         let steps = |time: i64| usize::try_from(time / step).ok();
         let (mut begins, mut kinds) = (Vec::new(), Vec::with_capacity(counts.len()));
+        let keys: Vec<(usize, i64, i64)> = counts.keys().copied().collect();
         for (kind, ((list, busy, undo), count)) in counts.into_iter().enumerate() {
             kinds.push(Kind { count, length: steps(busy)? });
             for strand in &board.times.lists[list] {
@@ -106,7 +143,7 @@ impl Rows {
             }
         }
         let places = i64::from(board.at_once(board.jobs[*jobs.first()?].site));
-        let rows = Self::laid((release, step), places, kinds, begins);
+        let rows = Self { keys, ..Self::laid((release, step), places, kinds, begins) };
         let open = rows.stretches.iter().map(|stretch| stretch.until - stretch.from);
         (open.sum::<usize>() <= STEPS_MAX).then_some(rows)
     }
@@ -135,7 +172,7 @@ impl Rows {
             stretches.push(Stretch { from: first.from, until, segments: segments(own) });
             rest = behind;
         }
-        Self { release, step, places, kinds, lengths, length_of, stretches }
+        Self { release, step, places, keys: Vec::new(), kinds, lengths, length_of, stretches }
     }
 
     /// The best that one row of a stretch can have earned, step by step.
@@ -181,14 +218,14 @@ impl Rows {
         best
     }
 
-    /// The kinds of the best row until some step.
-    fn hosts(&self, best: &[Best], until: usize) -> Vec<usize> {
+    /// When the hosts of the best row until some step of a stretch begin, and their kinds.
+    fn hosts(&self, stretch: &Stretch, best: &[Best], until: usize) -> Vec<(usize, usize)> {
         let (mut hosts, mut at) = (Vec::new(), until);
         while at > 0 {
             match best[at].last {
                 Some(kind) => {
-                    hosts.push(kind);
                     at -= self.kinds[kind].length;
+                    hosts.push((stretch.from + at, kind));
                 }
                 None => at -= 1,
             }
@@ -212,21 +249,23 @@ impl Rows {
         self.stretches.last().map_or(0, |stretch| stretch.until)
     }
 
-    /// What prices prove beyond `known`: those of the program that would have all hosts done by then, as long as it cannot.
-    fn search(&self, known: i64, effort: &mut usize) -> i64 {
-        let mut end = usize::try_from((known - self.release) / self.step).unwrap_or(0);
-        let at = |end: usize| {
-            let steps = i64::try_from(end).unwrap_or(i64::MAX);
-            known.max(self.release.saturating_add(steps.saturating_mul(self.step)))
-        };
+    fn at(&self, step: usize) -> i64 {
+        let steps = i64::try_from(step).unwrap_or(i64::MAX);
+        self.release.saturating_add(steps.saturating_mul(self.step))
+    }
+
+    /// What prices prove beyond `known`, and the program that gave them: one that has all hosts done by then, if it came so far.
+    fn search(&self, known: i64, effort: &mut usize) -> (usize, Option<Program>) {
         let lengths = |kind: &Kind| i64::try_from(kind.length).unwrap_or(i64::MAX);
-        end = end.max(self.earned(&self.kinds.iter().map(lengths).collect::<Vec<i64>>()));
+        let mut end = self.earned(&self.kinds.iter().map(lengths).collect::<Vec<i64>>());
+        end = end.max(usize::try_from((known - self.release) / self.step).unwrap_or(0));
         if self.kinds.len() + self.stretches.len() > TABLE_MAX {
-            return at(end);
+            return (end, None);
         }
-        let mut program = Program::new(self);
+        let counts: Vec<i64> = self.kinds.iter().map(|kind| kind.count).collect();
+        let mut program = Program::new(self, &counts, &vec![self.places; self.stretches.len()]);
         while *effort > 0 {
-            let better = self.fill(&mut program, end, effort);
+            let better = self.improve(&mut program, end, effort);
             program.settle();
             let found = self.earned(&whole(program.prices()));
             if found <= end && (!better || program.is_done()) {
@@ -234,11 +273,12 @@ impl Rows {
             }
             end = end.max(found);
         }
-        at(end)
+        let done = program.is_done().then_some(program);
+        (end, done)
     }
 
     /// Brings the best row of each stretch before `end` into the program; whether any of them was missing.
-    fn fill(&self, program: &mut Program, end: usize, effort: &mut usize) -> bool {
+    fn improve(&self, program: &mut Program, end: usize, effort: &mut usize) -> bool {
         let mut better = false;
         for (number, stretch) in self.stretches.iter().enumerate() {
             if stretch.from >= end {
@@ -249,7 +289,7 @@ impl Rows {
             let until = end.min(stretch.until) - stretch.from;
             // A little more than the place costs is what rounding makes of it.
             if best[until].earned as f64 > program.rent(number) * SCALE + 1.0 {
-                let hosts = self.hosts(&best, until);
+                let hosts = self.hosts(stretch, &best, until);
                 *effort =
                     effort.saturating_sub(program.enter(Column::Row { stretch: number, hosts }));
                 better = true;
@@ -319,7 +359,7 @@ mod tests {
     fn opening_that_holds_two_long_hosts_and_no_third_is_seen() {
         // Five hosts of two steps in openings of five steps, with one place.
         let begins = [(0, 4, 0), (10, 14, 0), (20, 24, 0)];
-        assert_eq!(rows(1, &[(5, 2)], &begins).search(0, &mut EFFORT_MAX.clone()), 22);
+        assert_eq!(rows(1, &[(5, 2)], &begins).search(0, &mut EFFORT_MAX.clone()).0, 22);
     }
 
     #[test]
@@ -327,7 +367,7 @@ mod tests {
         // The first kind fills the first opening by itself; the second waits for its next one, a third has time all along.
         let begins = [(0, 3, 0), (0, 3, 1), (10, 13, 1), (0, 20, 2)];
         assert_eq!(
-            rows(1, &[(2, 2), (1, 2), (1, 1)], &begins).search(0, &mut EFFORT_MAX.clone()),
+            rows(1, &[(2, 2), (1, 2), (1, 1)], &begins).search(0, &mut EFFORT_MAX.clone()).0,
             12
         );
     }
@@ -351,8 +391,8 @@ mod tests {
                 .collect();
             if let Some(end) = earliest(&rows, &starts, &hosts, &mut vec![0; 20]) {
                 prop_assert!(rows.earned(&prices[..kinds.len()]) <= end);
-                let bound = rows.search(known, &mut EFFORT_MAX.clone());
-                let end = i64::try_from(end).unwrap().max(known);
+                let bound = rows.search(known, &mut EFFORT_MAX.clone()).0;
+                let end = end.max(usize::try_from(known).unwrap());
                 prop_assert!(bound <= end, "{end} before {bound}");
             }
         }

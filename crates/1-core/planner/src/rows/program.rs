@@ -3,7 +3,7 @@
 //! A revised simplex with columns that are made when they are wanted. Nothing hangs on its figures being exact: they are only
 //! prices, and what prices prove is counted elsewhere in whole numbers.
 
-use super::rows::Rows;
+use super::{Kind, Rows};
 
 /// Less is nothing.
 const TINY: f64 = 1e-7;
@@ -18,8 +18,8 @@ pub(super) enum Column {
     Beyond(usize),
     /// Places of a stretch that stay idle.
     Idle(usize),
-    /// Rows of a stretch: kinds, one behind the other.
-    Row { stretch: usize, hosts: Vec<usize> },
+    /// Rows of a stretch: when hosts begin, and of which kinds they are.
+    Row { stretch: usize, hosts: Vec<(usize, usize)> },
 }
 
 /// All hosts done at the lowest cost, where a host that stays undone costs what it is long.
@@ -35,16 +35,18 @@ pub(super) struct Program {
 }
 
 impl Program {
-    pub(super) fn new(rows: &Rows) -> Self {
-        let costs: Vec<f64> = rows.kinds.iter().map(|kind| kind.length as f64).collect();
-        let (kinds, stretches) = (costs.len(), rows.stretches.len());
+    /// So many hosts of each kind into so many places of each stretch: nobody is done yet.
+    pub(super) fn new(rows: &Rows, left: &[i64], places: &[i64]) -> Self {
+        // Who is not there has no price.
+        let cost = |(kind, left): (&Kind, &i64)| if *left > 0 { kind.length as f64 } else { 0.0 };
+        let costs: Vec<f64> = rows.kinds.iter().zip(left).map(cost).collect();
+        let (kinds, stretches) = (costs.len(), places.len());
         let size = kinds + stretches;
         let unit = |row: usize| (0..size).map(|at| if at == row { 1.0 } else { 0.0 }).collect();
-        let counts = rows.kinds.iter().map(|kind| kind.count as f64);
         let idle = (0..stretches).map(Column::Idle);
         Self {
             basis: (0..kinds).map(Column::Undone).chain(idle).collect(),
-            amounts: counts.chain((0..stretches).map(|_| rows.places as f64)).collect(),
+            amounts: left.iter().chain(places).map(|amount| *amount as f64).collect(),
             inverse: (0..size).map(unit).collect(),
             worth: costs.iter().copied().chain((0..stretches).map(|_| 0.0)).collect(),
             costs,
@@ -59,6 +61,14 @@ impl Program {
     /// What a place in a stretch costs.
     pub(super) fn rent(&self, stretch: usize) -> f64 {
         -self.worth[self.costs.len() + stretch]
+    }
+
+    /// Rows and how much of each there is.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (f64, usize, &[(usize, usize)])> {
+        self.basis.iter().zip(&self.amounts).filter_map(|(column, amount)| match column {
+            Column::Row { stretch, hosts } => Some((*amount, *stretch, &hosts[..])),
+            _ => None,
+        })
     }
 
     /// Whether no host stays undone.
@@ -79,7 +89,7 @@ impl Program {
             Column::Beyond(kind) => vec![(*kind, -1.0)],
             Column::Idle(stretch) => vec![(kinds + stretch, 1.0)],
             Column::Row { stretch, hosts } => {
-                let hosts = hosts.iter().map(|kind| (*kind, 1.0));
+                let hosts = hosts.iter().map(|(_, kind)| (*kind, 1.0));
                 hosts.chain([(kinds + stretch, 1.0)]).collect()
             }
         }
@@ -122,12 +132,17 @@ impl Program {
         let mut pivot = std::mem::take(&mut self.inverse[leaves]);
         pivot.iter_mut().for_each(|entry| *entry /= steps[leaves]);
         let filled: Vec<usize> = (0..pivot.len()).filter(|at| pivot[*at] != 0.0).collect();
+        let dense = filled.len() * 3 > pivot.len();
         let mut changed = pivot.len() * 2;
         for (row, step) in steps.iter().enumerate().filter(|(_, step)| **step != 0.0) {
             self.amounts[row] -= step * amount;
             if row != leaves {
                 let own = &mut self.inverse[row];
-                filled.iter().for_each(|at| own[*at] -= step * pivot[*at]);
+                if dense {
+                    own.iter_mut().zip(&pivot).for_each(|(entry, by)| *entry -= step * by);
+                } else {
+                    filled.iter().for_each(|at| own[*at] -= step * pivot[*at]);
+                }
                 changed += filled.len();
             }
         }
