@@ -8,7 +8,7 @@ use crate::rules::{Relaxed, Rule};
 use crate::schedule::{self, Load, Placement};
 use crate::times::ceil_ms;
 use crate::waves::{self, Offset, Standing};
-use crate::{Fault, bound, search};
+use crate::{Fault, bound, rows, search};
 use refit_names::HostName;
 use refit_plan::{Plan, busy_ms};
 use std::collections::BTreeMap;
@@ -186,13 +186,21 @@ fn times(
         if bound.is_none() && !last {
             return result;
         }
-        let placed = search::place(board, &base, &jobs, release, bound.unwrap_or(i64::MAX));
+        let (placed, proven) =
+            search::place(board, &base, &jobs, release, bound.unwrap_or(i64::MAX));
         if placed.missing > 0 && !last {
             return result;
         }
         result.bound = result.bound.and_then(|start| {
             let end = if start == release { bound } else { bound::wave_end(board, &jobs, start) }?;
-            let end = late_sites(board, &jobs, (start, end), &placed)?;
+            let known = proven.filter(|_| start == release).map_or(end, |proven| proven.end);
+            let near = search::enough(known, start, jobs.len());
+            let end = if start == release && proven.is_some() && placed.end <= near {
+                known
+            } else {
+                let critical = proven.and_then(|proven| proven.site);
+                rows::late_sites(board, ends(board, &jobs, &placed), (start, known), critical)
+            };
             let late = placed.end > end && !board.people.is_empty();
             let end = if late { bound::squeezed(board, &jobs, (start, end)) } else { end };
             Some(
@@ -245,33 +253,16 @@ fn in_working_hours(
     }
 }
 
-/// A closer look at the sites that end behind the bound.
-fn late_sites(
-    board: &Board<'_>,
-    jobs: &[usize],
-    (start, bound): (i64, i64),
-    placed: &schedule::Wave,
-) -> Option<i64> {
-    let mut sites: BTreeMap<usize, (i64, Vec<usize>)> = BTreeMap::new();
-    if placed.end <= bound {
-        return Some(bound);
-    }
-    for (job, place) in jobs.iter().zip(&placed.places) {
-        let own = &board.jobs[*job];
-        let (end, of_site) = sites.entry(own.site).or_default();
-        *end = (*end).max(place.as_ref().map_or(i64::MAX, |place| place.start + own.busy));
-        of_site.push(*job);
-    }
-    let mut found = bound;
-    // What ends last teaches most: often nothing else is later than what follows from it.
-    let mut sites: Vec<(i64, Vec<usize>)> = sites.into_values().collect();
-    sites.sort_by_key(|(end, _)| std::cmp::Reverse(*end));
-    for (end, own) in sites {
-        if end > found {
-            found = bound::site_end(board, &own, (start, found))?;
-        }
-    }
-    Some(found)
+/// When each host of a wave ends.
+fn ends<'a>(
+    board: &'a Board<'_>,
+    jobs: &'a [usize],
+    placed: &'a schedule::Wave,
+) -> impl Iterator<Item = (usize, i64)> + 'a {
+    jobs.iter().zip(&placed.places).filter_map(|(job, place)| {
+        let place = place.as_ref()?;
+        Some((*job, place.start + board.jobs[*job].busy))
+    })
 }
 
 /// What hosts that have begun still take, and when their waves are expected to end.

@@ -39,11 +39,6 @@ struct Piece {
 const LISTS_MAX: usize = 48;
 /// What is looked at next, behind what is known: most waves are done by then.
 const NEAR_MS: i64 = 20 * 86_400_000;
-/// Unions of lists that are looked at where a site ends late.
-const UNIONS_MAX: usize = 1_500;
-/// Strands of a site up to which unions are looked at: as many as there are bits.
-const STRANDS_MAX: usize = 128;
-
 /// The earliest moment at which a wave that may not start before `release` can end; none: not before the horizon.
 pub(crate) fn wave_end(board: &Board<'_>, jobs: &[usize], release: i64) -> Option<i64> {
     let mut end = release.max(alone(board, jobs, release)?);
@@ -93,42 +88,6 @@ pub(crate) fn wave_end(board: &Board<'_>, jobs: &[usize], release: i64) -> Optio
     for mut group in crews.into_values().chain([all]) {
         group.most = board.parallel;
         end = group.end(board, (release, end))?;
-    }
-    Some(end)
-}
-
-/// The same for one site with a closer look: each two lists together, and the longer hosts by themselves.
-pub(crate) fn site_end(
-    board: &Board<'_>,
-    jobs: &[usize],
-    (release, known): (i64, i64),
-) -> Option<i64> {
-    let mut end = known;
-    let cells = cells(board, jobs);
-    let Some(((site, _), _)) = cells.first() else { return Some(end) };
-    let most = board.at_once(*site);
-    let lists = &board.times.lists;
-    let strands: BTreeSet<usize> =
-        cells.iter().flat_map(|((_, list), _)| lists[*list].iter().copied()).collect();
-    if strands.len() > STRANDS_MAX {
-        return Some(end);
-    }
-    let bits: BTreeMap<usize, u128> =
-        strands.iter().enumerate().map(|(bit, strand)| (*strand, 1 << bit)).collect();
-    let mask = |list: usize| lists[list].iter().fold(0, |mask, strand| mask | bits[strand]);
-    let masks: Vec<u128> = cells.iter().map(|((_, list), _)| mask(*list)).collect();
-    let mut unions: BTreeSet<u128> = BTreeSet::new();
-    for (one, first) in masks.iter().enumerate() {
-        if unions.len() < UNIONS_MAX {
-            unions.extend(masks[one..].iter().map(|second| first | second));
-        }
-    }
-    unions.insert(masks.iter().fold(0, |all, mask| all | mask));
-    for union in unions {
-        let inside = cells.iter().zip(&masks).filter(|(_, mask)| **mask & !union == 0);
-        let own: Vec<&Group> = inside.map(|((_, cell), _)| cell).collect();
-        let group = joined(&own, most);
-        end = group.end_of_long_ones(board, (release, end))?;
     }
     Some(end)
 }
@@ -240,19 +199,6 @@ impl Group {
         let shortest = self.lengths.keys().next().copied().unwrap_or(1);
         self.seen(board, (release, known), |open, pieces| {
             Some(by_work(pieces, self.work)?.max(by_count(open, pieces, self.count, shortest)?))
-        })
-    }
-
-    /// The same, and for its longest hosts alone, from each length on: two of them may not fit where three shorter ones do.
-    fn end_of_long_ones(&self, board: &Board<'_>, (release, known): (i64, i64)) -> Option<i64> {
-        self.seen(board, (release, known), |open, pieces| {
-            let mut end = by_work(pieces, self.work)?;
-            let mut count = 0;
-            for (length, hosts) in self.lengths.iter().rev() {
-                count += hosts;
-                end = end.max(by_count(open, pieces, count, *length)?);
-            }
-            Some(end)
         })
     }
 

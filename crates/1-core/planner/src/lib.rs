@@ -29,6 +29,7 @@ mod people;
 mod profile;
 mod repair;
 mod rollback;
+mod rows;
 mod rules;
 mod schedule;
 mod search;

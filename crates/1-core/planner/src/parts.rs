@@ -1,16 +1,20 @@
 //! A wave as parts that share nothing: each is placed by itself, and only those that end last are tried again (D-0015).
 
-use crate::board::Board;
+use crate::board::{Board, Job};
 use crate::repair;
-use crate::schedule::{Kind, Load, Wave, kinds};
+use crate::rows::{self, Effort, Filled, Proven};
+use crate::schedule::{self, Aim, Held, Kind, Load, Placement, Wave, kinds};
 use crate::search::{by_orders, enough};
 use crate::sweep::{Part, Try, WEIGHT, sweep};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 /// Placements that one wave may cost beside its first ones: a tenth of a second, so that planning stays interactive.
 const EFFORT_MAX: usize = 60_000;
 /// Tries for one part: what helps at all helps early.
 const TRIES_MAX: usize = 150;
+/// Tries for one site with rows that end earlier or later: each halves what is not known.
+const ROWS_TRIES_MAX: usize = 5;
 /// Behind what a wave takes at least: so far are weekly windows seen.
 const WEEK_MS: i64 = 7 * 86_400_000;
 /// So far behind the target openings are looked at first.
@@ -20,10 +24,16 @@ const FEW: usize = 20;
 /// Parts of more hosts have so many kinds that orders of them cost too much.
 const ORDERS_MAX: usize = 2_000;
 
-/// Places one wave between `release` and the horizon, so that it ends early. `bound`: no schedule ends earlier.
-pub(crate) fn place(board: &Board<'_>, jobs: &[usize], release: i64, bound: i64) -> Wave {
+/// Places one wave between `release` and the horizon, so that it ends early. `bound`: no schedule ends earlier; with a closer
+/// one, where one was looked for.
+pub(crate) fn place(
+    board: &Board<'_>,
+    jobs: &[usize],
+    release: i64,
+    bound: i64,
+) -> (Wave, Option<Proven>) {
     let kinds = kinds(board, jobs);
-    let wave = Parts { board, jobs, kinds: &kinds, release, bound };
+    let mut wave = Parts { board, jobs, kinds: &kinds, release, bound };
     let apart = apart(board, &kinds);
     let mut parts: Vec<(Vec<usize>, Part)> =
         apart.into_iter().map(|own| wave.first(own, u32::MAX)).collect();
@@ -32,24 +42,23 @@ pub(crate) fn place(board: &Board<'_>, jobs: &[usize], release: i64, bound: i64)
         most = board.parallel;
         parts = vec![wave.first((0..kinds.len()).collect(), most)];
     }
-    let mut goal = enough(bound, release, jobs.len());
     let mut effort = EFFORT_MAX;
-    parts.sort_by_key(|(_, part)| {
-        (std::cmp::Reverse((part.missing, part.end)), part.places.first().map(|p| p.0))
-    });
-    for (own, part) in &mut parts {
-        if part.missing == 0 && part.end <= goal {
-            continue;
-        }
+    wave.each_late(&mut parts, |own, part, goal| {
         wave.improve(own, part, (most, goal), &mut effort);
-        // Nobody has to end before the last.
-        goal = goal.max(if part.missing == 0 { part.end } else { i64::MAX });
+    });
+    // Sites that share nothing with others are looked at closely.
+    let alone = most == u32::MAX && board.people.is_empty();
+    let proven = alone.then(|| wave.late_parts(&mut parts));
+    wave.bound = proven.map_or(bound, |proven| proven.end);
+    if alone {
+        let mut effort = rows::EFFORT_MAX / 2;
+        wave.each_late(&mut parts, |own, part, goal| wave.by_rows(own, part, goal, &mut effort));
     }
     let mut whole = wave.whole(parts);
-    if whole.missing == 0 && whole.end > enough(bound, release, jobs.len()) {
-        repair::earlier(board, jobs, &mut whole, (release, bound));
+    if whole.missing == 0 && whole.end > enough(wave.bound, release, jobs.len()) {
+        repair::earlier(board, jobs, &mut whole, (release, wave.bound));
     }
-    whole
+    (whole, proven)
 }
 
 struct Parts<'a> {
@@ -159,6 +168,129 @@ impl Parts<'_> {
         }
     }
 
+    /// Does something about each part that ends behind the bound, the latest first.
+    fn each_late(
+        &self,
+        parts: &mut [(Vec<usize>, Part)],
+        mut mend: impl FnMut(&[usize], &mut Part, i64),
+    ) {
+        let mut goal = enough(self.bound, self.release, self.jobs.len());
+        parts.sort_by_key(|(_, part)| {
+            (Reverse((part.missing, part.end)), part.places.first().map(|place| place.0))
+        });
+        for (own, part) in parts {
+            if part.missing > 0 || part.end > goal {
+                mend(own, part, goal);
+                // Nobody has to end before the last.
+                goal = goal.max(if part.missing == 0 { part.end } else { i64::MAX });
+            }
+        }
+    }
+
+    /// Looks at the sites that end late: either they can end by what is proven by then, and mostly do with rows that a linear
+    /// program has (D-0015), or more is proven. What is proven in the end.
+    fn late_parts(&self, parts: &mut [(Vec<usize>, Part)]) -> Proven {
+        let mut proven = Proven { end: self.bound, site: None };
+        let mut effort = Effort { proof: rows::EFFORT_MAX, rows: rows::EFFORT_MAX / 4 };
+        self.each_late(parts, |own, part, _| {
+            if part.missing == 0 && part.end > enough(proven.end, self.release, self.jobs.len()) {
+                let (found, better) = self.rows(own, (proven.end, part.end), &mut effort);
+                if found > proven.end {
+                    proven = Proven { end: found, site: Some(self.kinds[own[0]].job.site) };
+                }
+                *part = better.unwrap_or_else(|| part.clone());
+            }
+        });
+        proven
+    }
+
+    /// Tries again with rows: until the goal, and where that fails, halfway to what is known.
+    fn by_rows(&self, own: &[usize], best: &mut Part, goal: i64, effort: &mut usize) {
+        // Half of what is left is for the other sites.
+        let mut share = Effort { proof: *effort / 4, rows: *effort / 4 };
+        *effort -= share.proof + share.rows;
+        let (mut until, mut failed) = (goal, goal);
+        for _ in 0..ROWS_TRIES_MAX {
+            match self.rows(own, (until, best.end), &mut share).1 {
+                Some(part) => *best = part,
+                None => failed = until,
+            }
+            if best.end <= goal || share.proof.min(share.rows) == 0 {
+                break;
+            }
+            until = failed + (best.end - failed) / 2;
+        }
+        *effort += share.proof + share.rows;
+    }
+
+    /// What is proven for a site beyond `known`, and its hosts in rows that end about then, if there are such.
+    fn rows(
+        &self,
+        own: &[usize],
+        (known, limit): (i64, i64),
+        effort: &mut Effort,
+    ) -> (i64, Option<Part>) {
+        let members: Vec<usize> =
+            own.iter().flat_map(|kind| self.kinds[*kind].members.iter().copied()).collect();
+        let jobs: Vec<usize> = members.iter().map(|place| self.jobs[*place]).collect();
+        match rows::fill(self.board, &jobs, (self.release, known), limit, effort) {
+            None => (known, None),
+            Some(Filled { proven, order }) => {
+                (proven, order.and_then(|order| self.placed(&members, order, (proven, limit))))
+            }
+        }
+    }
+
+    /// The hosts of a site in this order, each from its moment on; those that end behind `goal` are moved forward as far as that
+    /// goes. None when some still end no earlier than `limit`, or not all of them find their content.
+    fn placed(
+        &self,
+        members: &[usize],
+        order: Vec<(usize, i64)>,
+        (goal, limit): (i64, i64),
+    ) -> Option<Part> {
+        let mut load = Load::new(self.board);
+        let (mut hosts, mut places) = (Vec::new(), Vec::with_capacity(members.len()));
+        for (host, at) in order {
+            // Whether content is there in the order of these starts is looked at below.
+            let job = self.board.jobs[self.jobs[members[host]]];
+            let job = Job { staged: self.release, ..job };
+            let aim = Aim { release: at, deadline: i64::MAX, cheap: false };
+            let found = schedule::first_of(self.board, &load, &job, aim)?;
+            load.take(job.site, None, found.start, job.busy);
+            let held = match found.start {
+                start if start == found.span.first => Held::Window,
+                start if start == self.release => Held::Wave,
+                _ => Held::Site,
+            };
+            hosts.push(members[host]);
+            places.push(Some(Placement { held, ..found }));
+        }
+        let jobs: Vec<usize> = hosts.iter().map(|place| self.jobs[*place]).collect();
+        let mut wave = Wave { places, end: self.release, missing: 0, outside_ms: 0 };
+        wave.recount(self.board, &jobs, self.release);
+        if wave.end >= limit {
+            repair::earlier(self.board, &jobs, &mut wave, (self.release, goal));
+        }
+        let end = wave.end;
+        let places = hosts.into_iter().zip(wave.places);
+        let mut places: Vec<(usize, Placement)> =
+            places.filter_map(|(place, found)| Some((place, found?))).collect();
+        let fits = end < limit && self.content_is_there(&mut places);
+        fits.then_some(Part { places, ends: Vec::new(), end, missing: 0 })
+    }
+
+    /// Whether the content of a site's hosts is there in the order of their starts; sorts them.
+    fn content_is_there(&self, places: &mut [(usize, Placement)]) -> bool {
+        places.sort_by_key(|(place, found)| (found.start, *place));
+        let job = |place: &usize| &self.board.jobs[self.jobs[*place]];
+        let mut sent = places.iter().map(|(place, _)| job(place).ahead).min().unwrap_or(0);
+        places.iter().all(|(place, found)| {
+            sent = sent.saturating_add(job(place).bytes);
+            self.board.there(job(place).site, sent) <= found.start
+        })
+    }
+
     fn whole(&self, parts: Vec<(Vec<usize>, Part)>) -> Wave {
         let mut wave = Wave {
             places: vec![None; self.jobs.len()],
@@ -177,7 +309,7 @@ impl Parts<'_> {
 /// When all have ended but the few that end long after the others.
 fn stragglers(ends: &[i64]) -> i64 {
     let mut ends = ends.to_vec();
-    ends.sort_unstable_by_key(|end| std::cmp::Reverse(*end));
+    ends.sort_unstable_by_key(|end| Reverse(*end));
     let few = (ends.len() / FEW).max(1);
     let gaps = ends.windows(2).take(few).map(|pair| (pair[0] - pair[1], pair[1]));
     gaps.rev().max_by_key(|(gap, _)| *gap).map_or(i64::MAX, |(_, end)| end)

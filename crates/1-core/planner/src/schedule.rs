@@ -172,7 +172,11 @@ pub(crate) fn first(board: &Board<'_>, load: &Load, job: usize, release: i64) ->
 
 /// The earliest place for one host that ends by the deadline.
 pub(crate) fn first_by(board: &Board<'_>, load: &Load, job: usize, aim: Aim) -> Option<Placement> {
-    let job = &board.jobs[job];
+    first_of(board, load, &board.jobs[job], aim)
+}
+
+/// The same for a job that is not quite one of the board's.
+pub(crate) fn first_of(board: &Board<'_>, load: &Load, job: &Job, aim: Aim) -> Option<Placement> {
     let spans = board.spans(job);
     next(board, load, (job, &spans), aim, &mut Pointer { span: 0, at: aim.release }, |_| true)
 }

@@ -4,6 +4,7 @@
 //! that are good enough stay as they are (D-0015).
 
 use crate::board::Board;
+use crate::rows::Proven;
 use crate::schedule::{Aim, Kind, Load, SINGLE_MAX, Wave, attempt, kinds};
 use refit_names::TimeClass;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,18 +16,19 @@ const WEEK_MS: i64 = 7 * 86_400_000;
 /// Tries for small waves, where each costs nothing.
 const TRIES_MAX: usize = 60;
 
-/// Places one wave between `release` and the horizon, so that it ends early. `bound`: no schedule ends earlier.
+/// Places one wave between `release` and the horizon, so that it ends early. `bound`: no schedule ends earlier; with a closer
+/// one, where one was looked for.
 pub(crate) fn place(
     board: &Board<'_>,
     base: &Load,
     jobs: &[usize],
     release: i64,
     bound: i64,
-) -> Wave {
+) -> (Wave, Option<Proven>) {
     if jobs.len() > SINGLE_MAX && base.is_idle() {
         crate::parts::place(board, jobs, release, bound)
     } else {
-        by_orders(board, base, jobs, release, bound)
+        (by_orders(board, base, jobs, release, bound), None)
     }
 }
 
