@@ -42,6 +42,7 @@ pub(crate) fn place(
         most = board.parallel;
         parts = vec![wave.first((0..kinds.len()).collect(), most)];
     }
+    let before = (most == u32::MAX && !board.sites_are_apart()).then(|| parts.clone());
     let mut effort = EFFORT_MAX;
     wave.each_late(&mut parts, |own, part, goal| {
         wave.improve(own, part, (most, goal), &mut effort);
@@ -53,6 +54,10 @@ pub(crate) fn place(
     if alone {
         let mut effort = rows::EFFORT_MAX / 2;
         wave.each_late(&mut parts, |own, part, goal| wave.by_rows(own, part, goal, &mut effort));
+    }
+    // What ends earlier may have more hosts down at some moment than may be.
+    if let Some(before) = before.filter(|_| wave.too_many(&parts)) {
+        parts = before;
     }
     let mut whole = wave.whole(parts);
     if whole.missing == 0 && whole.end > enough(wave.bound, release, jobs.len()) {
