@@ -250,7 +250,10 @@ impl Fleet {
             if !hosts.is_empty() {
                 let (kind, name) = (change.kind, change.name.clone());
                 let named = names_of(hosts.iter().map(|host| host.name.as_str()));
-                let text = format!("{} hosts still name it: {named}", hosts.len());
+                let text = format!(
+                    "still named by {}: {named}",
+                    refit_names::counted(hosts.len(), "host")
+                );
                 faults.push(FleetFault { kind, name, field: "name".to_owned(), text });
             }
         }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use refit_names::{
     BuildId, Coded, ErrorClass, HostName, PersonName, ProductName, RoleName, SiteName, WindowName,
+    counted,
 };
 use refit_packs::catalog::NoRemoval;
 use refit_plan::{Excluded, Way};
@@ -155,7 +156,8 @@ pub enum Fault {
     },
     /// Nobody knows a role at a site.
     #[error(
-        "nobody looks after role `{role}` at site `{site}` ({hosts} hosts), expected an engineer with that skill and site"
+        "nobody looks after role `{role}` at site `{site}` ({}), expected an engineer with that skill and site",
+        counted(*hosts, "host")
     )]
     NobodyKnows {
         /// The role.

@@ -3,7 +3,7 @@
 use crate::campaign::{Current, RolloutHost, Settings};
 use crate::{Effect, Event, HostState, IllegalMove, Permission, Rollout, RolloutState, Transition};
 use jiff::Timestamp;
-use refit_names::{Digest, Generation, HostName, PersonName};
+use refit_names::{Digest, Generation, HostName, PersonName, counted};
 use refit_plan::{Advance, Plan};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -347,7 +347,9 @@ impl Rollout {
         let count = current.count(wave);
         if let Some(running) = current.wave_mut(wave) {
             let because = match running.soak_ends() {
-                _ if count.unsettled > 0 => format!("{} hosts are not finished", count.unsettled),
+                _ if count.unsettled > 0 => {
+                    format!("not finished: {}", counted(count.unsettled as usize, "host"))
+                }
                 Some(end) if now < end => format!("it is watched until {end}"),
                 _ => {
                     running.done = true;

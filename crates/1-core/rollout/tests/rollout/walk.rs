@@ -221,7 +221,7 @@ fn a_manual_wave_waits_for_a_person_and_not_before_its_soak() {
     walk.go(Event::DeployRequested { hosts: BTreeSet::new() });
     assert_eq!(
         walk.try_go(&Event::Advanced).unwrap_err().to_string(),
-        "wave `wave-0` is not ready to be left: 1 hosts are not finished"
+        "wave `wave-0` is not ready to be left: not finished: 1 host"
     );
     walk.succeed("h0-0");
     assert_eq!(walk.try_go(&Event::Advanced).unwrap_err().code(), "rollout.wave-not-done");

@@ -77,7 +77,7 @@ async fn import_is_all_or_nothing_and_every_fault_is_named() {
     assert_eq!(planner.import_fleet(&import(right())).await.unwrap().created, 2);
     assert_eq!(planner.import_fleet(&import(right())).await.unwrap().unchanged, 2);
     let named = problem(planner.remove_site(&"north".parse().unwrap()).await);
-    assert!(named.detail.contains("2 hosts still name it: a, b"), "{}", named.detail);
+    assert!(named.detail.contains("still named by 2 hosts: a, b"), "{}", named.detail);
     stage.server.shutdown().await;
 }
 
