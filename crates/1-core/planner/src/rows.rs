@@ -21,7 +21,7 @@ const STEPS_MAX: usize = 50_000;
 /// Kinds and stretches up to which prices are searched: the table of the program grows with the square.
 const TABLE_MAX: usize = 700;
 /// Steps that the search may take for one wave, in entries of its table: a tenth of a second, so that planning stays interactive.
-pub(crate) const EFFORT_MAX: usize = 250_000_000;
+pub(crate) const EFFORT_MAX: usize = 360_000_000;
 /// Parts of the shortest host's price that prices are rounded to.
 const SCALE: f64 = 1_000.0;
 
@@ -264,9 +264,10 @@ impl Rows {
         }
         let counts: Vec<i64> = self.kinds.iter().map(|kind| kind.count).collect();
         let mut program = Program::new(self, &counts, &vec![self.places; self.stretches.len()]);
+        *effort = effort.saturating_sub(program.size());
         while *effort > 0 {
             let better = self.improve(&mut program, end, effort);
-            program.settle();
+            *effort = effort.saturating_sub(program.settle());
             let found = self.earned(&whole(program.prices()));
             if found <= end && (!better || program.is_done()) {
                 break;

@@ -81,8 +81,9 @@ impl Rows {
                 break;
             }
             program = Program::new(self, &left, &places);
+            *effort = effort.saturating_sub(program.size());
             while *effort > 0 && self.improve(&mut program, end, effort) {
-                program.settle();
+                *effort = effort.saturating_sub(program.settle());
             }
         }
         starts.sort_unstable();

@@ -95,19 +95,20 @@ impl Program {
         }
     }
 
-    /// Lets in what is no row, where that costs less.
-    pub(super) fn settle(&mut self) {
-        let kinds = self.costs.len();
-        for kind in 0..kinds {
-            self.enter(Column::Beyond(kind));
-            self.enter(Column::Undone(kind));
-        }
-        for stretch in 0..self.worth.len() - kinds {
-            self.enter(Column::Idle(stretch));
-        }
+    /// Entries of the table.
+    pub(super) fn size(&self) -> usize {
+        self.worth.len() * self.worth.len()
     }
 
-    /// Takes a column into the basis, if that costs less; how many entries were changed for it.
+    /// Lets in what is no row, where that costs less; how many entries were looked at or changed for it.
+    pub(super) fn settle(&mut self) -> usize {
+        let kinds = self.costs.len();
+        let hosts = (0..kinds).flat_map(|kind| [Column::Beyond(kind), Column::Undone(kind)]);
+        let idle = (0..self.worth.len() - kinds).map(Column::Idle);
+        hosts.chain(idle).map(|column| self.enter(column)).sum()
+    }
+
+    /// Takes a column into the basis, if that costs less; how many entries were looked at or changed for it.
     pub(super) fn enter(&mut self, column: Column) -> usize {
         let entries = self.entries(&column);
         let worth = entries.iter().map(|(row, entry)| self.worth[*row] * entry).sum::<f64>();
@@ -133,7 +134,7 @@ impl Program {
         pivot.iter_mut().for_each(|entry| *entry /= steps[leaves]);
         let filled: Vec<usize> = (0..pivot.len()).filter(|at| pivot[*at] != 0.0).collect();
         let dense = filled.len() * 3 > pivot.len();
-        let mut changed = pivot.len() * 2;
+        let mut changed = pivot.len() * (2 + entries.len());
         for (row, step) in steps.iter().enumerate().filter(|(_, step)| **step != 0.0) {
             self.amounts[row] -= step * amount;
             if row != leaves {
