@@ -3,8 +3,8 @@
 mod brought;
 mod circle;
 
-use crate::{Fleet, HostRecord, Lifecycle, RecordKind};
-use brought::Brought;
+use crate::{Fleet, HostRecord, Lifecycle, RecordKind, SiteRecord};
+use brought::{Brought, Fields};
 use jiff::tz::TimeZoneDatabase;
 use refit_names::HostName;
 use serde::{Deserialize, Serialize};
@@ -57,15 +57,16 @@ impl Fleet {
         let brought = Brought::by(self.changes());
         let known = Known::of(self);
         for host in self.hosts().values() {
-            let field = |field: &str| brought.field(RecordKind::Host, host.name.as_str(), field);
-            self.host_faults((host, &field), assumed, &known, &mut faults);
+            if let Some(new) = brought.of(RecordKind::Host, host.name.as_str()) {
+                self.host_faults((host, new), assumed, &known, &mut faults);
+            }
         }
         self.cluster_faults(&brought, assumed, &mut faults);
         self.engineer_faults(&brought, &known, &mut faults);
         self.site_faults(&brought, &mut faults);
         self.removal_faults(&mut faults);
         for circle in circle::circles(self) {
-            if circle.iter().any(|name| brought.field(RecordKind::Host, name.as_str(), "after")) {
+            if circle.iter().any(|name| brought.host(name.as_str(), "after")) {
                 faults.push(circle_fault(&circle));
             }
         }
@@ -74,7 +75,7 @@ impl Fleet {
 
     fn host_faults(
         &self,
-        (host, brought): (&HostRecord, &dyn Fn(&str) -> bool),
+        (host, new): (&HostRecord, &Fields<'_>),
         assumed: &BTreeSet<HostName>,
         known: &Known<'_>,
         faults: &mut Vec<FleetFault>,
@@ -84,22 +85,22 @@ impl Fleet {
             faults.push(FleetFault { kind, name, field: field.to_owned(), text });
         };
         let kept = !known.sites.is_empty();
-        if kept && brought("site") && !known.sites.contains(host.site.as_str()) {
+        if kept && new.has("site") && !known.sites.contains(host.site.as_str()) {
             fault("site", unknown("site", host.site.as_str(), &known.sites));
         }
         if let Some(cluster) = &host.cluster
             && !known.clusters.is_empty()
-            && brought("cluster")
+            && new.has("cluster")
             && !known.clusters.contains(cluster.as_str())
         {
             fault("cluster", unknown("cluster", cluster, &known.clusters));
         }
-        if let Some(windows) = known.windows.as_ref().filter(|_| brought("windows")) {
+        if let Some(windows) = known.windows.as_ref().filter(|_| new.has("windows")) {
             for window in host.windows.iter().filter(|name| !windows.contains(name.as_str())) {
                 fault("windows", unknown("window", window.as_str(), windows));
             }
         }
-        for before in host.after.iter().filter(|_| brought("after")) {
+        for before in host.after.iter().filter(|_| new.has("after")) {
             if *before == host.name {
                 fault("after", "a host cannot wait for itself".to_owned());
             } else if !self.hosts().contains_key(before) && !assumed.contains(before) {
@@ -126,12 +127,11 @@ impl Fleet {
         let none = Vec::new();
         for cluster in self.clusters().values() {
             let members = members.get(cluster.name.as_str()).unwrap_or(&none);
-            let joined = |host: &&HostRecord| {
-                let field = |field| brought.field(RecordKind::Host, host.name.as_str(), field);
-                field("cluster") || field("lifecycle")
-            };
-            let changed = brought.record(RecordKind::Cluster, &cluster.name);
-            if !changed && !members.iter().copied().any(|host| joined(&host)) {
+            let joined = members
+                .iter()
+                .map(|host| host.name.as_str())
+                .any(|name| brought.host(name, "cluster") || brought.host(name, "lifecycle"));
+            if !joined && brought.of(RecordKind::Cluster, &cluster.name).is_none() {
                 continue;
             }
             let mut fault = |field: &str, text: String| {
@@ -180,25 +180,26 @@ impl Fleet {
         faults: &mut Vec<FleetFault>,
     ) {
         for engineer in self.engineers().values() {
-            let field = |field| brought.field(RecordKind::Engineer, engineer.name.as_str(), field);
+            let name = engineer.name.as_str();
+            let Some(new) = brought.of(RecordKind::Engineer, name) else { continue };
             let mut fault = |field: &str, text: String| {
                 let (kind, name) = (RecordKind::Engineer, engineer.name.to_string());
                 faults.push(FleetFault { kind, name, field: field.to_owned(), text });
             };
-            if engineer.hosts_at_once == 0 && field("hosts_at_once") {
+            if engineer.hosts_at_once == 0 && new.has("hosts_at_once") {
                 fault(
                     "hosts_at_once",
                     "0: they could never look after a host; expected at least 1".to_owned(),
                 );
             }
-            if !known.sites.is_empty() && field("sites") {
+            if !known.sites.is_empty() && new.has("sites") {
                 for site in
                     engineer.sites.iter().filter(|site| !known.sites.contains(site.as_str()))
                 {
                     fault("sites", unknown("site", site.as_str(), &known.sites));
                 }
             }
-            if let Some(windows) = known.windows.as_ref().filter(|_| field("available")) {
+            if let Some(windows) = known.windows.as_ref().filter(|_| new.has("available")) {
                 for window in
                     engineer.available.iter().filter(|one| !windows.contains(one.as_str()))
                 {
@@ -210,8 +211,9 @@ impl Fleet {
 
     fn site_faults(&self, brought: &Brought<'_>, faults: &mut Vec<FleetFault>) {
         let zones = TimeZoneDatabase::bundled();
-        let changed = |site: &str| brought.record(RecordKind::Site, site);
-        for site in self.sites().values().filter(|site| changed(site.name.as_str())) {
+        let touched =
+            |site: &&SiteRecord| brought.of(RecordKind::Site, site.name.as_str()).is_some();
+        for site in self.sites().values().filter(touched) {
             let mut fault = |field: &str, text: String| {
                 let (kind, name) = (RecordKind::Site, site.name.to_string());
                 faults.push(FleetFault { kind, name, field: field.to_owned(), text });

@@ -1,43 +1,46 @@
 //! Which fields of which records the changes brought in.
 
 use crate::{ChangeKind, RecordChange, RecordKind};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-/// Records and fields with other values than before.
-pub(super) struct Brought<'a> {
-    records: BTreeSet<(RecordKind, &'a str)>,
-    made: BTreeSet<(RecordKind, &'a str)>,
-    fields: BTreeSet<(RecordKind, &'a str, &'a str)>,
+/// Fields of a record with other values than before: every one when it was made.
+#[derive(Default)]
+pub(super) struct Fields<'a> {
+    all: bool,
+    named: BTreeSet<&'a str>,
 }
+
+impl Fields<'_> {
+    pub(super) fn has(&self, field: &str) -> bool {
+        self.all || self.named.contains(field)
+    }
+}
+
+/// Records that the changes touched.
+pub(super) struct Brought<'a>(BTreeMap<(RecordKind, &'a str), Fields<'a>>);
 
 impl<'a> Brought<'a> {
     pub(super) fn by(changes: &'a [RecordChange]) -> Self {
-        let mut all =
-            Self { records: BTreeSet::new(), made: BTreeSet::new(), fields: BTreeSet::new() };
+        let mut records: BTreeMap<_, Fields<'_>> = BTreeMap::new();
         for change in changes {
-            let record = (change.kind, change.name.as_str());
-            all.records.insert(record);
+            let own = records.entry((change.kind, change.name.as_str())).or_default();
             match &change.what {
-                ChangeKind::Created => {
-                    all.made.insert(record);
-                }
+                ChangeKind::Created => own.all = true,
                 ChangeKind::Updated { fields } => {
-                    let fields = fields.iter().map(|field| (record.0, record.1, &*field.field));
-                    all.fields.extend(fields);
+                    own.named.extend(fields.iter().map(|field| field.field.as_str()));
                 }
                 ChangeKind::Removed => {}
             }
         }
-        all
+        Self(records)
     }
 
-    /// Whether anything of the record is new.
-    pub(super) fn record(&self, kind: RecordKind, name: &str) -> bool {
-        self.records.contains(&(kind, name))
+    /// What is new of a record; none: it was not touched.
+    pub(super) fn of<'b>(&'b self, kind: RecordKind, name: &'b str) -> Option<&'b Fields<'b>> {
+        self.0.get(&(kind, name))
     }
 
-    /// Whether this field of it is new.
-    pub(super) fn field(&self, kind: RecordKind, name: &str, field: &str) -> bool {
-        self.made.contains(&(kind, name)) || self.fields.contains(&(kind, name, field))
+    pub(super) fn host(&self, name: &str, field: &str) -> bool {
+        self.of(RecordKind::Host, name).is_some_and(|fields| fields.has(field))
     }
 }

@@ -17,6 +17,15 @@ fn host(name: &str, fields: &[(HostField, &str)]) -> HostRecord {
     host
 }
 
+fn site(name: &str) -> SiteRecord {
+    SiteRecord {
+        name: name.parse().unwrap(),
+        zone: "Europe/Berlin".to_owned(),
+        bandwidth: None,
+        down_at_once: None,
+    }
+}
+
 fn import(hosts: Vec<HostRecord>) -> FleetImport {
     FleetImport { hosts, ..FleetImport::default() }
 }
@@ -26,12 +35,7 @@ async fn import_is_all_or_nothing_and_every_fault_is_named() {
     let stage = Stage::open().await;
     let planner = stage.person("planner", &[Right::Planner]).await;
     let surroundings = FleetImport {
-        sites: vec![SiteRecord {
-            name: "north".parse().unwrap(),
-            zone: "Europe/Berlin".to_owned(),
-            bandwidth: None,
-            down_at_once: None,
-        }],
+        sites: vec![site("north")],
         clusters: vec![ClusterRecord {
             name: "db".to_owned(),
             down_at_once: 1,
@@ -86,12 +90,6 @@ async fn field_that_a_change_leaves_alone_does_not_stop_it() {
     let stage = Stage::open().await;
     let planner = stage.person("planner", &[Right::Planner]).await;
     planner.import_fleet(&import(vec![host("a", &[(HostField::Site, "nroth")])])).await.unwrap();
-    let site = |name: &str| SiteRecord {
-        name: name.parse().unwrap(),
-        zone: "Europe/Berlin".to_owned(),
-        bandwidth: None,
-        down_at_once: None,
-    };
     let sites = FleetImport { sites: vec![site("north")], ..FleetImport::default() };
     planner.import_fleet(&sites).await.unwrap();
     let name = "a".parse().unwrap();
