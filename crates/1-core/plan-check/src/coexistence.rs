@@ -3,7 +3,7 @@
 use crate::{Case, Finding, Rule, find, ms};
 use refit_names::{BuildId, HostName};
 use refit_packs::manifest::Coexistence;
-use refit_plan::{PlannedHost, Way};
+use refit_plan::PlannedHost;
 use std::collections::BTreeMap;
 
 pub(crate) fn coexistence(case: &Case<'_>, findings: &mut Vec<Finding>) {
@@ -27,10 +27,10 @@ pub(crate) fn coexistence(case: &Case<'_>, findings: &mut Vec<Finding>) {
         let mut limits: BTreeMap<&BuildId, u64> = BTreeMap::new();
         for mover in &movers {
             for leg in &mover.legs {
-                let newer = if leg.way == Way::Removal { &leg.from } else { &leg.pack.to };
+                let newer = if leg.is_removal() { &leg.from } else { &leg.pack.to };
                 let Some((to, rule)) = terms(case, newer) else { continue };
                 beside((name, &builds, &mover.host), (to, rule), findings);
-                if leg.way == Way::Removal && !rule.with.contains(&leg.pack.to) {
+                if leg.is_removal() && !rule.with.contains(&leg.pack.to) {
                     let text = format!(
                         "build {} comes back on {} of cluster {name}, where build {to} still runs, expected one that it may run beside",
                         leg.pack.to, mover.host

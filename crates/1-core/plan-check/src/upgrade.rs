@@ -51,6 +51,12 @@ pub(crate) fn known_hosts(case: &Case<'_>, findings: &mut Vec<Finding>) {
 }
 
 pub(crate) fn legs(case: &Case<'_>, findings: &mut Vec<Finding>) {
+    let way = case.plan.way();
+    let other = |planned: &PlannedHost| planned.legs.iter().any(|leg| leg.way != way);
+    if let Some((_, planned)) = case.plan.hosts().find(|(_, planned)| other(planned)) {
+        let text = format!("host {}: a leg leads another way than the plan's first", planned.host);
+        find(findings, Rule::Legs, text);
+    }
     // The legs of hosts that have begun were judged with the plan before.
     let new = case.plan.hosts().filter(|(_, planned)| !case.plan.begun.contains(&planned.host));
     for (_, planned) in new {
@@ -114,17 +120,11 @@ fn edge_fault(case: &Case<'_>, leg: &Leg) -> Option<String> {
     Some(format!("{edge} leaves out its floor {floor}"))
 }
 
-/// One pack goes, the one that the host has; its author lets it; the plan has nothing else.
+/// One pack goes, the one that the host has; its author lets it.
 fn removal_fault(case: &Case<'_>, planned: &PlannedHost, leg: &Leg) -> Option<String> {
     let edge = format!("removal of {} to {}", leg.from, leg.pack.to);
     if planned.legs.len() != 1 {
         return Some(format!("{edge} is one of {} legs, expected it alone", planned.legs.len()));
-    }
-    let (mut hosts, others) = (case.plan.hosts(), |host: &PlannedHost| {
-        host.legs.iter().any(|leg| leg.way == Way::Forward)
-    });
-    if let Some((_, other)) = hosts.find(|(_, host)| others(host)) {
-        return Some(format!("{edge} stands beside an upgrade of host {}", other.host));
     }
     let goes = |pack: &&PackSummary| {
         pack.product == case.plan.product && pack.record_digest == leg.pack.digest

@@ -1,6 +1,6 @@
 //! A plan as people read it before they agree to it.
 
-use crate::{Advance, Plan, PlannedHost, PlannedWave, Slot};
+use crate::{Advance, Plan, PlannedHost, PlannedWave, Slot, Way};
 use jiff::Timestamp;
 use refit_names::{BuildId, PersonName, counted};
 use std::fmt::{self, Write as _};
@@ -28,14 +28,21 @@ impl Plan {
             counted(self.failure_budget as usize, "failure"),
             self.approvals_needed
         )?;
-        for build in self.removes() {
-            let pins = self.hosts().flat_map(|(_, host)| &host.legs);
-            let pin = pins.filter(|leg| leg.from == *build).map(|leg| leg.pack.digest).next();
-            let record = pin.map_or_else(String::new, |digest| format!(", record {digest}"));
-            writeln!(out, "removal of {build}{record}: nothing is fetched")?;
-        }
-        for pack in self.packs.iter().filter(|_| self.way().is_forward()) {
-            writeln!(out, "pack to {}: {}, record {}", pack.to, pack.size, pack.digest)?;
+        match self.way() {
+            Way::Forward => {
+                for pack in &self.packs {
+                    writeln!(out, "pack to {}: {}, record {}", pack.to, pack.size, pack.digest)?;
+                }
+            }
+            Way::Removal => {
+                for (build, pack) in self.removals() {
+                    writeln!(
+                        out,
+                        "removal of {build}, record {}: nothing is fetched",
+                        pack.digest
+                    )?;
+                }
+            }
         }
         self.write_times(out)?;
         for wave in &self.waves {

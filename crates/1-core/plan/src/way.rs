@@ -1,9 +1,9 @@
 //! Which way a leg leads: over a pack, or back over the one that was installed last.
 
-use crate::{Leg, Order, Plan};
+use crate::{Leg, Order, PackPin, Plan};
 use refit_names::BuildId;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 /// Which way a leg or a whole campaign leads. What does not say so leads forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -41,24 +41,27 @@ impl Order {
 }
 
 impl Plan {
-    /// Which way it leads: a plan never mixes them.
+    /// Which way it leads: a plan never mixes them, so its first leg says it.
     #[must_use]
     pub fn way(&self) -> Way {
         let mut legs = self.hosts().flat_map(|(_, host)| &host.legs);
-        if legs.any(Leg::is_removal) { Way::Removal } else { Way::Forward }
+        legs.next().map_or(Way::Forward, |leg| leg.way)
     }
 
-    /// The builds that it removes.
+    /// The builds that it removes, with the pins of their packs.
     #[must_use]
-    pub fn removes(&self) -> BTreeSet<&BuildId> {
+    pub fn removals(&self) -> BTreeMap<&BuildId, &PackPin> {
+        if self.way().is_forward() {
+            return BTreeMap::new();
+        }
         let legs = self.hosts().flat_map(|(_, host)| &host.legs);
-        legs.filter(|leg| leg.is_removal()).map(|leg| &leg.from).collect()
+        legs.map(|leg| (&leg.from, &leg.pack)).collect()
     }
 
-    /// What it does in a few words: `ledger to 1200`, `removal of ledger 1200, back to 1100`.
+    /// What it does in a few words: `ledger to 1200`, `removal of ledger 1200, back to 1100`. Looks at every host of a removal.
     #[must_use]
     pub fn goal(&self) -> String {
-        let builds: Vec<&str> = self.removes().into_iter().map(BuildId::as_str).collect();
+        let builds: Vec<&str> = self.removals().into_keys().map(BuildId::as_str).collect();
         if builds.is_empty() {
             return format!("{} to {}", self.product, self.target);
         }

@@ -9,6 +9,7 @@ use refit_names::PersonName;
 #[must_use]
 pub fn events(input: &PaperInput, person: Option<&PersonName>) -> Vec<Event> {
     let plan = &input.plan;
+    let goal = plan.goal();
     let mut events: Vec<Event> = plan
         .hosts()
         .filter_map(|(wave, host)| {
@@ -20,7 +21,7 @@ pub fn events(input: &PaperInput, person: Option<&PersonName>) -> Vec<Event> {
             let owner = owner.map_or_else(String::new, |owner| format!("\nowner: {owner}"));
             Some(Event {
                 uid: format!("{}.{}@{}.refit", host.host, wave.name, plan.rollout),
-                summary: format!("{}: {}", host.host, plan.goal()),
+                summary: format!("{}: {goal}", host.host),
                 description: format!(
                     "{}, {} at {}, risk {}\nwindow {}\nback in {}\npeople: {}{owner}\nplan {}",
                     wave.name,

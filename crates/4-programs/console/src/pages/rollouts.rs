@@ -128,6 +128,7 @@ pub(crate) async fn show(
 
 fn plan_block(view: &PlanView) -> PlanBlock {
     let plan = &view.plan;
+    let removals = plan.removals();
     PlanBlock {
         files: super::papers::FILES.iter().map(|(file, title, _)| (*file, *title)).collect(),
         hash: view.hash.to_string(),
@@ -139,10 +140,8 @@ fn plan_block(view: &PlanView) -> PlanBlock {
             .packs
             .iter()
             .map(|pack| {
-                let goes = plan.hosts().flat_map(|(_, host)| &host.legs);
-                let goes = goes.filter(|leg| leg.is_removal()).find(|leg| leg.pack == *pack);
-                let what = match goes {
-                    Some(leg) => format!("Pack to {} goes", leg.from),
+                let what = match removals.iter().find(|(_, goes)| **goes == pack) {
+                    Some((build, _)) => format!("Pack to {build} goes"),
                     None => format!("Pack to {}", pack.to),
                 };
                 (what, pack.digest.to_string(), pack.size.to_string())

@@ -100,15 +100,21 @@ async fn hosts(app: &App, of: &FeedQuery) -> Answer<Vec<Event>> {
             of.rollout.as_ref().map_or_else(|| row.body.is_open(), |name| *name == row.name);
         let Some(hash) = row.body.rollout.plan().filter(|_| wanted) else { continue };
         let plan = app.store.plan(&hash).await?.plan;
+        let goal = plan.goal();
         for (_, host) in plan.hosts() {
-            events.extend(event(&plan, host, of, &calendar));
+            events.extend(event((&plan, &goal), host, of, &calendar));
         }
     }
     events.sort_by(|one, other| (one.starts, &one.uid).cmp(&(other.starts, &other.uid)));
     Ok(events)
 }
 
-fn event(plan: &Plan, host: &PlannedHost, of: &FeedQuery, calendar: &Calendar) -> Option<Event> {
+fn event(
+    (plan, goal): (&Plan, &str),
+    host: &PlannedHost,
+    of: &FeedQuery,
+    calendar: &Calendar,
+) -> Option<Event> {
     let slot = host.slot.as_ref()?;
     if of.person.as_ref().is_some_and(|person| !slot.people.contains(person)) {
         return None;
@@ -119,7 +125,7 @@ fn event(plan: &Plan, host: &PlannedHost, of: &FeedQuery, calendar: &Calendar) -
     let ends = slot.starts_at.checked_add(length).unwrap_or(slot.opening.closes_at);
     Some(Event {
         uid: format!("{}-{}@refit", plan.rollout, host.host),
-        summary: format!("{}: {}", host.host, plan.goal()),
+        summary: format!("{}: {goal}", host.host),
         description: format!(
             "rollout {}, window {} until {}\n{}",
             plan.rollout, slot.opening.window, slot.opening.closes_at, host.because
