@@ -1,7 +1,12 @@
 //! Derives what every host ought to do from the store: the order of the newest campaign that has one for it.
 
 use crate::{
-    app::App, backups::Wishes, campaign::Campaign, hub::Desired, refusal::Answer, withdrawals,
+    app::App,
+    backups::Wishes,
+    campaign::Campaign,
+    hub::{Desired, OwnOrder},
+    refusal::Answer,
+    withdrawals,
 };
 use refit_inventory::Lifecycle;
 use refit_names::{Digest, HostName};
@@ -39,7 +44,8 @@ pub(crate) async fn derive(app: &App) -> Answer<()> {
         let taken_back = withdrawals::for_hosts(app, &plan);
         for (host, order) in orders(&plan, hash) {
             let Some(desired) = all.get_mut(&host) else { continue };
-            desired.orders.push((order.key.clone(), hash));
+            let removes = order.removal().is_some();
+            desired.orders.push(OwnOrder { key: order.key.clone(), plan: hash, removes });
             if desired.assignment.is_none()
                 && !desired.retired
                 && let Some(permission) = permission(&row.body, &host)

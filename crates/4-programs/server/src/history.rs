@@ -2,7 +2,6 @@
 
 use crate::{app::App, refusal::Answer};
 use refit_names::{Digest, HostName, RoleName};
-use refit_plan::Way;
 use refit_planner::Measured;
 use refit_protocol::agent::{OrderReport, RunEvidence, Standing};
 use refit_store::run_times::RunTimeRow;
@@ -18,10 +17,6 @@ pub(crate) async fn learn(app: &App, host: &HostName, report: &OrderReport) -> A
         refit_journal::OrderOutcome::RolledBack { .. } => true,
         refit_journal::OrderOutcome::NeedsPerson { .. } => return Ok(()),
     };
-    // What a removal takes says nothing of how long its pack takes to install.
-    if app.store.plan(&report.plan).await.is_ok_and(|row| row.plan.way() == Way::Removal) {
-        return Ok(());
-    }
     for (leg, pack) in (0_u32..).zip(&evidence.packs) {
         let Some(took_ms) = took(evidence, leg, undone) else { continue };
         let run = RunTimeRow {

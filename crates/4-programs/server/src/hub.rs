@@ -29,8 +29,17 @@ pub(crate) struct Desired {
     pub(crate) answers: Vec<GivenAnswer>,
     /// Runbooks to be tried.
     pub(crate) tests: Vec<RunbookTestRequest>,
-    /// Orders that it may report on, with their plans.
-    pub(crate) orders: Vec<(OrderKey, Digest)>,
+    /// Orders that it may report on.
+    pub(crate) orders: Vec<OwnOrder>,
+}
+
+/// An order that is a host's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OwnOrder {
+    pub(crate) key: OrderKey,
+    pub(crate) plan: Digest,
+    /// Whether it removes a pack.
+    pub(crate) removes: bool,
 }
 
 impl Desired {

@@ -117,17 +117,20 @@ async fn keep_report(
     told: &watch::Receiver<Told>,
 ) -> Answer<()> {
     let desired = told.borrow().desired.clone();
-    let own = desired.orders.iter().any(|(key, plan)| *key == report.key && *plan == report.plan);
-    if !own {
+    let mut orders = desired.orders.iter();
+    let Some(own) = orders.find(|own| own.key == report.key && own.plan == report.plan) else {
         tracing::debug!(%host, rollout = %report.key.rollout, plan = %report.plan, "report on an order that the host does not have");
         return Ok(());
-    }
+    };
     let news = Digest::of(&serde_json::to_vec(report).unwrap_or_default());
     if app.hub.is_news(host, news) {
         app.store.put_report(host, report, app.now()).await?;
         app.hub.keep_report(host, news);
         crate::questions::heard(app, host, report).await?;
-        crate::history::learn(app, host, report).await?;
+        // What a removal takes says nothing of how long its pack takes to install.
+        if !own.removes {
+            crate::history::learn(app, host, report).await?;
+        }
         app.hub.reported.notify_one();
     }
     Ok(())
