@@ -57,6 +57,26 @@ pub struct Runbook {
     pub rollback: RollbackPlan,
 }
 
+impl Runbook {
+    /// How it installs in place, if it does.
+    #[must_use]
+    pub fn in_place(&self) -> Option<&InPlace> {
+        self.steps.iter().find_map(|step| match &step.kind {
+            StepKind::InstallInPlace(terms) => Some(terms),
+            _ => None,
+        })
+    }
+
+    /// What it removes, if it does.
+    #[must_use]
+    pub fn removal(&self) -> Option<&Remove> {
+        self.steps.iter().find_map(|step| match &step.kind {
+            StepKind::InstallRemove(terms) => Some(terms),
+            _ => None,
+        })
+    }
+}
+
 /// A declared value that differs per host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -114,8 +114,7 @@ impl Context<'_> {
             program.map_or_else(|| folder.to_owned(), |name| folder.join(name)).exists()
         };
         let old = self.layout.release(self.from);
-        let steps = &self.record.runbook.steps;
-        let removes = steps.iter().any(|step| matches!(step.kind, StepKind::InstallRemove(_)));
+        let removes = self.record.runbook.removal().is_some();
         let is_old = holds(&old) && (removes || self.taken_back && !holds(release));
         if is_old { old } else { release.to_owned() }
     }

@@ -26,30 +26,17 @@ pub(crate) use exchange::{backward, forward, is_as_planned};
 pub(crate) use plan::{Plan, Rules, make, seen};
 pub(crate) use prepare::{SeenBefore, prepare};
 use refit_names::{BuildId, ProductName};
-use refit_packs::runbook::{InPlace, Runbook, StepKind};
+use refit_packs::runbook::{InPlace, Runbook};
 pub(crate) use remove::{plan_of, put_again, take_out};
 use std::path::{Path, PathBuf};
 
 /// How the product of a runbook lives in a folder of its own, whether the runbook puts a build there or takes one out.
 pub(crate) fn place_terms(runbook: &Runbook) -> Option<&InPlace> {
-    terms(runbook).or_else(|| {
-        runbook.steps.iter().find_map(|step| match &step.kind {
-            StepKind::InstallRemove(remove) => remove.in_place.as_ref(),
-            _ => None,
-        })
-    })
+    runbook.in_place().or_else(|| runbook.removal()?.in_place.as_ref())
 }
 
 /// The folder inside the product's own where everything of Refit lies.
 pub(crate) const OWN: &str = ".refit";
-
-/// The terms of a runbook that installs in place.
-pub(crate) fn terms(runbook: &Runbook) -> Option<&InPlace> {
-    runbook.steps.iter().find_map(|step| match &step.kind {
-        StepKind::InstallInPlace(terms) => Some(terms),
-        _ => None,
-    })
-}
 
 /// The places of one exchange.
 #[derive(Debug, Clone)]
@@ -105,7 +92,7 @@ impl Places {
 /// # Errors
 /// [`StepError::LocalChanges`] names path, expected and found.
 pub(crate) fn look(context: &Context<'_>, build: &BuildId) -> Result<String, StepError> {
-    let Some(terms) = terms(&context.record.runbook) else { return Ok(String::new()) };
+    let Some(terms) = context.record.runbook.in_place() else { return Ok(String::new()) };
     let into = context.layout.root().join(context.text(&terms.into)?);
     let listing = Listing::load(context.state, &context.product.name, build)?;
     let seen = SeenBefore::load(context.state, &context.product.name);

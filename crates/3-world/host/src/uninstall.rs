@@ -76,8 +76,8 @@ impl LastPack<'_> {
             let found = installed.map_or_else(|| "nothing".to_owned(), |build| build.to_string());
             return Err(self.cannot(format!("{found} is installed now")));
         }
-        let kinds = || self.record.runbook.steps.iter().map(|step| &step.kind);
-        if kinds().any(|kind| matches!(kind, StepKind::InstallPackages(_))) {
+        let mut kinds = self.record.runbook.steps.iter().map(|step| &step.kind);
+        if kinds.any(|kind| matches!(kind, StepKind::InstallPackages(_))) {
             return Err(
                 self.cannot("it consists of system packages, on which others may depend by now")
             );
@@ -106,10 +106,7 @@ impl LastPack<'_> {
                 Some(backup_id(&backup)),
             ),
         };
-        let in_place = kinds().find_map(|kind| match kind {
-            StepKind::InstallInPlace(terms) => Some(terms.clone()),
-            _ => None,
-        });
+        let in_place = self.record.runbook.in_place().cloned();
         let key = &self.order.key;
         let installed_by = format!("{}.{}.leg{}", key.rollout, key.generation, self.leg());
         let remove = Remove { installed_by, in_place, backup };
@@ -162,8 +159,7 @@ impl LastPack<'_> {
     ///
     /// # Errors
     /// [`StepError`] when a name of it is no name.
-    pub fn order(&self, removal: &Removal, number: u64) -> Result<(Order, Vec<u8>), StepError> {
-        let text = serde_json::to_vec(&removal.record)?;
+    pub fn order(&self, removal: &Removal, number: u64) -> Result<Order, StepError> {
         let name = format!("uninstall-{}", self.product.name);
         let rollout = RolloutName::parse(name).map_err(|error| self.cannot(error.to_string()))?;
         let mut order = self.order.clone();
@@ -172,13 +168,13 @@ impl LastPack<'_> {
         leg.pack.to = removal.back_to.clone();
         leg.pack.size = ByteSize(0);
         leg.way = Way::Removal;
-        order.plan = Digest::of(&text);
+        order.plan = Digest::of(&serde_json::to_vec(&removal.record)?);
         order.legs = vec![leg];
         order.key = OrderKey { rollout, generation: refit_names::Generation(number) };
         order.opening = None;
         order.times = None;
         order.parts = Default::default();
-        Ok((order, text))
+        Ok(order)
     }
 }
 

@@ -69,7 +69,7 @@ fn remove(room: &Room) -> Result<OrderOutcome, String> {
         (room.product(), room.state(), room.order("r"), room.record("1", "2"));
     let last = LastPack { product: &product, state: &state, order: &order, record: &record };
     let removal = last.removal().map_err(|error| error.to_string())?;
-    let (order, _) = last.order(&removal, 1).map_err(|error| error.to_string())?;
+    let order = last.order(&removal, 1).map_err(|error| error.to_string())?;
     refit_packs::record::validate(&removal.record).map_err(|error| error.to_string())?;
     let engine = Engine::open(EngineInput {
         others: BTreeMap::default(),

@@ -284,7 +284,7 @@ pub(crate) fn uninstall(
         ask(&removal, &told)?;
     }
     let number = desk.removals(&name)? + 1;
-    let (order, _) = last.order(&removal, number).map_err(RemovalError::from)?;
+    let order = last.order(&removal, number).map_err(RemovalError::from)?;
     carry_out(&desk, &order, &removal)?;
     let text = format!(
         "build {} is removed, build {} runs: {}",

@@ -229,9 +229,9 @@ impl Host {
         let record = records.pop().context("no pack was installed")?;
         let last = LastPack { product: &product, state: &state, order: &order, record: &record };
         let removal = last.removal()?;
-        let (order, text) = last.order(&removal, 1)?;
+        let order = last.order(&removal, 1)?;
         fs::write(folder.join(REMOVAL_ORDER), serde_json::to_vec(&order)?)?;
-        fs::write(folder.join(REMOVAL_RECORD), text)?;
+        fs::write(folder.join(REMOVAL_RECORD), serde_json::to_vec(&removal.record)?)?;
         self.spec.removes = true;
         self.write_spec()
     }

@@ -189,8 +189,8 @@ impl Engine {
     /// Whether the leg to `build` leads there by removing the build after it. A quarantine is for a build whose installation failed: when
     /// a removal fails, the older build is not at fault, and the next upgrade or removal may lead to it.
     fn removes(&self, build: &BuildId) -> bool {
-        let removes = |step: &Step| matches!(step.kind, StepKind::InstallRemove(_));
-        self.steps.iter().any(|leg| leg.to == *build && leg.steps.iter().any(removes))
+        let mut records = self.legs.iter().map(|leg| &leg.record);
+        records.any(|record| record.manifest.to == *build && record.runbook.removal().is_some())
     }
 
     pub(super) fn step(&self, chosen: &Chosen) -> &Step {

@@ -39,7 +39,7 @@ impl Deed for InstallStage {
         let mut note = note.map_err(|cause| StepError::Release { cause })?;
         remove(&old)?;
         sync_folder(&releases)?;
-        if let Some(terms) = in_place::terms(&context.record.runbook) {
+        if let Some(terms) = context.record.runbook.in_place() {
             note.push_str(&in_place::prepare(context, terms)?);
         }
         if let Some(terms) = packages::terms(&context.record.runbook) {

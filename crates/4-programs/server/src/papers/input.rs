@@ -31,7 +31,14 @@ pub(crate) async fn of(app: &App, name: &RolloutName) -> Answer<PaperInput> {
     let sites = app.store.sites().await?;
     let risks = app.store.risk_entries().await?;
     let engineers = app.store.engineers().await?;
-    let records = records(app, &row.plan);
+    let signed = records(app, &row.plan);
+    let (packs, records) = match row.plan.way() {
+        Way::Forward => {
+            let note = |record: &PackRecord| (record.manifest.to.clone(), pack_note(record));
+            (signed.iter().map(note).collect(), signed)
+        }
+        Way::Removal => removal::of(&signed, &row.plan.target),
+    };
     let planned: BTreeSet<&HostName> = row.plan.hosts().map(|(_, host)| &host.host).collect();
     Ok(PaperInput {
         standing: standing(&campaign),
@@ -41,17 +48,8 @@ pub(crate) async fn of(app: &App, name: &RolloutName) -> Answer<PaperInput> {
             .filter(|host| planned.contains(&host.name))
             .map(|host| (host.name.clone(), host_note(host)))
             .collect(),
-        packs: match row.plan.way() {
-            Way::Forward => records
-                .iter()
-                .map(|record| (record.manifest.to.clone(), pack_note(record)))
-                .collect(),
-            Way::Removal => removal::notes(&records, &row.plan.target),
-        },
-        runbooks: match row.plan.way() {
-            Way::Forward => runbooks(&row.plan, &records),
-            Way::Removal => runbooks(&row.plan, &removal::records(&records, &row.plan.target)),
-        },
+        packs,
+        runbooks: runbooks(&row.plan, &records),
         risks: risks.iter().filter(|risk| planned.contains(&risk.host)).map(risk_line).collect(),
         engineers: engineers
             .into_iter()

@@ -3,34 +3,22 @@
 use super::input::pack_note;
 use refit_documents::paper::PackNote;
 use refit_names::BuildId;
-use refit_packs::{
-    manifest::DataSince,
-    record::PackRecord,
-    runbook::{InPlace, Remove, StepKind},
-};
+use refit_packs::{manifest::DataSince, record::PackRecord, runbook::Remove};
 use std::collections::BTreeMap;
 
-/// Packs that lead back, each made of the signed record of one that goes.
-pub(super) fn records(own: &[PackRecord], to: &BuildId) -> Vec<PackRecord> {
-    own.iter().filter_map(|own| refit_packs::removal(own, to, &remove(own)).ok()).collect()
-}
-
-/// As hosts fill it in, but for what only they know.
-fn remove(own: &PackRecord) -> Remove {
-    let in_place = |kind: &StepKind| -> Option<InPlace> {
-        match kind {
-            StepKind::InstallInPlace(terms) => Some(terms.clone()),
-            _ => None,
-        }
-    };
-    let in_place = own.runbook.steps.iter().find_map(|step| in_place(&step.kind));
-    Remove { installed_by: String::new(), in_place, backup: None }
-}
-
-/// All removals that lead to one build as one note: a plan names builds by where they lead.
-pub(super) fn notes(own: &[PackRecord], to: &BuildId) -> BTreeMap<BuildId, PackNote> {
+/// All removals that lead to one build as one note, for a plan names builds by where they lead; and packs that lead back, each made of
+/// the signed record of one that goes.
+pub(super) fn of(
+    own: &[PackRecord],
+    to: &BuildId,
+) -> (BTreeMap<BuildId, PackNote>, Vec<PackRecord>) {
     let mut notes: BTreeMap<BuildId, PackNote> = BTreeMap::new();
-    for (own, back) in own.iter().zip(records(own, to)) {
+    let mut records = Vec::with_capacity(own.len());
+    for own in own {
+        // As hosts fill it in, but for what only they know.
+        let in_place = own.runbook.in_place().cloned();
+        let remove = Remove { installed_by: String::new(), in_place, backup: None };
+        let Ok(back) = refit_packs::removal(own, to, &remove) else { continue };
         let mut note = pack_note(&back);
         note.terms.push(data(own));
         match notes.get_mut(to) {
@@ -40,8 +28,9 @@ pub(super) fn notes(own: &[PackRecord], to: &BuildId) -> BTreeMap<BuildId, PackN
             }
             None => drop(notes.insert(to.clone(), note)),
         }
+        records.push(back);
     }
-    notes
+    (notes, records)
 }
 
 fn data(own: &PackRecord) -> String {
