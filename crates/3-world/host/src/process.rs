@@ -4,7 +4,6 @@ use crate::{error::StepError, user::name_of};
 use procfs::process::{Process, all_processes};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::{
-    ffi::OsStr,
     fs, io,
     path::{Path, PathBuf},
     thread,
@@ -78,28 +77,27 @@ pub(crate) fn marked_by(name: &str, value: &str) -> Result<Vec<Found>, StepError
     Ok(ids.into_iter().filter_map(|pid| Some(tell(&Process::new(pid).ok()?))).collect())
 }
 
-/// Whether a process's environment has `name` with `value`.
+/// Whether a process's environment has `name` with `value`. Every command is followed by this look at all processes of the host: an
+/// environment is read once and not taken apart.
 pub(crate) fn carries(pid: i32, name: &str, value: &str) -> bool {
-    let environment = Process::new(pid).and_then(|process| process.environ());
-    environment.is_ok_and(|all| all.get(OsStr::new(name)).is_some_and(|v| v == OsStr::new(value)))
+    // A process that ends meanwhile, or that another user runs, has nothing to tell.
+    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let is_it = |entry: &[u8]| {
+        let rest = entry.strip_prefix(name.as_bytes()).and_then(|rest| rest.strip_prefix(b"="));
+        rest == Some(value.as_bytes())
+    };
+    environment.split(|byte| *byte == 0).any(is_it)
 }
 
 /// Process ids whose environment has `name` with `value`, group leaders first.
-///
-/// Every command is followed by this look at all processes of the host: whatever does not carry the mark is read once and not taken apart.
 pub(crate) fn marked(name: &str, value: &str) -> Result<Vec<i32>, StepError> {
     let proc = Path::new("/proc");
-    let mark = format!("{name}={value}");
-    let carries = |pid: &i32| {
-        // A process that ends meanwhile, or that another user runs, has nothing to tell.
-        let environment = fs::read(proc.join(pid.to_string()).join("environ")).unwrap_or_default();
-        environment.split(|byte| *byte == 0).any(|entry| entry == mark.as_bytes())
-    };
     let entries = fs::read_dir(proc).map_err(StepError::io("read", proc))?;
     let ids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    let found = ids.filter(carries).filter_map(|pid| Process::new(pid).ok());
+    let found = ids.filter(|pid| carries(*pid, name, value));
+    let found = found.filter_map(|pid| Process::new(pid).ok()).filter(alive);
     let leads = |process: &Process| process.stat().is_ok_and(|stat| stat.pgrp == process.pid);
-    let (leaders, others): (Vec<_>, Vec<_>) = found.filter(alive).partition(leads);
+    let (leaders, others): (Vec<_>, Vec<_>) = found.partition(leads);
     Ok(leaders.iter().chain(&others).map(|process| process.pid).collect())
 }
 
