@@ -4,7 +4,7 @@ use crate::certificate::{CertificateError, CertificateEvidence, CertificateInput
 use crate::verify::party_name;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use refit_journal::OrderOutcome;
+use refit_journal::{Cause, OrderOutcome};
 use refit_names::{Digest, StepId};
 use refit_plan::Way;
 use refit_protocol::agent::{RunEvidence, TestPair, TestResult};
@@ -166,6 +166,9 @@ fn findings(evidence: &CertificateEvidence) -> Vec<[String; 5]> {
 
 fn outcome(evidence: &CertificateEvidence) -> Outcome {
     let run = &evidence.run;
+    let why = |cause: &Cause| {
+        format!("Cause: {} ({}).", line(&cause.text, CAUSE_CHARS_MAX), cell(&cause.code))
+    };
     let (kind, title, text) = match &evidence.outcome {
         OrderOutcome::Succeeded { build } if evidence.way == Way::Removal => (
             "succeeded",
@@ -179,9 +182,8 @@ fn outcome(evidence: &CertificateEvidence) -> Outcome {
             "rolled-back",
             "Not removed",
             format!(
-                "Build {build} was not removed: it is in place again, with files and databases of one moment. Cause: {} ({}).",
-                line(&cause.text, CAUSE_CHARS_MAX),
-                cell(&cause.code),
+                "Build {build} was not removed: it is in place again, with files and databases of one moment. {}",
+                why(cause)
             ),
         ),
         OrderOutcome::Succeeded { build } => (
@@ -193,19 +195,14 @@ fn outcome(evidence: &CertificateEvidence) -> Outcome {
             "rolled-back",
             "Rolled back",
             format!(
-                "Build {refused} was taken back; files and databases are those of build {build}, of one moment. Cause: {} ({}).",
-                line(&cause.text, CAUSE_CHARS_MAX),
-                cell(&cause.code),
+                "Build {refused} was taken back; files and databases are those of build {build}, of one moment. {}",
+                why(cause)
             ),
         ),
         OrderOutcome::NeedsPerson { cause } => (
             "needs-person",
             "Needs a person",
-            format!(
-                "Neither forward nor back by itself. Cause: {} ({}).",
-                line(&cause.text, CAUSE_CHARS_MAX),
-                cell(&cause.code)
-            ),
+            format!("Neither forward nor back by itself. {}", why(cause)),
         ),
     };
     Outcome {
