@@ -193,9 +193,11 @@ fn times(
         }
         result.bound = result.bound.and_then(|start| {
             let end = if start == release { bound } else { bound::wave_end(board, &jobs, start) }?;
-            let known = proven.filter(|_| start == release).map_or(end, |proven| proven.end);
+            // What was proven while placing holds for a wave that starts when that was looked at.
+            let here = proven.filter(|_| start == release);
+            let known = here.map_or(end, |proven| proven.end);
             let near = search::enough(known, start, jobs.len());
-            let end = if start == release && proven.is_some() && placed.end <= near {
+            let end = if here.is_some() && placed.end <= near {
                 known
             } else {
                 let critical = proven.and_then(|proven| proven.site);

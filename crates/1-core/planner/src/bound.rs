@@ -39,6 +39,7 @@ struct Piece {
 const LISTS_MAX: usize = 48;
 /// What is looked at next, behind what is known: most waves are done by then.
 const NEAR_MS: i64 = 20 * 86_400_000;
+
 /// The earliest moment at which a wave that may not start before `release` can end; none: not before the horizon.
 pub(crate) fn wave_end(board: &Board<'_>, jobs: &[usize], release: i64) -> Option<i64> {
     let mut end = release.max(alone(board, jobs, release)?);

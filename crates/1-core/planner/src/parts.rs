@@ -203,7 +203,9 @@ impl Parts<'_> {
                 if found > proven.end {
                     proven = Proven { end: found, site: Some(self.kinds[own[0]].job.site) };
                 }
-                *part = better.unwrap_or_else(|| part.clone());
+                if let Some(better) = better {
+                    *part = better;
+                }
             }
         });
         proven
