@@ -20,15 +20,17 @@ const STARTS_WITHIN: Duration = Duration::from_secs(120);
 /// Everything that runs; it ends when this goes.
 pub(super) struct Fleet {
     dir: PathBuf,
+    programs: PathBuf,
     address: String,
-    programs: Vec<Measured>,
+    running: Vec<Measured>,
 }
 
 impl Fleet {
     /// A repository with one pack, a server, and `hosts` hosts with the build before it.
     pub(super) fn start(dir: &Path, hosts: u32, payload: &[u8]) -> Result<Self> {
         let address = format!("127.0.0.1:{}", free_port()?);
-        let mut new = Self { dir: dir.to_path_buf(), address, programs: Vec::new() };
+        let (programs, running) = (programs()?, Vec::new());
+        let mut new = Self { dir: dir.to_path_buf(), programs, address, running };
         fs::create_dir_all(dir.join("pack/payload"))?;
         for (name, text) in [("pack.yaml", PACK), ("runbook.yaml", RUNBOOK), ("README.md", README)]
         {
@@ -81,16 +83,18 @@ impl Fleet {
     pub(super) fn upgraded(&self) -> Result<usize> {
         let mut count = 0;
         for entry in fs::read_dir(self.dir.join("hosts"))? {
-            let (root, state) = (entry?.path().join("root"), "../state/backups/stone");
-            let put = root.join("current/payload").is_file() && root.join("running").exists();
-            count += usize::from(put && fs::read_dir(root.join(state))?.next().is_some());
+            let home = entry?.path();
+            let put = home.join("root/current/payload").is_file();
+            let runs = home.join("root/running").exists();
+            let saved = fs::read_dir(home.join("state/backups/stone"))?.next().is_some();
+            count += usize::from(put && runs && saved);
         }
         Ok(count)
     }
 
     /// CPU seconds that all of them and their children used so far.
     pub(super) fn cpu_seconds(&self) -> Result<f64> {
-        self.programs.iter().map(Measured::cpu_seconds_with_children).sum()
+        self.running.iter().map(Measured::cpu_seconds_with_children).sum()
     }
 
     fn refit(&self, person: &str, words: &str) -> Command {
@@ -98,7 +102,7 @@ impl Fleet {
             "admin" => self.dir.join("server/admin.token"),
             _ => self.dir.join(format!("{person}.token")),
         };
-        let mut command = Command::new(programs().unwrap_or_default().join("refit"));
+        let mut command = Command::new(self.programs.join("refit"));
         command.args(words.split(' ')).current_dir(&self.dir).env("REFIT_TOKEN_FILE", token);
         command.env("REFIT_SERVER", format!("https://{}", self.address));
         command.env("REFIT_CA", self.dir.join("server/ca.pem"));
@@ -136,7 +140,7 @@ impl Fleet {
         fs::write(&file, config)?;
         let token = format!("fleet token --site north --role app --host {name}");
         let token = done(&mut self.refit("admin", &token))?;
-        let agent = programs()?.join("refit-agent");
+        let agent = self.programs.join("refit-agent");
         let mut enrol = Command::new(&agent);
         enrol.args(["enroll", "--server", &format!("https://{}", self.address), "--host", name]);
         done(enrol.args(["--token", token.trim(), "--state"]).arg(&state))?;
@@ -148,7 +152,7 @@ impl Fleet {
     fn keep(&mut self, command: &mut Command, log: &str) -> Result<()> {
         let log = fs::File::create(self.dir.join(log))?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
-        self.programs.push(Measured::start(command)?);
+        self.running.push(Measured::start(command)?);
         Ok(())
     }
 
