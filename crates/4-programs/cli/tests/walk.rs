@@ -458,7 +458,8 @@ fn prepare(world: &World, name: &str, more: &[&str]) -> String {
 fn deploy(world: &World, name: &str, hash: &str) {
     world.until("all its hosts are prepared", |world| {
         let status = world.ends("all", &["rollout", "status", name, "--json"], 0);
-        status.contains("\"state\": \"prepared\"")
+        let status: Value = serde_json::from_str(&status).unwrap();
+        status["state"]["state"] == "prepared"
     });
     world.ends("owner", &["rollout", "authorise", name, "--plan", hash], 0);
     world.ends("all", &["rollout", "configure", name, "--party", "deployer"], 0);
