@@ -81,6 +81,9 @@ pub struct SyncRequest {
     /// Dry runs of runbooks that ended and are still asked about.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tests: Vec<RunbookTestDone>,
+    /// A certificate signing request, PEM: the server wanted one. It gives a certificate only while it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub csr: Option<String>,
     /// A number that the server gave with its last answer: an unchanged one lets the server hold the call.
     #[serde(default)]
     pub seen: u64,
@@ -110,6 +113,12 @@ pub struct SyncResponse {
     /// The next report shall carry facts.
     #[serde(default)]
     pub want_facts: bool,
+    /// The host's certificate ends soon: the next report shall carry a signing request.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub want_csr: bool,
+    /// The certificate that was asked for, PEM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
 }
 
 /// What a host ought to do.

@@ -1,10 +1,15 @@
 //! The agent's calls, with its certificate.
 
-use crate::{error::ClientError, http, identity::Identity, trust};
+use crate::{
+    error::ClientError,
+    http,
+    identity::Identity,
+    trust::{self, Shown},
+};
 use refit_protocol::agent::{
     METADATA_PATH, SYNC_PATH, SyncRequest, SyncResponse, TARGETS_PATH, WAIT_MS_MAX,
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use url::Url;
 
 /// What an answer may take beyond the time for which the server was asked to hold it.
@@ -20,6 +25,7 @@ pub struct AgentClient {
     http: reqwest::Client,
     server: Url,
     sync: Url,
+    shown: Arc<Shown>,
 }
 
 /// Where the server serves the signed repository, and with which client.
@@ -40,10 +46,19 @@ impl AgentClient {
     /// [`ClientError`] when key, certificate or address cannot be used.
     pub fn new(identity: &Identity) -> Result<Self, ClientError> {
         let server = http::address(&identity.note.server)?;
-        let config =
-            trust::mutual_config(&identity.authority, &identity.certificate, &identity.key)?;
+        let shown = Arc::new(Shown::new(&identity.certificate, &identity.key)?);
+        let config = trust::mutual_config(&identity.authority, Arc::<Shown>::clone(&shown))?;
         let sync = http::join(&server, SYNC_PATH)?;
-        Ok(Self { http: http::client(Some(config))?, server, sync })
+        Ok(Self { http: http::client(Some(config))?, server, sync, shown })
+    }
+
+    /// Shows the renewed certificate from the next handshake on; connections that are open stay as they are.
+    ///
+    /// # Errors
+    /// [`ClientError`] when key and certificate cannot be used; the former ones stay.
+    pub fn show(&self, renewed: &Identity) -> Result<(), ClientError> {
+        self.shown.replace(Shown::new(&renewed.certificate, &renewed.key)?);
+        Ok(())
     }
 
     /// Carries a report up and desired state down; the server may hold it for `wait_ms`.

@@ -3,7 +3,7 @@
 use crate::{
     error::ClientError,
     http,
-    identity::{self, Identity, IdentityNote},
+    identity::{CertificateRequest, Identity, IdentityNote},
     token::TokenText,
     trust,
 };
@@ -55,7 +55,7 @@ pub async fn request_certificate(
         let what = "enrolment needs https".to_owned();
         return Err(ClientError::Address { url: server.to_owned(), what });
     }
-    let made = identity::request(host)?;
+    let made = CertificateRequest::new(host)?;
     let (config, pinned) = trust::pinned_config(token.authority())?;
     let client = http::client(Some(config))?;
     let request =
@@ -82,7 +82,7 @@ pub async fn request_certificate(
         },
     };
     // A certificate that does not fit the key would only be noticed at the first sync, with the token already used.
-    trust::mutual_config(&identity.authority, &identity.certificate, &identity.key)?;
+    trust::Shown::new(&identity.certificate, &identity.key)?;
     Ok(Enrolled { identity })
 }
 

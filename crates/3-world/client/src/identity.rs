@@ -1,8 +1,12 @@
 //! Key, certificate and authority of a host, as files.
 
-use crate::error::IdentityError;
+use crate::{
+    error::{ClientError, IdentityError},
+    trust,
+};
 use rcgen::{CertificateParams, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
 use refit_names::{HostName, RoleName, SiteName};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File, OpenOptions},
@@ -49,19 +53,25 @@ pub struct IdentityNote {
 }
 
 /// A fresh key with its certificate request.
-pub(crate) struct Request {
+pub struct CertificateRequest {
     pub(crate) key: String,
-    pub(crate) csr: String,
+    /// The request, PEM: all that leaves the machine.
+    pub csr: String,
 }
 
-/// Makes an ECDSA P-256 key and a request that names `host`.
-pub(crate) fn request(host: &HostName) -> Result<Request, IdentityError> {
-    let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(IdentityError::Key)?;
-    let mut params = CertificateParams::default();
-    params.distinguished_name.push(DnType::CommonName, host.as_str());
-    let csr =
-        params.serialize_request(&key).and_then(|csr| csr.pem()).map_err(IdentityError::Key)?;
-    Ok(Request { key: key.serialize_pem(), csr })
+impl CertificateRequest {
+    /// Makes an ECDSA P-256 key and a request that names `host`.
+    ///
+    /// # Errors
+    /// [`IdentityError::Key`].
+    pub fn new(host: &HostName) -> Result<Self, IdentityError> {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(IdentityError::Key)?;
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, host.as_str());
+        let csr =
+            params.serialize_request(&key).and_then(|csr| csr.pem()).map_err(IdentityError::Key)?;
+        Ok(Self { key: key.serialize_pem(), csr })
+    }
 }
 
 impl Identity {
@@ -110,11 +120,35 @@ impl Identity {
         if dir.exists() {
             return Err(IdentityError::Exists { dir });
         }
-        let failed = |path: &Path| {
-            let path = path.to_owned();
-            move |source| IdentityError::Io { verb: "write", path, source }
-        };
         fs::create_dir_all(state).map_err(failed(state))?;
+        let partial = self.lay_beside(state)?;
+        fs::rename(&partial, &dir).map_err(failed(&dir))?;
+        sync_folder(state).map_err(failed(state))
+    }
+
+    /// Gives the host another certificate with the key that it was asked for with. The folders change places at once: a cut-off leaves
+    /// the old pair or the new one.
+    ///
+    /// # Errors
+    /// [`ClientError`] when the two do not belong together, or a file cannot be written; the identity is as before then.
+    pub fn renew(
+        state: &Path,
+        request: CertificateRequest,
+        certificate: String,
+    ) -> Result<Self, ClientError> {
+        let new = Self { key: request.key, certificate, ..Self::load(state)? };
+        trust::Shown::new(&new.certificate, &new.key)?;
+        let (dir, partial) = (Self::folder(state), new.lay_beside(state)?);
+        renameat_with(CWD, &partial, CWD, &dir, RenameFlags::EXCHANGE)
+            .map_err(std::io::Error::from)
+            .map_err(failed(&dir))?;
+        sync_folder(state).map_err(failed(state))?;
+        fs::remove_dir_all(&partial).map_err(failed(&partial))?;
+        Ok(new)
+    }
+
+    /// Writes all files into a folder of their own, which it returns.
+    fn lay_beside(&self, state: &Path) -> Result<PathBuf, IdentityError> {
         let partial = state.join(format!("{FOLDER}.partial"));
         if partial.exists() {
             fs::remove_dir_all(&partial).map_err(failed(&partial))?;
@@ -135,9 +169,13 @@ impl Identity {
             write_private(&path, text.as_bytes()).map_err(failed(&path))?;
         }
         sync_folder(&partial).map_err(failed(&partial))?;
-        fs::rename(&partial, &dir).map_err(failed(&dir))?;
-        sync_folder(state).map_err(failed(state))
+        Ok(partial)
     }
+}
+
+fn failed(path: &Path) -> impl FnOnce(std::io::Error) -> IdentityError {
+    let path = path.to_owned();
+    move |source| IdentityError::Io { verb: "write", path, source }
 }
 
 fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
@@ -158,7 +196,7 @@ mod tests {
     fn identity() -> Identity {
         let host = HostName::parse("web1").unwrap();
         Identity {
-            key: request(&host).unwrap().key,
+            key: CertificateRequest::new(&host).unwrap().key,
             certificate: "c".into(),
             authority: "a".into(),
             tuf_root: "{}".into(),
@@ -191,7 +229,7 @@ mod tests {
 
     #[test]
     fn request_is_for_a_p256_key_and_names_the_host() {
-        let made = request(&HostName::parse("web1").unwrap()).unwrap();
+        let made = CertificateRequest::new(&HostName::parse("web1").unwrap()).unwrap();
         let parsed = rcgen::CertificateSigningRequestParams::from_pem(&made.csr).unwrap();
         let name = parsed.params.distinguished_name.get(&DnType::CommonName).cloned();
         assert_eq!(name, Some(rcgen::DnValue::Utf8String("web1".into())));

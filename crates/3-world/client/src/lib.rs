@@ -1,4 +1,4 @@
-//! Typed client of `protocol`: enrolment with a pinned fingerprint, the agent's `sync`, the API for people.
+//! Typed client of `protocol`: enrolment with a pinned fingerprint, renewal, the agent's `sync`, the API for people.
 //!
 //! Here: keys and certificates of a host, TLS trust, one method per route, retry delays.
 //! Deliberately not here: what an answer means (`agent`, `cli`), TUF (`repository`), printing.
@@ -26,5 +26,5 @@ pub use backoff::Backoff;
 pub use enrol::{Enrolled, enrol, request_certificate};
 pub use error::{ClientError, IdentityError, Untrusted};
 pub use events::EventStream;
-pub use identity::{Identity, IdentityNote};
+pub use identity::{CertificateRequest, Identity, IdentityNote};
 pub use token::{TokenError, TokenText};

@@ -6,13 +6,14 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, OtherError, RootCertStore,
     SignatureScheme,
     client::{
-        WebPkiServerVerifier,
+        ResolvesClientCert, WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
     },
     crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
+    sign::CertifiedKey,
 };
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 /// Certificates of a PEM text.
 pub(crate) fn certificates(pem: &str) -> Result<Vec<CertificateDer<'static>>, ClientError> {
@@ -42,22 +43,48 @@ pub(crate) fn config(authority: &str) -> Result<ClientConfig, ClientError> {
     ))
 }
 
-/// A client that trusts servers under `authority` (PEM) and shows `chain` with `key` (both PEM).
+/// A client that trusts servers under `authority` (PEM) and shows what is `shown`.
 pub(crate) fn mutual_config(
     authority: &str,
-    chain: &str,
-    key: &str,
+    shown: Arc<Shown>,
 ) -> Result<ClientConfig, ClientError> {
-    let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
-        .map_err(|error| ClientError::Trust { what: error.to_string() })?;
     let builder = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(ClientError::Tls)?;
     let config = builder
         .with_root_certificates(roots(certificates(authority)?)?)
-        .with_client_auth_cert(certificates(chain)?, key)
-        .map_err(ClientError::Tls)?;
+        .with_client_cert_resolver(shown);
     Ok(http1(config))
+}
+
+/// The certificate that a client shows with its key; a renewed one takes its place while connections live.
+#[derive(Debug)]
+pub(crate) struct Shown(RwLock<Arc<CertifiedKey>>);
+
+impl Shown {
+    /// Of `chain` and `key`, both PEM, which have to belong together.
+    pub(crate) fn new(chain: &str, key: &str) -> Result<Self, ClientError> {
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
+            .map_err(|error| ClientError::Trust { what: error.to_string() })?;
+        let certified = CertifiedKey::from_der(certificates(chain)?, key, &provider())
+            .map_err(ClientError::Tls)?;
+        Ok(Self(RwLock::new(Arc::new(certified))))
+    }
+
+    pub(crate) fn replace(&self, by: Self) {
+        let new = by.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = new;
+    }
+}
+
+impl ResolvesClientCert for Shown {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    fn has_certs(&self) -> bool {
+        true
+    }
 }
 
 /// A client that trusts the authority with this fingerprint, wherever it stands in the chain that the server shows.

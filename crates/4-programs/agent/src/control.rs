@@ -17,6 +17,12 @@ pub trait Control: Send + Sync + 'static {
     /// # Errors
     /// [`ClientError::Address`] when the server's address cannot carry paths.
     fn repository(&self) -> Result<RepositorySource, ClientError>;
+
+    /// Shows a renewed certificate from now on.
+    ///
+    /// # Errors
+    /// [`ClientError`] when key and certificate cannot be used; the former ones stay.
+    fn show(&self, renewed: &Identity) -> Result<(), ClientError>;
 }
 
 /// The real one: mutual TLS to the server that the host was enrolled with.
@@ -34,5 +40,9 @@ impl Control for AgentClient {
 
     fn repository(&self) -> Result<RepositorySource, ClientError> {
         self.source()
+    }
+
+    fn show(&self, renewed: &Identity) -> Result<(), ClientError> {
+        Self::show(self, renewed)
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     files, rehearse,
     run::Agent,
 };
-use refit_client::{Backoff, ClientError};
+use refit_client::{Backoff, CertificateRequest, ClientError, Identity};
 use refit_journal::Entry;
 use refit_names::{Coded as _, chain};
 use refit_protocol::agent::{
@@ -44,6 +44,8 @@ struct Told {
     word: Option<Word>,
     facts: u64,
     backups: u64,
+    /// What the host asks for its next certificate with.
+    asked: Option<CertificateRequest>,
 }
 
 /// One call with what it carries.
@@ -77,6 +79,7 @@ pub(crate) async fn keep_in_sync(
                 Ok(answer) => {
                     backoff.reset();
                     contact.well(&agent);
+                    renew(&agent, control.as_ref(), &mut told, &answer);
                     take(&agent, &mut told, &report, answer);
                     if report.busy { HEARTBEAT } else { SPACING }
                 }
@@ -116,8 +119,9 @@ async fn report(agent: &Arc<Agent>, told: &Told) -> Report {
     // The first answer says how much of the journal the server has.
     let quiet =
         told.acknowledged.is_some() && journal.is_empty() && facts.is_none() && backups.is_none();
+    let csr = told.asked.as_ref().map(|asked| asked.csr.clone());
     let tests = agent.tests.done();
-    let hold = quiet && !busy && word == told.word && tests.is_empty();
+    let hold = quiet && !busy && word == told.word && tests.is_empty() && csr.is_none();
     let order = word.clone().map(|word| OrderReport {
         key: word.key,
         plan: word.plan,
@@ -132,6 +136,7 @@ async fn report(agent: &Arc<Agent>, told: &Told) -> Report {
         facts: facts.map(|facts| facts.as_ref().clone()),
         order,
         journal,
+        csr,
         seen: told.seen,
         wait_ms: if hold { WAIT_MS_MAX } else { 0 },
     };
@@ -159,6 +164,24 @@ async fn unacknowledged(agent: &Arc<Agent>, acknowledged: Option<u64>) -> Vec<En
         }
         // The reading thread ended with the process.
         Err(_) => Vec::new(),
+    }
+}
+
+/// Asks for the next certificate when the server says that it is time, and takes it when it comes. What fails is asked for again.
+fn renew(agent: &Agent, control: &dyn Control, told: &mut Told, answer: &SyncResponse) {
+    let done = match (told.asked.take(), &answer.certificate) {
+        (Some(asked), Some(certificate)) => {
+            Identity::renew(&agent.state, asked, certificate.clone())
+                .and_then(|renewed| control.show(&renewed))
+                .map(|()| tracing::info!("certificate renewed"))
+        }
+        _ if answer.want_csr => CertificateRequest::new(&agent.identity.host)
+            .map(|asked| told.asked = Some(asked))
+            .map_err(ClientError::from),
+        _ => Ok(()),
+    };
+    if let Err(error) = done {
+        tracing::error!(code = error.code(), "certificate not renewed: {}", chain(&error));
     }
 }
 

@@ -1,7 +1,8 @@
 //! Agents against a real server over TLS: who is let in, and who is not.
 
-use refit_ambient::Ambient;
-use refit_client::{AgentClient, ApiClient, ClientError, Identity, enrol};
+use jiff::{SignedDuration, Timestamp};
+use refit_ambient::{Ambient, Boxed, Clock};
+use refit_client::{AgentClient, ApiClient, CertificateRequest, ClientError, Identity, enrol};
 use refit_names::{Coded as _, HostName, RoleName, SiteName};
 use refit_protocol::{
     agent::{PROTOCOL, SyncRequest},
@@ -12,6 +13,10 @@ use std::{
     fs,
     path::Path,
     process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
@@ -26,6 +31,10 @@ struct Fleet {
 }
 
 async fn fleet() -> Fleet {
+    fleet_under(Ambient::system()).await
+}
+
+async fn fleet_under(ambient: Ambient) -> Fleet {
     let dir = tempfile::tempdir().unwrap();
     let options = ServerOptions {
         state: dir.path().join("server"),
@@ -37,7 +46,7 @@ async fn fleet() -> Fleet {
         refresh_every: Duration::from_secs(3600),
         check_jitter: Duration::ZERO,
     };
-    let server = refit_server::start(options, Ambient::system()).await.unwrap();
+    let server = refit_server::start(options, ambient).await.unwrap();
     let token = fs::read_to_string(&server.admin_token_path).unwrap();
     let authority = fs::read_to_string(&server.ca_path).unwrap();
     let api = ApiClient::new(&server.url, &token, Some(&authority)).unwrap();
@@ -57,6 +66,7 @@ fn report() -> SyncRequest {
         facts: None,
         order: None,
         journal: Vec::new(),
+        csr: None,
         seen: 0,
         wait_ms: 0,
     }
@@ -193,4 +203,58 @@ async fn program_enrols_reports_facts_and_stops_when_asked() {
         (&status["identity"]["host"], &status["contact_problem"]),
         (&"web1".into(), &serde_json::Value::Null)
     );
+}
+
+/// The machine's clock, so many days behind.
+struct Behind(AtomicI64);
+
+impl Clock for Behind {
+    fn now(&self) -> Timestamp {
+        Timestamp::now() - SignedDuration::from_hours(24 * self.0.load(Ordering::Relaxed))
+    }
+    fn sleep(&self, duration: Duration) -> Boxed<'_> {
+        Box::pin(tokio::time::sleep(duration))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn certificate_that_ends_soon_is_renewed_over_the_call_and_shown_from_then_on() {
+    let clock = Arc::new(Behind(25.into()));
+    let ambient = Ambient { clock: clock.clone(), ..Ambient::system() };
+    let fleet = fleet_under(ambient).await;
+    let state = fleet.dir.path().join("web1");
+    // A stolen request gives nothing while the certificate has long to live.
+    let first = fleet.enrol("web1", &fleet.token("web1").await).await.unwrap();
+    let csr = CertificateRequest::new(&host("web1")).unwrap().csr;
+    let early = SyncRequest { csr: Some(csr), ..report() };
+    let answer = AgentClient::new(&first).unwrap().sync(&early).await.unwrap();
+    assert_eq!((answer.want_csr, answer.certificate), (false, None));
+    // A certificate for another key is not taken.
+    let other = CertificateRequest::new(&host("web1")).unwrap();
+    let error = Identity::renew(&state, other, first.certificate.clone()).err().unwrap();
+    assert_eq!(error.code(), "agent.tls-setup");
+    assert_eq!(Identity::load(&state).unwrap().key, first.key);
+
+    let config = fleet.dir.path().join("agent.toml");
+    fs::write(&config, "").unwrap();
+    let running = agent(&["run", "--config", config.to_str().unwrap()], &state).spawn().unwrap();
+    clock.0.store(0, Ordering::Relaxed);
+    let deadline = Instant::now() + DEADLINE;
+    let second = loop {
+        let found = Identity::load(&state).unwrap();
+        if found.certificate != first.certificate {
+            break found;
+        }
+        assert!(Instant::now() < deadline, "no other certificate came");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert!(second.key != first.key && second.note == first.note);
+    assert!(stop(running).success());
+    assert!(!state.join("identity.partial").exists());
+    // What is on disk is what the server takes, and it wants no other.
+    let answer = AgentClient::new(&second).unwrap().sync(&report()).await.unwrap();
+    assert!(!answer.want_csr);
+    // The one before is still good for its last days, and asked to go.
+    let answer = AgentClient::new(&first).unwrap().sync(&report()).await.unwrap();
+    assert!(answer.want_csr);
 }

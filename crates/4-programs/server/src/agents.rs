@@ -1,11 +1,13 @@
 //! The agents' side of the server, below `/agent/v1`: enrolment, sync, the mirrored repository.
 
+mod certificate;
 pub(crate) mod content;
 mod enrol;
 mod sync;
 
 use crate::{
     app::App,
+    authority::Bearer,
     refusal::{Answer, ApiError, Refusal},
     tls::Peer,
 };
@@ -15,7 +17,6 @@ use axum::{
     http::request::Parts,
     routing::post,
 };
-use refit_names::HostName;
 use refit_protocol::agent::{ENROL_PATH, SYNC_BODY_BYTES_MAX, SYNC_PATH};
 
 /// Bytes of an enrolment: a signing request has less than 2 KiB.
@@ -30,13 +31,13 @@ pub(crate) fn router(app: &App) -> Router<App> {
 }
 
 /// The host at the other end: its certificate was verified in the handshake.
-pub(crate) struct Host(pub(crate) HostName);
+pub(crate) struct Host(pub(crate) Bearer);
 
 impl FromRequestParts<App> for Host {
     type Rejection = ApiError;
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Answer<Self> {
         let peer = Extension::<Peer>::from_request_parts(parts, &()).await.ok();
-        let host = peer.and_then(|Extension(Peer(host))| host);
-        host.map(Self).ok_or_else(|| Refusal::NoCertificate.into())
+        let bearer = peer.and_then(|Extension(Peer(bearer))| bearer);
+        bearer.map(Self).ok_or_else(|| Refusal::NoCertificate.into())
     }
 }

@@ -5,6 +5,7 @@ use crate::{
     depot::{Depot, Stock},
     hub::Hub,
     refusal::{ApiError, Refusal},
+    serving::Serving,
 };
 use jiff::{SignedDuration, Timestamp};
 use refit_ambient::Ambient;
@@ -28,6 +29,7 @@ pub(crate) struct Parts {
     pub(crate) store: Store,
     pub(crate) ambient: Ambient,
     pub(crate) authority: Authority,
+    pub(crate) serving: Arc<Serving>,
     pub(crate) signer: SigningKey,
     pub(crate) depot: Option<Depot>,
     pub(crate) hub: Hub,

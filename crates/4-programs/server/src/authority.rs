@@ -8,14 +8,18 @@ use rcgen::{
 };
 use refit_ambient::Ambient;
 use refit_names::{Digest, HostName};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, pem::PemObject as _};
+use rustls::{
+    crypto::aws_lc_rs,
+    pki_types::{CertificateDer, PrivatePkcs8KeyDer, pem::PemObject as _},
+    sign::CertifiedKey,
+};
 use std::{net::IpAddr, path::Path};
 
 /// The authority lives as long as the fleet: its loss means enrolling every host again.
 const AUTHORITY_DAYS: i64 = 3650;
-/// The server's own certificate: renewed at start when less than a third is left.
+/// The server's own certificate: renewed when less than a third is left.
 const SERVER_DAYS: i64 = 90;
-/// Agents' certificates: short, as a lost one cannot be called back.
+/// Agents' certificates: short, as a lost one cannot be called back. Hosts are asked for their next one when a third is left.
 const AGENT_DAYS: i64 = 30;
 /// Clocks of hosts that just booted are often slow.
 const CLOCK_SKEW_MINUTES: i64 = 60;
@@ -36,10 +40,12 @@ pub(crate) struct AgentCertificate {
     pub(crate) not_after: Timestamp,
 }
 
-/// The server's own certificate with its key.
-pub(crate) struct ServerCertificate {
-    pub(crate) chain: Vec<CertificateDer<'static>>,
-    pub(crate) key: PrivateKeyDer<'static>,
+/// What a verified client certificate says.
+#[derive(Debug, Clone)]
+pub(crate) struct Bearer {
+    /// Whose it is.
+    pub(crate) host: HostName,
+    not_after: Timestamp,
 }
 
 /// Why a signing request was not signed.
@@ -94,7 +100,7 @@ impl Authority {
         folder: &Path,
         names: &[String],
         ambient: &Ambient,
-    ) -> Result<ServerCertificate, ServerError> {
+    ) -> Result<CertifiedKey, ServerError> {
         let (key_file, certificate_file) =
             (folder.join("server.key.pem"), folder.join("server.pem"));
         if let (Some(key), Some(pem)) = (files::read(&key_file)?, files::read(&certificate_file)?)
@@ -116,13 +122,15 @@ impl Authority {
         self.serving(&key, &pem)
     }
 
-    fn serving(&self, key: &str, pem: &str) -> Result<ServerCertificate, ServerError> {
+    fn serving(&self, key: &str, pem: &str) -> Result<CertifiedKey, ServerError> {
         let read = "read the server's certificate";
         let leaf =
             CertificateDer::from_pem_slice(pem.as_bytes()).map_err(ServerError::authority(read))?;
         let key = PrivatePkcs8KeyDer::from_pem_slice(key.as_bytes())
             .map_err(ServerError::authority(read))?;
-        Ok(ServerCertificate { chain: vec![leaf, self.der.clone()], key: key.into() })
+        let provider = aws_lc_rs::default_provider();
+        CertifiedKey::from_der(vec![leaf, self.der.clone()], key.into(), &provider)
+            .map_err(ServerError::authority(read))
     }
 
     /// Signs an agent's request. Of the request only the public key is taken: names, uses and life are the server's.
@@ -147,10 +155,23 @@ impl Authority {
     }
 }
 
-/// The host that a verified client certificate names: by its URI, else by its common name.
-pub(crate) fn host_of(certificate: &CertificateDer<'_>) -> Option<HostName> {
-    use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
-    let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+impl Bearer {
+    /// Of a certificate: the host is named by its URI, else by its common name.
+    pub(crate) fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
+        use x509_parser::prelude::{FromDer as _, X509Certificate};
+        let (_, parsed) = X509Certificate::from_der(certificate).ok()?;
+        let not_after = Timestamp::from_second(parsed.validity().not_after.timestamp()).ok()?;
+        Some(Self { host: host_of(&parsed)?, not_after })
+    }
+
+    /// Whether so little of its life is left that the host shall have the next one.
+    pub(crate) fn ends_soon(&self, now: Timestamp) -> bool {
+        self.not_after.duration_since(now) < SignedDuration::from_hours(AGENT_DAYS * 24 / 3)
+    }
+}
+
+fn host_of(parsed: &x509_parser::certificate::X509Certificate<'_>) -> Option<HostName> {
+    use x509_parser::prelude::GeneralName;
     let alternatives = parsed.subject_alternative_name().ok().flatten();
     let by_uri = alternatives.and_then(|names| {
         names.value.general_names.iter().find_map(|name| match name {

@@ -42,6 +42,7 @@ mod refusal;
 mod rehearsal;
 mod risk;
 mod router;
+mod serving;
 mod start;
 mod tasks;
 mod tls;

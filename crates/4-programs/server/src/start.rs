@@ -6,7 +6,9 @@ use crate::{
     authority::Authority,
     console::Source,
     depot::Depot,
-    files, router, tasks,
+    files, router,
+    serving::Serving,
+    tasks,
     tls::{self, stopped},
 };
 use refit_ambient::Ambient;
@@ -98,7 +100,8 @@ pub async fn start(options: ServerOptions, ambient: Ambient) -> Result<ServerHan
     let state = &options.state;
     files::private_folder(state)?;
     let authority = Authority::open(state, &ambient)?;
-    let certificate = authority.server_certificate(state, &names(&options), &ambient)?;
+    let serving = Serving::open(&authority, state.clone(), names(&options), &ambient)?;
+    let serving = Arc::new(serving);
     let signer = signer(state, &ambient)?;
     let store = Store::open(&database(&options)?).await?;
     administrator(&store, state, &ambient).await?;
@@ -107,12 +110,13 @@ pub async fn start(options: ServerOptions, ambient: Ambient) -> Result<ServerHan
     let depot = options.repository.as_ref().map(open).transpose()?;
     let seal = crate::notify::Seal::open(state, &ambient)?;
     let ca_path = state.join("ca.pem");
-    let tls_config = tls::config(&authority, certificate)?;
+    let tls_config = tls::config(&authority, Arc::clone(&serving))?;
     let (stop, stopped) = watch::channel(false);
     let app = App::new(Parts {
         store: store.clone(),
         ambient: ambient.clone(),
         authority,
+        serving,
         signer,
         depot,
         hub: crate::hub::Hub::default(),

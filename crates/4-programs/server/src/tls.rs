@@ -2,7 +2,8 @@
 
 use crate::{
     ServerError,
-    authority::{Authority, ServerCertificate, host_of},
+    authority::{Authority, Bearer},
+    serving::Serving,
 };
 use axum::Router;
 use hyper_util::{
@@ -10,8 +11,11 @@ use hyper_util::{
     server::conn::auto::Builder,
     service::TowerToHyperService,
 };
-use refit_names::HostName;
-use rustls::{RootCertStore, ServerConfig, crypto::aws_lc_rs, server::WebPkiClientVerifier};
+use rustls::{
+    RootCertStore, ServerConfig,
+    crypto::aws_lc_rs,
+    server::{NoServerSessionStorage, WebPkiClientVerifier},
+};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -39,12 +43,12 @@ pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
 
 /// Who is at the other end: the host whose certificate was verified, or nobody in particular.
 #[derive(Debug, Clone)]
-pub(crate) struct Peer(pub(crate) Option<HostName>);
+pub(crate) struct Peer(pub(crate) Option<Bearer>);
 
 /// The rules of the handshake.
 pub(crate) fn config(
     authority: &Authority,
-    certificate: ServerCertificate,
+    serving: Arc<Serving>,
 ) -> Result<Arc<ServerConfig>, ServerError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let mut roots = RootCertStore::empty();
@@ -59,8 +63,10 @@ pub(crate) fn config(
         .with_safe_default_protocol_versions()
         .map_err(ServerError::authority("choose TLS versions"))?
         .with_client_cert_verifier(verifier)
-        .with_single_cert(certificate.chain, certificate.key)
-        .map_err(ServerError::authority("use the server's certificate"))?;
+        .with_cert_resolver(serving);
+    // Every handshake checks the certificate itself: a session that goes on would outlive it.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))
 }
@@ -123,7 +129,7 @@ async fn connection(
         }
     };
     let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
-    let peer = Peer(certificate.and_then(host_of));
+    let peer = Peer(certificate.and_then(Bearer::of));
     let service = router.map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(peer.clone());
         request.map(axum::body::Body::new)

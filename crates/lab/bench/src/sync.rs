@@ -206,6 +206,7 @@ fn idle_request(seen: u64, wait_ms: u64) -> SyncRequest {
         facts: None,
         order: None,
         journal: Vec::new(),
+        csr: None,
         seen,
         wait_ms,
     }

@@ -3,6 +3,7 @@
 use super::Host;
 use crate::{
     app::App,
+    authority::Bearer,
     depot::mirror_folder,
     refusal::{Answer, Refusal},
 };
@@ -27,7 +28,7 @@ pub(super) fn router(app: &App) -> Router<App> {
 
 async fn only_hosts(
     State(app): State<App>,
-    Host(host): Host,
+    Host(Bearer { host, .. }): Host,
     request: Request,
     next: Next,
 ) -> Answer<Response> {

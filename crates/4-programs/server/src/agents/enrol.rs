@@ -1,14 +1,13 @@
 //! A host is let in, once per token.
 
 use crate::{
+    agents::certificate,
     app::{App, token_hash},
-    authority::AgentCertificate,
     body::Json,
-    refusal::{Answer, Refusal},
+    refusal::Answer,
 };
 use axum::extract::State;
 use refit_protocol::agent::{EnrolRequest, EnrolResponse};
-use refit_store::issued::IssuedRow;
 
 pub(super) async fn enrol(
     State(app): State<App>,
@@ -16,20 +15,11 @@ pub(super) async fn enrol(
 ) -> Answer<axum::Json<EnrolResponse>> {
     let host = request.host;
     // Signed before the token is used up: a bad request costs no token.
-    let signed: AgentCertificate = app
-        .authority
-        .sign_agent(&request.csr, &host, &app.ambient)
-        .map_err(|source| Refusal::Csr { host: host.clone(), source })?;
+    let signed = certificate::sign(&app, &host, &request.csr)?;
     let now = app.now();
     let (site, role) = app.store.redeem(&token_hash(&request.token), &host, now).await?;
     app.store.enrol_host(&host, &site, &role).await?;
-    let issued = IssuedRow {
-        serial: signed.serial.clone(),
-        host: host.clone(),
-        issued_at: now,
-        not_after: signed.not_after,
-    };
-    app.store.add_issued(&issued).await?;
+    certificate::note(&app, &host, &signed).await?;
     let details =
         serde_json::json!({ "host": host, "site": site, "role": role, "serial": signed.serial });
     app.store.audit(&format!("host {host}"), "host.enrol", &details.to_string(), now).await?;

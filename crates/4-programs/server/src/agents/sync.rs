@@ -1,6 +1,6 @@
 //! The one call of an agent: what it says is stored, then it is told what it ought to do, at once or when that changes.
 
-use super::Host;
+use super::{Host, certificate};
 use crate::{
     app::App,
     body::Json,
@@ -9,7 +9,11 @@ use crate::{
     refusal::{Answer, Refusal},
     tls::stopped,
 };
-use axum::extract::State;
+use axum::{
+    extract::State,
+    http::header,
+    response::{IntoResponse as _, Response},
+};
 use refit_names::{Digest, HostName};
 use refit_protocol::agent::{
     JOURNAL_BATCH_MAX, OrderReport, PROTOCOL, SyncRequest, SyncResponse, WAIT_MS_MAX,
@@ -19,9 +23,10 @@ use tokio::sync::watch;
 
 pub(super) async fn sync(
     State(app): State<App>,
-    Host(host): Host,
+    Host(bearer): Host,
     Json(request): Json<SyncRequest>,
-) -> Answer<axum::Json<SyncResponse>> {
+) -> Answer<Response> {
+    let host = bearer.host.clone();
     if request.protocol != PROTOCOL {
         return Err(Refusal::Protocol { found: request.protocol, expected: PROTOCOL }.into());
     }
@@ -33,8 +38,10 @@ pub(super) async fn sync(
     // What touches the store is boxed: a call that is held for a minute shall not carry the room of what is long done.
     let mut told = Box::pin(subscribe(&app, &host)).await?;
     app.hub.heard(&host, app.now());
-    let said_something =
-        request.facts.is_some() || request.backups.is_some() || !request.journal.is_empty();
+    let said_something = request.facts.is_some()
+        || request.backups.is_some()
+        || request.csr.is_some()
+        || !request.journal.is_empty();
     if let Some(facts) = &request.facts {
         Box::pin(app.store.observe(&host, facts, app.now())).await?;
         app.hub.facts_are_here(&host);
@@ -58,6 +65,7 @@ pub(super) async fn sync(
     }
     // After the report, which may have told of a question for the first time.
     Box::pin(crate::questions::counted(&app, &host, &request.journal)).await?;
+    let renewed = Box::pin(certificate::renew(&app, &bearer, request.csr.as_deref())).await?;
     let (seen, wait_ms) = (request.seen, request.wait_ms);
     drop(request);
     if !said_something {
@@ -68,7 +76,9 @@ pub(super) async fn sync(
     if now.desired.retired {
         return Err(Refusal::HostRetired { host }.into());
     }
-    Ok(axum::Json(SyncResponse {
+    // The next call comes over a connection that shows the new one.
+    let close = renewed.is_some().then_some([(header::CONNECTION, "close")]);
+    let answer = SyncResponse {
         backups: now.desired.backups.clone(),
         answers: now.desired.answers.clone(),
         tests: now.desired.tests.clone(),
@@ -76,7 +86,10 @@ pub(super) async fn sync(
         seen: now.seen,
         assignment: now.desired.assignment.clone(),
         want_facts: now.desired.want_facts,
-    }))
+        want_csr: renewed.is_none() && bearer.ends_soon(app.now()),
+        certificate: renewed,
+    };
+    Ok((close, axum::Json(answer)).into_response())
 }
 
 /// A host that enrolled a moment ago may not be in memory yet.

@@ -1,4 +1,4 @@
-//! Forgets what nobody needs and looks whether the audit log still fits together.
+//! Renews the server's own certificate, forgets what nobody needs and looks whether the audit log still fits together.
 
 use super::wait;
 use crate::app::App;
@@ -19,6 +19,14 @@ pub(crate) async fn run(app: App) {
             Err(error) => tracing::warn!(
                 error = refit_names::chain(&error),
                 "old certificates were not forgotten"
+            ),
+        }
+        match app.serving.renew(&app.authority, &app.ambient) {
+            Ok(false) => {}
+            Ok(true) => tracing::info!("the server's certificate was renewed"),
+            Err(error) => tracing::error!(
+                error = refit_names::chain(&error),
+                "the server's certificate was not renewed"
             ),
         }
         if let Err(error) = app.store.forget_runbook_tests(then).await {

@@ -134,6 +134,7 @@ pub(crate) fn quiet() -> SyncRequest {
         facts: None,
         order: None,
         journal: Vec::new(),
+        csr: None,
         seen: 0,
         wait_ms: 0,
     }
