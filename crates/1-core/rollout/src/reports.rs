@@ -6,14 +6,26 @@ use jiff::Timestamp;
 use refit_names::HostName;
 
 impl Rollout {
-    /// Whether a report would change the host's state, or be refused. Cheap: repeating reports need no move.
+    /// Whether a report would change the host's state or the ledger, or be refused. Cheap: repeating reports need no move.
     #[must_use]
     pub fn is_news(&self, host: &HostName, standing: &HostReport) -> bool {
         self.host(host).is_none_or(|member| match member.after(standing) {
-            Ok(Some(state)) => state != member.state,
+            Ok(Some(state)) => {
+                let failed = matches!(
+                    standing,
+                    HostReport::RolledBack { .. }
+                        | HostReport::NeedsPerson { .. }
+                        | HostReport::Refused { .. }
+                );
+                state != member.state || failed && !self.has_failed(host)
+            }
             Ok(None) => false,
             Err(_) => true,
         })
+    }
+
+    fn has_failed(&self, host: &HostName) -> bool {
+        self.ledger.iter().any(|failure| failure.host == *host)
     }
 
     /// Reports are level-triggered: one that is older than what is known changes nothing.
@@ -62,7 +74,7 @@ impl Rollout {
         now: Timestamp,
         notes: &mut Vec<String>,
     ) {
-        if self.ledger.iter().any(|failure| failure.host == *host) {
+        if self.has_failed(host) {
             return;
         }
         self.ledger.push(Failure { host: host.clone(), wave, at: now, cause: cause.to_owned() });

@@ -42,6 +42,7 @@ pub use error::StoreError;
 use error::during;
 use sea_orm::{DatabaseConnection, DatabaseTransaction};
 use sea_orm_migration::MigratorTrait as _;
+use std::sync::Arc;
 
 /// The open database.
 #[derive(Clone)]
@@ -49,6 +50,7 @@ pub struct Store {
     engine: Engine,
     read: DatabaseConnection,
     write: DatabaseConnection,
+    plans: Arc<plans::Kept>,
 }
 
 impl Store {
@@ -63,7 +65,7 @@ impl Store {
         migration::Migrator::up(&write, None)
             .await
             .map_err(during("bring the tables up to date"))?;
-        Ok(Self { engine, read, write })
+        Ok(Self { engine, read, write, plans: Arc::default() })
     }
 
     /// The engine behind it.

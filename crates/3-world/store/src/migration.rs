@@ -9,6 +9,7 @@ mod m0004_notifications;
 mod m0005_run_times;
 mod m0006_backups;
 mod m0007_questions;
+mod m0008_report_digests;
 mod table;
 
 /// Brings tables to this version.
@@ -25,6 +26,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_run_times::Migration),
             Box::new(m0006_backups::Migration),
             Box::new(m0007_questions::Migration),
+            Box::new(m0008_report_digests::Migration),
         ]
     }
 }

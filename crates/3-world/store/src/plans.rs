@@ -4,6 +4,7 @@ use crate::{Store, StoreError, error::during, text::At};
 use refit_names::{Digest, Generation, RolloutName};
 use refit_plan::Plan;
 use sea_orm::{ActiveValue::Set, QueryOrder as _, entity::prelude::*};
+use std::sync::{Arc, Mutex, PoisonError};
 
 mod row {
     use sea_orm::entity::prelude::*;
@@ -24,6 +25,35 @@ mod row {
     impl ActiveModelBehavior for ActiveModel {}
 }
 use row::{ActiveModel, Column, Entity, Model};
+
+/// Hosts in all plans that are kept in memory, beside the one that was read last.
+const KEPT_HOSTS_MAX: usize = 20_000;
+
+/// Plans that were read last, the newest first: they never change, and whoever carries a campaign on asks for the same one at every step.
+#[derive(Debug, Default)]
+pub(crate) struct Kept(Mutex<Vec<Arc<PlanRow>>>);
+
+impl Kept {
+    fn find(&self, hash: &Digest) -> Option<Arc<PlanRow>> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = kept.iter().position(|row| row.hash == *hash)?;
+        kept[..=at].rotate_right(1);
+        kept.first().cloned()
+    }
+
+    fn keep(&self, row: &Arc<PlanRow>) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|other| other.hash != row.hash);
+        kept.insert(0, Arc::clone(row));
+        let mut hosts = 0;
+        let fits = kept.iter().skip(1).take_while(|row| {
+            hosts += row.plan.hosts().count();
+            hosts <= KEPT_HOSTS_MAX
+        });
+        let fits = 1 + fits.count();
+        kept.truncate(fits);
+    }
+}
 
 /// A plan as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,10 +97,16 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Missing`] when there is none.
-    pub async fn plan(&self, hash: &Digest) -> Result<PlanRow, StoreError> {
+    pub async fn plan(&self, hash: &Digest) -> Result<Arc<PlanRow>, StoreError> {
+        if let Some(kept) = self.plans.find(hash) {
+            return Ok(kept);
+        }
         let found = Entity::find_by_id(hash.to_string()).one(&self.read).await;
         let missing = || StoreError::Missing { what: "plan", key: hash.to_string() };
-        found.map_err(during("read a plan"))?.ok_or_else(missing).and_then(plan_of)
+        let row = found.map_err(during("read a plan"))?.ok_or_else(missing).and_then(plan_of)?;
+        let row = Arc::new(row);
+        self.plans.keep(&row);
+        Ok(row)
     }
 
     /// The newest plan of a rollout, if it has one.
@@ -126,4 +162,29 @@ fn plan_of(row: Model) -> Result<PlanRow, StoreError> {
         report: at.json(&row.report)?,
         findings: at.json(&row.findings)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use refit_testkit::PlanBuilder;
+
+    #[test]
+    fn plans_that_were_read_last_are_kept_as_far_as_there_is_room() {
+        let kept = Kept::default();
+        let row = |number: u8, hosts: usize| {
+            let names: Vec<String> = (0..hosts).map(|host| format!("h{host}")).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let plan = PlanBuilder::along(&["1000", "1100"]).wave(&names).plan();
+            let (report, findings) = (Vec::new(), Vec::new());
+            Arc::new(PlanRow { hash: Digest::of(&[number]), plan, report, findings })
+        };
+        let half = KEPT_HOSTS_MAX / 2;
+        for (number, hosts) in [(1, KEPT_HOSTS_MAX + 1), (2, half), (3, half), (4, half)] {
+            kept.keep(&row(number, hosts));
+        }
+        let found: Vec<u8> =
+            (1..=4).filter(|number| kept.find(&Digest::of(&[*number])).is_some()).collect();
+        assert_eq!(found, [2, 3, 4]);
+    }
 }

@@ -97,7 +97,7 @@ async fn advisory_steps(
     let rollout = &campaign.spec.name;
     let hash =
         campaign.rollout.plan().ok_or_else(|| Refusal::NoPlan { rollout: rollout.clone() })?;
-    let plan = app.store.plan(&hash).await?.plan;
+    let plan = &app.store.plan(&hash).await?.plan;
     let unknown = || Refusal::NotFound { what: "host of the plan", key: host.to_string() };
     let (_, planned) =
         plan.hosts().find(|(_, planned)| planned.host == *host).ok_or_else(unknown)?;

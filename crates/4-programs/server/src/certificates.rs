@@ -34,7 +34,7 @@ impl Case {
         let hash =
             campaign.rollout.plan().ok_or_else(|| Refusal::NoPlan { rollout: name.clone() })?;
         Ok(Self {
-            plan: app.store.plan(&hash).await?.plan,
+            plan: app.store.plan(&hash).await?.plan.clone(),
             reports: app.store.reports(name).await?,
             signatures: app.store.signatures(name).await?,
             certified: app.store.certified(name).await?.into_iter().collect(),

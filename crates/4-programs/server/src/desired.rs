@@ -40,9 +40,9 @@ pub(crate) async fn derive(app: &App) -> Answer<()> {
         if !row.body.has_orders() {
             continue;
         }
-        let plan = app.store.plan(&hash).await?.plan;
-        let taken_back = withdrawals::for_hosts(app, &plan);
-        for (host, order) in orders(&plan, hash) {
+        let plan = &app.store.plan(&hash).await?.plan;
+        let taken_back = withdrawals::for_hosts(app, plan);
+        for (host, order) in orders(plan, hash) {
             let Some(desired) = all.get_mut(&host) else { continue };
             let removes = order.removal().is_some();
             desired.orders.push(OwnOrder { key: order.key.clone(), plan: hash, removes });

@@ -99,8 +99,8 @@ async fn withdrawn(app: &App, stock: &Stock) -> Answer<Vec<Keyed>> {
     let mut planned: BTreeMap<Digest, Vec<RolloutName>> = BTreeMap::new();
     for row in app.store.rollouts::<Campaign>().await? {
         let Some(hash) = row.body.rollout.plan().filter(|_| row.body.is_open()) else { continue };
-        let plan = app.store.plan(&hash).await?.plan;
-        for pack in withdrawals::of_plan(stock, &plan) {
+        let plan = &app.store.plan(&hash).await?.plan;
+        for pack in withdrawals::of_plan(stock, plan) {
             planned.entry(pack.record_digest).or_default().push(row.name.clone());
         }
     }

@@ -145,7 +145,7 @@ async fn begun(app: &App, campaign: &Campaign) -> Answer<Option<Begun>> {
     let Some(hash) = campaign.rollout.plan().filter(|_| !begun.is_empty()) else {
         return Ok(None);
     };
-    Ok(Some(Begun { plan: app.store.plan(&hash).await?.plan, hosts: begun }))
+    Ok(Some(Begun { plan: app.store.plan(&hash).await?.plan.clone(), hosts: begun }))
 }
 
 /// All plans of a campaign, the newest first.
@@ -222,7 +222,7 @@ pub(crate) async fn seen_as_stated(app: &App, name: &RolloutName) -> Answer<()> 
         return Ok(());
     }
     let Some(hash) = campaign.rollout.plan() else { return Ok(()) };
-    let plan = app.store.plan(&hash).await?.plan;
+    let plan = &app.store.plan(&hash).await?.plan;
     if plan.stated.is_empty() {
         return Ok(());
     }
@@ -248,7 +248,7 @@ pub(crate) async fn seen_as_stated(app: &App, name: &RolloutName) -> Answer<()> 
 pub(crate) async fn current(app: &App, name: &RolloutName) -> Answer<PlanRow> {
     let campaign = campaign::load(app, name).await?.body;
     let hash = campaign.rollout.plan().ok_or_else(|| Refusal::NoPlan { rollout: name.clone() })?;
-    Ok(app.store.plan(&hash).await?)
+    Ok(app.store.plan(&hash).await?.as_ref().clone())
 }
 
 /// A stored plan as people see it.

@@ -36,10 +36,10 @@ async fn of(app: &App, row: CampaignRow) -> Answer<RolloutView> {
     let waves = match rollout.plan() {
         None => Vec::new(),
         Some(hash) => {
-            let plan = app.store.plan(&hash).await?.plan;
+            let plan = &app.store.plan(&hash).await?.plan;
             let reports = app.store.reports(&row.name).await?;
             let certified = app.store.certified(&row.name).await?.into_iter().collect();
-            waves(app, &campaign, &plan, &reports, &certified)
+            waves(app, &campaign, plan, &reports, &certified)
         }
     };
     Ok(RolloutView {
@@ -165,7 +165,7 @@ fn settled(campaign: &Campaign, host: &HostName) -> bool {
 pub(crate) async fn why(app: &App, name: &RolloutName, host: &HostName) -> Answer<WhyView> {
     let campaign = campaign::load(app, name).await?.body;
     let hash = campaign.rollout.plan().ok_or_else(|| Refusal::NoPlan { rollout: name.clone() })?;
-    let plan = app.store.plan(&hash).await?.plan;
+    let plan = &app.store.plan(&hash).await?.plan;
     let hosts = app.store.hosts().await?;
     let record = hosts.iter().find(|record| record.name == *host);
     let record = record.ok_or_else(|| Refusal::NotFound { what: "host", key: host.to_string() })?;

@@ -24,8 +24,8 @@ pub(crate) async fn enforce(app: &App, stock: &Stock) -> Answer<()> {
         let Some(hash) = rollout.plan().filter(|_| !over && rollout.withdrawn().is_none()) else {
             continue;
         };
-        let plan = app.store.plan(&hash).await?.plan;
-        let Some(pack) = of_plan(stock, &plan).next() else { continue };
+        let plan = &app.store.plan(&hash).await?.plan;
+        let Some(pack) = of_plan(stock, plan).next() else { continue };
         let because = told(pack);
         tracing::warn!(rollout = %row.name, because, "rollout is stopped");
         let event = Event::PackWithdrawn { because: because.clone() };

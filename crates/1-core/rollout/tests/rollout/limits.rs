@@ -91,6 +91,7 @@ proptest! {
             {
                 prop_assert_eq!(walk.rollout.host(host).map(|h| &h.ended_at), before.host(host).map(|h| &h.ended_at));
                 prop_assert!(moved.is_ok(), "old news were refused");
+                prop_assert_eq!(walk.rollout.failures(), before.failures());
             }
             prop_assert!(moved.is_ok() || walk.rollout == before);
             judge(&before, &walk.rollout);

@@ -5,7 +5,7 @@ use refit_inventory::{
     ChangeKind, ClusterRecord, EngineerRecord, Fleet, HostRecord, RecordKind, SiteRecord,
 };
 use refit_journal::Cause;
-use refit_names::{Digest, Generation};
+use refit_names::{Digest, Generation, HostName};
 use refit_plan::{OrderKey, Plan};
 use refit_protocol::agent::{OrderReport, Standing};
 use refit_protocol::v1::Right;
@@ -199,6 +199,16 @@ pub(crate) async fn last_report_of_a_host_replaces_the_one_before(store: &Store)
     assert_eq!(reports.len(), 2);
     assert_eq!(reports[&lit("a")], report("second"));
     assert!(store.reports(&lit("autumn")).await.unwrap().is_empty());
+
+    let all = store.new_reports(&lit("spring"), |_, _| false).await.unwrap();
+    assert_eq!(all.len(), 2);
+    store.put_report(&lit("a"), &report("third"), at(5)).await.unwrap();
+    let known = |host: &HostName, digest: &str| {
+        all.iter().any(|old| old.host == *host && old.digest == digest)
+    };
+    let new = store.new_reports(&lit("spring"), known).await.unwrap();
+    assert_eq!(new.len(), 1);
+    assert_eq!((&new[0].host, &new[0].report), (&lit("a"), &report("third")));
 }
 
 pub(crate) async fn newest_plan_is_that_of_the_highest_generation(store: &Store) {
@@ -213,7 +223,9 @@ pub(crate) async fn newest_plan_is_that_of_the_highest_generation(store: &Store)
         rows.push(row);
     }
     assert_eq!(store.newest_plan(&lit("spring")).await.unwrap().as_ref(), rows.last());
-    assert_eq!(store.plan(&rows[0].hash).await.unwrap(), rows[0]);
+    for _from_memory in [false, true] {
+        assert_eq!(*store.plan(&rows[0].hash).await.unwrap(), rows[0]);
+    }
 }
 
 pub(crate) async fn setting_is_replaced(store: &Store) {

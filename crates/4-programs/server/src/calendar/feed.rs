@@ -99,10 +99,10 @@ async fn hosts(app: &App, of: &FeedQuery) -> Answer<Vec<Event>> {
         let wanted =
             of.rollout.as_ref().map_or_else(|| row.body.is_open(), |name| *name == row.name);
         let Some(hash) = row.body.rollout.plan().filter(|_| wanted) else { continue };
-        let plan = app.store.plan(&hash).await?.plan;
+        let plan = &app.store.plan(&hash).await?.plan;
         let goal = plan.goal();
         for (_, host) in plan.hosts() {
-            events.extend(event((&plan, &goal), host, of, &calendar));
+            events.extend(event((plan, &goal), host, of, &calendar));
         }
     }
     events.sort_by(|one, other| (one.starts, &one.uid).cmp(&(other.starts, &other.uid)));

@@ -5,29 +5,40 @@ use crate::{
     app::App,
     campaign::{self, Campaign},
     refusal::Answer,
-    views,
 };
 use refit_journal::{Cause, OrderOutcome};
-use refit_names::RolloutName;
-use refit_plan::Plan;
+use refit_names::{Digest, HostName, RolloutName};
 use refit_protocol::{
     Problem,
     agent::{OrderReport, Standing},
 };
 use refit_rollout::{Event, HostReport};
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// Reports that come together are looked at together.
 const GATHER: Duration = Duration::from_millis(20);
 /// The longest that a soak or a timeout is late.
 const LONGEST: Duration = Duration::from_millis(500);
 
+/// The last word of each host of a campaign, as its state machine hears it: read when it changes, not whenever the time is looked at.
+type Words = BTreeMap<HostName, Word>;
+
+struct Word {
+    digest: String,
+    plan: Digest,
+    standing: HostReport,
+}
+
 pub(crate) async fn run(app: App) {
+    let mut heard: BTreeMap<RolloutName, Words> = BTreeMap::new();
     loop {
         match app.store.rollouts::<Campaign>().await {
             Ok(rows) => {
-                for row in rows.into_iter().filter(|row| row.body.has_orders()) {
-                    if let Err(error) = carry_on(&app, &row.name).await {
+                let open: Vec<_> = rows.into_iter().filter(|row| row.body.has_orders()).collect();
+                heard.retain(|name, _| open.iter().any(|row| row.name == *name));
+                for row in open {
+                    let words = heard.entry(row.name.clone()).or_default();
+                    if let Err(error) = carry_on(&app, &row.name, words).await {
                         tracing::error!(rollout = %row.name, problem = Problem::from(error).detail, "rollout was not carried on");
                     }
                 }
@@ -44,17 +55,18 @@ pub(crate) async fn run(app: App) {
 }
 
 /// Applies every host's last word, then the time.
-async fn carry_on(app: &App, name: &RolloutName) -> Answer<()> {
+async fn carry_on(app: &App, name: &RolloutName, words: &mut Words) -> Answer<()> {
     let campaign = campaign::load(app, name).await?.body;
     let Some(hash) = campaign.rollout.plan() else { return Ok(()) };
-    let plan = app.store.plan(&hash).await?.plan;
-    let reports = app.store.reports(name).await?;
+    listen(app, name, words).await?;
     let now = app.now();
     let after = campaign::change(app, name, |campaign| {
         let mut effects = Vec::new();
-        for (host, report) in reports.iter().filter(|(_, report)| current(report, &plan, &hash)) {
-            let standing = standing(report);
-            let event = Event::HostReported { host: host.clone(), standing };
+        for (host, word) in words.iter().filter(|(_, word)| word.plan == hash) {
+            if !campaign.rollout.is_news(host, &word.standing) {
+                continue;
+            }
+            let event = Event::HostReported { host: host.clone(), standing: word.standing.clone() };
             match campaign.rollout.next(&event, now) {
                 Ok(moved) => {
                     campaign.rollout = moved.rollout;
@@ -77,8 +89,16 @@ async fn carry_on(app: &App, name: &RolloutName) -> Answer<()> {
     Ok(())
 }
 
-fn current(report: &OrderReport, plan: &Plan, hash: &refit_names::Digest) -> bool {
-    views::is_of(report, plan) && report.plan == *hash
+/// Takes in what hosts said since.
+async fn listen(app: &App, name: &RolloutName, words: &mut Words) -> Answer<()> {
+    let known = |host: &HostName, digest: &str| {
+        words.get(host).is_some_and(|word: &Word| word.digest == digest)
+    };
+    for new in app.store.new_reports(name, known).await? {
+        let (plan, standing) = (new.report.plan, standing(&new.report));
+        words.insert(new.host, Word { digest: new.digest, plan, standing });
+    }
+    Ok(())
 }
 
 fn standing(report: &OrderReport) -> HostReport {
