@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use refit_names::RolloutName;
 use sea_orm::{
     ActiveValue::Set,
-    QueryOrder as _,
+    QueryOrder as _, QuerySelect as _,
     entity::prelude::*,
     sea_query::{Expr, OnConflict},
 };
@@ -114,18 +114,33 @@ impl Store {
         found.map_err(during("read a rollout"))?.ok_or_else(missing).and_then(rollout_of)
     }
 
+    /// Names and versions of all campaigns, the newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`], [`StoreError::Damaged`].
+    pub async fn rollout_versions(&self) -> Result<Vec<(RolloutName, u64)>, StoreError> {
+        let listed = newest_first().select_only().columns([Column::Name, Column::Version]);
+        let listed: Vec<(String, i64)> =
+            listed.into_tuple().all(&self.read).await.map_err(during("list rollouts"))?;
+        let version = |(name, version): (String, i64)| {
+            let at = At { table: "rollouts", key: &name };
+            Ok((at.parse(&name)?, at.count(version)?))
+        };
+        listed.into_iter().map(version).collect()
+    }
+
     /// All campaigns, the newest first.
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Damaged`].
     pub async fn rollouts<T: DeserializeOwned>(&self) -> Result<Vec<RolloutRow<T>>, StoreError> {
-        let found = Entity::find()
-            .order_by_desc(Column::MadeAt)
-            .order_by_asc(Column::Name)
-            .all(&self.read)
-            .await;
+        let found = newest_first().all(&self.read).await;
         found.map_err(during("list rollouts"))?.into_iter().map(rollout_of).collect()
     }
+}
+
+fn newest_first() -> Select<Entity> {
+    Entity::find().order_by_desc(Column::MadeAt).order_by_asc(Column::Name)
 }
 
 fn rollout_of<T: DeserializeOwned>(row: Model) -> Result<RolloutRow<T>, StoreError> {

@@ -11,10 +11,14 @@ use jiff::{SignedDuration, Timestamp};
 use refit_ambient::Ambient;
 use refit_documents::SigningKey;
 use refit_inventory::HostRecord;
-use refit_names::{Digest, HostName, PersonName};
+use refit_names::{Digest, HostName, PersonName, RolloutName};
 use refit_store::Store;
 use serde::Serialize;
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{Arc, Mutex},
+};
 use tokio::sync::watch;
 
 /// An agent is reachable when it was heard of within this time: two longest holds of a sync and some.
@@ -33,6 +37,8 @@ pub(crate) struct Parts {
     pub(crate) signer: SigningKey,
     pub(crate) depot: Option<Depot>,
     pub(crate) hub: Hub,
+    /// Versions at which campaigns had no orders.
+    pub(crate) without_orders: Mutex<BTreeMap<RolloutName, u64>>,
     /// Windows and freezes as they were compiled last.
     pub(crate) calendar: crate::calendar::Compiled,
     pub(crate) state: PathBuf,

@@ -11,6 +11,7 @@ use refit_protocol::v1::{Acknowledgement, Configuration, NewRollout};
 use refit_rollout::{Effect, Event, IllegalMove, Rollout, RolloutState};
 use refit_store::{StoreError, rollouts::RolloutRow};
 use serde::{Deserialize, Serialize};
+use std::sync::PoisonError;
 
 /// How often a change is decided anew when someone else was faster: more than people and tasks that act at once.
 const TRIES: u32 = 20;
@@ -60,6 +61,25 @@ impl Campaign {
             _ => true,
         }
     }
+}
+
+/// Campaigns whose hosts may hold orders or report on them, the newest first. One that had none is not read again before it changes:
+/// most campaigns of a server are over.
+pub(crate) async fn with_orders(app: &App) -> Answer<Vec<CampaignRow>> {
+    let mut rows = Vec::new();
+    for (name, version) in app.store.rollout_versions().await? {
+        let without = || app.without_orders.lock().unwrap_or_else(PoisonError::into_inner);
+        if without().get(&name) == Some(&version) {
+            continue;
+        }
+        let row = load(app, &name).await?;
+        if row.body.has_orders() {
+            rows.push(row);
+        } else {
+            without().insert(name, row.version);
+        }
+    }
+    Ok(rows)
 }
 
 /// Reads a campaign.

@@ -3,7 +3,7 @@
 use crate::{
     app::App,
     backups::Wishes,
-    campaign::Campaign,
+    campaign::{self, Campaign},
     hub::{Desired, OwnOrder},
     refusal::Answer,
     withdrawals,
@@ -35,11 +35,8 @@ pub(crate) async fn derive(app: &App) -> Answer<()> {
         all.insert(host.name, desired);
     }
     // The newest first: the first order that a host finds is the one it is told.
-    for row in app.store.rollouts::<Campaign>().await? {
+    for row in campaign::with_orders(app).await? {
         let Some(hash) = row.body.rollout.plan() else { continue };
-        if !row.body.has_orders() {
-            continue;
-        }
         let plan = &app.store.plan(&hash).await?.plan;
         let taken_back = withdrawals::for_hosts(app, plan);
         for (host, order) in orders(plan, hash) {

@@ -120,6 +120,7 @@ pub async fn start(options: ServerOptions, ambient: Ambient) -> Result<ServerHan
         signer,
         depot,
         hub: crate::hub::Hub::default(),
+        without_orders: std::sync::Mutex::default(),
         calendar: crate::calendar::Compiled::default(),
         deliveries: tokio::sync::Notify::new(),
         seal,

@@ -12,7 +12,9 @@ use std::{convert::Infallible, time::Duration};
 use tokio::sync::watch;
 
 /// Changes that come faster are shown together: people cannot read more.
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(250);
+/// The view of a large fleet takes long to make: whoever watches has one processor for at most one part in so many.
+const SHARE: u32 = 10;
 /// Below the idle limits of common proxies.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
@@ -21,6 +23,7 @@ struct Watcher {
     name: RolloutName,
     changes: watch::Receiver<u64>,
     shown: Option<Digest>,
+    pause: Duration,
 }
 
 pub(super) async fn stream(
@@ -30,7 +33,7 @@ pub(super) async fn stream(
     // Asked once before, so that an unknown name is an answer and not a silent stream.
     views::rollout(&app, &name).await?;
     let changes = app.changes.subscribe();
-    let watcher = Watcher { app, name, changes, shown: None };
+    let watcher = Watcher { app, name, changes, shown: None, pause: PAUSE };
     let events = stream::unfold(watcher, |mut watcher| async move {
         let event = watcher.next().await?;
         Some((Ok(event), watcher))
@@ -48,12 +51,15 @@ impl Watcher {
                     changed = self.changes.changed() => changed.ok()?,
                     () = stopped(&mut stop) => return None,
                 }
-                self.app.ambient.clock.sleep(PAUSE).await;
+                self.app.ambient.clock.sleep(self.pause).await;
             }
             self.changes.borrow_and_update();
+            let begun = self.app.now();
             let view = views::rollout(&self.app, &self.name).await.ok()?;
             let text = serde_json::to_string(&view).ok()?;
             let digest = Digest::of(text.as_bytes());
+            let took = self.app.now().duration_since(begun).unsigned_abs();
+            self.pause = PAUSE.max(took * SHARE);
             if self.shown.replace(digest) != Some(digest) {
                 return Some(Event::default().event("rollout").data(text));
             }

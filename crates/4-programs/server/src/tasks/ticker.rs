@@ -3,7 +3,7 @@
 use super::wait;
 use crate::{
     app::App,
-    campaign::{self, Campaign},
+    campaign::{self, CampaignRow},
     refusal::Answer,
 };
 use refit_journal::{Cause, OrderOutcome};
@@ -32,19 +32,18 @@ struct Word {
 pub(crate) async fn run(app: App) {
     let mut heard: BTreeMap<RolloutName, Words> = BTreeMap::new();
     loop {
-        match app.store.rollouts::<Campaign>().await {
-            Ok(rows) => {
-                let open: Vec<_> = rows.into_iter().filter(|row| row.body.has_orders()).collect();
+        match campaign::with_orders(&app).await {
+            Ok(open) => {
                 heard.retain(|name, _| open.iter().any(|row| row.name == *name));
                 for row in open {
                     let words = heard.entry(row.name.clone()).or_default();
-                    if let Err(error) = carry_on(&app, &row.name, words).await {
+                    if let Err(error) = carry_on(&app, &row, words).await {
                         tracing::error!(rollout = %row.name, problem = Problem::from(error).detail, "rollout was not carried on");
                     }
                 }
             }
             Err(error) => {
-                tracing::error!(problem = refit_names::chain(&error), "rollouts were not read")
+                tracing::error!(problem = Problem::from(error).detail, "rollouts were not read");
             }
         }
         if !wait(&app, app.hub.reported.notified(), LONGEST).await {
@@ -55,14 +54,13 @@ pub(crate) async fn run(app: App) {
 }
 
 /// Applies every host's last word, then the time.
-async fn carry_on(app: &App, name: &RolloutName, words: &mut Words) -> Answer<()> {
-    let campaign = campaign::load(app, name).await?.body;
-    let Some(hash) = campaign.rollout.plan() else { return Ok(()) };
+async fn carry_on(app: &App, row: &CampaignRow, words: &mut Words) -> Answer<()> {
+    let name = &row.name;
     listen(app, name, words).await?;
     let now = app.now();
     let after = campaign::change(app, name, |campaign| {
-        let mut effects = Vec::new();
-        for (host, word) in words.iter().filter(|(_, word)| word.plan == hash) {
+        let (mut effects, plan) = (Vec::new(), campaign.rollout.plan());
+        for (host, word) in words.iter().filter(|(_, word)| Some(word.plan) == plan) {
             if !campaign.rollout.is_news(host, &word.standing) {
                 continue;
             }
@@ -83,7 +81,7 @@ async fn carry_on(app: &App, name: &RolloutName, words: &mut Words) -> Answer<()
     })
     .await?;
     // Reports that change no state still move progress bars.
-    if after.rollout == campaign.rollout {
+    if after.rollout == row.body.rollout {
         app.progress();
     }
     Ok(())
