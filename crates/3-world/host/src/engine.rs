@@ -20,14 +20,14 @@ use refit_ambient::Clock;
 use refit_journal::{
     Cause, Entry, EntryBody, LegSteps, Move, OrderOutcome, StageMove, fold, next_stage,
 };
-use refit_names::{Digest, ProductName};
+use refit_names::{Digest, ProductName, StepId};
 use refit_packs::record::PackRecord;
 use refit_plan::Order;
 use refit_protocol::agent::{Measured, PrepareEvidence, Progress, RunEvidence};
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 
 pub use crate::error::EngineError;
@@ -127,6 +127,8 @@ pub struct Engine {
     legs: Vec<LegInput>,
     steps: Vec<LegSteps>,
     people: Arc<dyn People>,
+    /// Milliseconds that steps took on this host before; read once.
+    took_before: OnceLock<BTreeMap<StepId, u64>>,
     /// How far the step is that runs.
     meter: refit_backup::Meter,
 }
@@ -175,6 +177,7 @@ impl Engine {
             legs,
             steps,
             people: Arc::new(Nobody),
+            took_before: OnceLock::new(),
             meter: refit_backup::Meter::default(),
         })
     }

@@ -63,13 +63,13 @@ pub trait StepLog: Send + Sync {
     /// [`JournalError`] when they cannot be read.
     fn quarantined(&self, product: &ProductName)
     -> Result<BTreeMap<BuildId, String>, JournalError>;
-    /// How long a step took whenever it was done in finished or running orders of a product, in milliseconds.
+    /// How long steps took whenever they were done in orders of a product, in milliseconds, the latest first.
     ///
     /// # Errors
     /// [`JournalError`] when they cannot be read.
-    fn step_times(&self, product: &str, step: &StepId) -> Result<Vec<u64>, JournalError> {
-        let _ = (product, step);
-        Ok(Vec::new())
+    fn step_times(&self, product: &str) -> Result<BTreeMap<StepId, Vec<u64>>, JournalError> {
+        let _ = product;
+        Ok(BTreeMap::new())
     }
 }
 
@@ -83,6 +83,8 @@ CREATE TABLE IF NOT EXISTS quarantine (product TEXT NOT NULL, build TEXT NOT NUL
   PRIMARY KEY (product, build)) STRICT;
 ";
 
+/// Steps whose times are looked at: those of some dozens of the latest orders.
+const TIMES_MAX: i64 = 1_000;
 /// Support may look with its own tools; it must not make an append fail.
 const BUSY_WAIT: Duration = Duration::from_secs(10);
 
@@ -141,8 +143,9 @@ impl Journal {
         change: &str,
         row: impl rusqlite::Params + Clone,
     ) -> Result<usize, JournalError> {
-        let done = match database.execute(change, row.clone()) {
-            Err(error) if self.reserve.helps(&error) => database.execute(change, row),
+        let write = |row| database.prepare_cached(change)?.execute(row);
+        let done = match write(row.clone()) {
+            Err(error) if self.reserve.helps(&error) => write(row),
             done => done,
         };
         done.map_err(self.failed(what))
@@ -194,10 +197,11 @@ impl Journal {
 
     fn last(&self, database: &Connection) -> Result<Option<(u64, Digest)>, JournalError> {
         let query = "SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1";
-        let row = database
-            .query_row(query, [], |row| Ok((number(row)?, row.get::<_, String>(1)?)))
-            .optional()
-            .map_err(self.failed("read"))?;
+        let newest = || {
+            let mut query = database.prepare_cached(query)?;
+            query.query_row([], |row| Ok((number(row)?, row.get::<_, String>(1)?))).optional()
+        };
+        let row = newest().map_err(self.failed("read"))?;
         let Some((seq, hash)) = row else { return Ok(None) };
         let hash = Digest::parse(&hash)
             .map_err(|error| JournalError::Text { seq, source: serde::de::Error::custom(error) })?;
@@ -303,8 +307,12 @@ impl StepLog for Journal {
     fn recall(&self, order: &OrderKey, key: &str) -> Result<Option<String>, JournalError> {
         let query = "SELECT value FROM kept WHERE rollout = ?1 AND generation = ?2 AND key = ?3";
         let row = params![order.rollout.as_str(), signed(order.generation.0), key];
-        let found = self.database().query_row(query, row, |row| row.get(0)).optional();
-        found.map_err(self.failed("read"))
+        let find = || {
+            let database = self.database();
+            let mut query = database.prepare_cached(query)?;
+            query.query_row(row, |row| row.get(0)).optional()
+        };
+        find().map_err(self.failed("read"))
     }
 
     fn quarantine(
@@ -333,20 +341,59 @@ impl StepLog for Journal {
         Ok(rows.into_iter().filter_map(|(b, why)| Some((BuildId::parse(b).ok()?, why))).collect())
     }
 
-    fn step_times(&self, product: &str, step: &StepId) -> Result<Vec<u64>, JournalError> {
-        let query = "SELECT json_extract(entry.body, '$.body.took_ms') FROM entry
+    fn step_times(&self, product: &str) -> Result<BTreeMap<StepId, Vec<u64>>, JournalError> {
+        let query = "SELECT json_extract(entry.body, '$.body.step'), json_extract(entry.body, '$.body.took_ms') FROM entry
             JOIN kept ON kept.rollout = entry.rollout AND kept.generation = entry.generation
               AND kept.key = 'product' AND kept.value = ?1
             WHERE json_extract(entry.body, '$.body.type') = 'outcome'
-              AND json_extract(entry.body, '$.body.step') = ?2
               AND json_extract(entry.body, '$.body.verb') = 'apply'
               AND json_extract(entry.body, '$.body.result.type') = 'done'
-            ORDER BY entry.seq DESC LIMIT 50";
-        let times = || -> rusqlite::Result<Vec<u64>> {
+            ORDER BY entry.seq DESC LIMIT ?2";
+        let times = || -> rusqlite::Result<Vec<(String, i64)>> {
             let database = self.database();
-            let mut query = database.prepare_cached(query)?;
-            query.query_map([product, step.as_str()], number)?.collect()
+            let mut query = database.prepare(query)?;
+            let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+            query.query_map(params![product, TIMES_MAX], row)?.collect()
         };
-        times().map_err(self.failed("read"))
+        let mut steps: BTreeMap<StepId, Vec<u64>> = BTreeMap::new();
+        for (step, took) in times().map_err(self.failed("read"))? {
+            let (Ok(step), Ok(took)) = (StepId::parse(step), u64::try_from(took)) else { continue };
+            steps.entry(step).or_default().push(took);
+        }
+        Ok(steps)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+    use refit_journal::{StepResult, Verb};
+    use refit_names::Generation;
+
+    #[test]
+    fn times_of_steps_are_those_of_one_product_that_were_done_the_latest_first() {
+        let state = tempfile::tempdir().unwrap();
+        let journal = Journal::open(state.path()).unwrap();
+        let note = || StepResult::Done { note: String::new() };
+        let passed_over = StepResult::NotNeeded { note: String::new() };
+        for (rollout, product, step, verb, result, took_ms) in [
+            ("spring", "ledger", "stop", Verb::Apply, note(), 10),
+            ("spring", "ledger", "stop", Verb::Undo, note(), 11),
+            ("summer", "ledger", "stop", Verb::Apply, note(), 30),
+            ("summer", "ledger", "stop", Verb::Apply, passed_over, 31),
+            ("summer", "ledger", "start", Verb::Apply, note(), 40),
+            ("autumn", "mail", "stop", Verb::Apply, note(), 50),
+        ] {
+            let key = OrderKey { rollout: rollout.parse().unwrap(), generation: Generation::FIRST };
+            journal.remember(&key, "product", product).unwrap();
+            let step = step.parse().unwrap();
+            let body = EntryBody::Outcome { leg: 0, step, verb, result, took_ms };
+            journal.append(&key, body, Timestamp::UNIX_EPOCH).unwrap();
+        }
+        let times = journal.step_times("ledger").unwrap();
+        let expected: [(StepId, Vec<u64>); 2] =
+            [("start".parse().unwrap(), vec![40]), ("stop".parse().unwrap(), vec![30, 10])];
+        assert_eq!(times, BTreeMap::from(expected));
     }
 }

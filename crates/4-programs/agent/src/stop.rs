@@ -85,7 +85,7 @@ impl StepLog for StopLog {
     ) -> Result<BTreeMap<BuildId, String>, JournalError> {
         self.journal.quarantined(product)
     }
-    fn step_times(&self, product: &str, step: &StepId) -> Result<Vec<u64>, JournalError> {
-        self.journal.step_times(product, step)
+    fn step_times(&self, product: &str) -> Result<BTreeMap<StepId, Vec<u64>>, JournalError> {
+        self.journal.step_times(product)
     }
 }

@@ -3,6 +3,7 @@
 use super::{Engine, drive::Chosen};
 use refit_names::StepId;
 use refit_packs::runbook::Phase;
+use std::collections::BTreeMap;
 
 /// Under this key an order says of which product it is, for whoever looks at times later.
 const PRODUCT: &str = "product";
@@ -38,14 +39,21 @@ impl Engine {
         (this, later)
     }
 
-    /// The median of what the step took on this host.
+    /// The median of what the step took on this host before this run.
     fn took_before(&self, step: &StepId) -> Option<u64> {
-        let known = self.input.log.step_times(self.input.product.name.as_str(), step);
-        let mut times = known.unwrap_or_else(|error| {
+        self.took_before.get_or_init(|| self.medians()).get(step).copied()
+    }
+
+    fn medians(&self) -> BTreeMap<StepId, u64> {
+        let known = self.input.log.step_times(self.input.product.name.as_str());
+        let times = known.unwrap_or_else(|error| {
             tracing::warn!(error = refit_names::chain(&error), "earlier times are not known");
-            Vec::new()
+            BTreeMap::new()
         });
-        times.sort_unstable();
-        times.get(times.len().checked_sub(1)? / 2).copied()
+        let median = |(step, mut times): (StepId, Vec<u64>)| {
+            times.sort_unstable();
+            Some((step, *times.get(times.len().checked_sub(1)? / 2)?))
+        };
+        times.into_iter().filter_map(median).collect()
     }
 }
