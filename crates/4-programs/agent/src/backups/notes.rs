@@ -34,6 +34,8 @@ pub(crate) struct Notes {
     pub(crate) followed: BTreeMap<ProductName, Timestamp>,
     /// A restore that was begun: gone on with after a crash.
     pub(crate) restoring: Option<(ProductName, String)>,
+    /// Whether it takes the release as it is.
+    pub(crate) restoring_as_it_is: bool,
 }
 
 impl Notes {

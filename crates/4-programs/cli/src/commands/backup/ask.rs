@@ -35,7 +35,7 @@ pub(super) async fn verify(
 
 pub(super) async fn restore(
     of: Of,
-    backup: String,
+    (backup, release_as_it_is): (String, bool),
     yes: bool,
     wait: Wait,
     context: &Context,
@@ -60,7 +60,7 @@ pub(super) async fn restore(
     }
     // Meanwhile the newest may be another: what was shown is what is restored.
     let backup = view.id.clone();
-    ask(of, BackupDeed::Restore { backup }, wait, context).await
+    ask(of, BackupDeed::Restore { backup, release_as_it_is }, wait, context).await
 }
 
 async fn ask(of: Of, deed: BackupDeed, wait: Wait, context: &Context) -> Result<Exit, CliError> {
