@@ -142,7 +142,14 @@ fn carry_out(room: &Room<'_>, command: BackupCommand, json: bool) -> Result<Stri
             told(format!("{}: {note}", view.id), with_note(&view, &note))
         }
         BackupCommand::List { product } => {
-            let views = room.list(product.as_ref())?;
+            let listed = room.list(product.as_ref());
+            if listed.is_err() && !json {
+                // Told all the same: by these names it can be restored without the repository.
+                let here = table(&room.list_here(product.as_ref())?);
+                let output = AgentError::io("write", "standard output");
+                writeln!(std::io::stdout(), "{here}").map_err(output)?;
+            }
+            let views = listed?;
             if json { text(&views) } else { table(&views) }
         }
         BackupCommand::Show { product, backup } => {

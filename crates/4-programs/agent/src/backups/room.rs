@@ -212,6 +212,14 @@ impl<'a> Room<'a> {
         self.views(product, &snapshots)
     }
 
+    /// What lies on this host: all that can be restored while the repository is out of reach.
+    pub(crate) fn list_here(
+        &self,
+        product: Option<&ProductName>,
+    ) -> Result<Vec<BackupView>, BackupsError> {
+        self.views(product, &[])
+    }
+
     fn views(
         &self,
         product: Option<&ProductName>,
