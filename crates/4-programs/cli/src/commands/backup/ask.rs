@@ -117,6 +117,7 @@ async fn until_done(
             return Ok(done.clone());
         }
         let now = match &view.report.running {
+            Some(running) if running.what.is_empty() => "its agent begins".to_owned(),
             Some(running) => running.to_string(),
             None if !view.reachable => "waiting: its agent was not heard of lately".to_owned(),
             None => "waiting for its agent".to_owned(),
