@@ -3,7 +3,7 @@
 use crate::campaign::{Failure, RolloutHost};
 use crate::{HostReport, HostState, IllegalMove, PrepareStage, Rollout, RolloutState};
 use jiff::Timestamp;
-use refit_names::HostName;
+use refit_names::{HostName, counted};
 
 impl Rollout {
     /// Whether a report would change the host's state or the ledger, or be refused. Cheap: repeating reports need no move.
@@ -98,13 +98,15 @@ impl Rollout {
         let (budget, tail) =
             (current.failure_budget, format!("last `{}`: {}", last.host, last.cause));
         if over(all, budget) {
-            return Some(format!("{all} failures, budget of the rollout {budget}; {tail}"));
+            let failures = counted(all, "failure");
+            return Some(format!("{failures}, budget of the rollout {budget}; {tail}"));
         }
         let here = self.ledger.iter().filter(|failure| failure.wave == wave).count();
         let limits = current.wave(wave)?;
         let (name, budget) = (&limits.name, limits.failure_budget);
         over(here, budget)
-            .then(|| format!("{here} failures in wave `{name}`, its budget {budget}; {tail}"))
+            .then(|| counted(here, "failure"))
+            .map(|failures| format!("{failures} in wave `{name}`, its budget {budget}; {tail}"))
     }
 }
 

@@ -146,7 +146,7 @@ impl Rollout {
             }
             HostState::RolledBack { build, cause } => (
                 format!("it was rolled back to build {build}: {cause}"),
-                "the cause removed, its quarantine cleared, and a new rollout".to_owned(),
+                "the cause removed, its quarantine cleared (`refit fleet clear-quarantine`), and a new rollout".to_owned(),
             ),
             HostState::NeedsPerson { cause } => {
                 (format!("it stands still: {cause}"), "a person at that host".to_owned())

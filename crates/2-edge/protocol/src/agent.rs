@@ -9,7 +9,7 @@ use crate::{
 };
 use refit_inventory::ObservedFacts;
 use refit_journal::{Cause, Entry, OrderOutcome};
-use refit_names::{BuildId, ByteSize, Digest, HostName, RoleName, SiteName, StepId};
+use refit_names::{BuildId, ByteSize, Digest, HostName, ProductName, RoleName, SiteName, StepId};
 use refit_packs::runbook::Phase;
 use refit_plan::{Order, OrderKey};
 use refit_rollout::PrepareStage;
@@ -110,6 +110,9 @@ pub struct SyncResponse {
     /// Runbooks to be tried, changing nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tests: Vec<RunbookTestRequest>,
+    /// Builds in quarantine that a person lets come again; said until the host's facts no longer show them there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cleared: Vec<ClearedBuild>,
     /// The next report shall carry facts.
     #[serde(default)]
     pub want_facts: bool,
@@ -119,6 +122,15 @@ pub struct SyncResponse {
     /// The certificate that was asked for, PEM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<String>,
+}
+
+/// A build whose quarantine on this host a person cleared.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ClearedBuild {
+    /// Of which product.
+    pub product: ProductName,
+    /// Which.
+    pub build: BuildId,
 }
 
 /// What a host ought to do.

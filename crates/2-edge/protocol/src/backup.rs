@@ -137,6 +137,9 @@ pub enum BackupDeed {
     Restore {
         /// Which.
         backup: String,
+        /// Also when the release of its build was changed since.
+        #[serde(default)]
+        release_as_it_is: bool,
     },
 }
 

@@ -13,6 +13,7 @@
 //! | GET `/hosts/page?where=&after=&limit=` | – | [`HostPage`]: hosts that an expression names, some at a time | any |
 //! | POST `/hosts/{host}/set` | [`HostSet`] | [`FleetImported`] | planner |
 //! | POST `/hosts/{host}/retire`, `/unretire` | [`Reason`], – | [`FleetImported`] | planner |
+//! | POST `/hosts/{host}/clear-quarantine` | [`ClearQuarantine`] | [`QuarantineCleared`] | deployer |
 //! | GET `/hosts/{host}/changes` | – | [`ChangeView`] list | any |
 //! | GET `/hosts/{host}/risk` | – | [`HostRisk`] | any |
 //! | POST `/fleet/import` | [`FleetImport`] | [`FleetImported`] | planner |

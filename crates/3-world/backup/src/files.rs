@@ -320,13 +320,22 @@ pub(crate) fn give_rights(copy: &Path, saved: &SavedPath) -> Result<(), BackupEr
     fs::set_permissions(copy, rights).map_err(BackupError::io("set rights of", copy))
 }
 
+/// The folder in which Python keeps compiled sources.
+const BYTECODE: &str = "__pycache__";
+
 /// What a tree looks like: SHA-256 over the path, rights and content of everything in it.
+///
+/// Without [`BYTECODE`]: Python writes it beside its sources while the release runs, and makes it anew from them.
 ///
 /// # Errors
 /// [`BackupError::Io`] when something in it cannot be read.
 pub fn tree_digest(top: &Path) -> Result<Digest, BackupError> {
     let mut hash = Sha256::new();
+    let is_made_anew = |path: &Path| path.components().any(|part| part.as_os_str() == BYTECODE);
     for path in walk(top, &BTreeSet::new())? {
+        if path.strip_prefix(top).is_ok_and(is_made_anew) {
+            continue;
+        }
         let seen = fs::symlink_metadata(&path).map_err(BackupError::io("look at", &path))?;
         let node = if seen.is_dir() {
             SavedNode::Folder {}
@@ -358,6 +367,18 @@ mod tests {
             buffer[..bytes.len()].copy_from_slice(bytes);
             Ok(bytes.len())
         }
+    }
+
+    #[test]
+    fn a_tree_looks_the_same_after_python_ran_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("app.py"), "print(1)").unwrap();
+        let before = tree_digest(folder.path()).unwrap();
+        fs::create_dir(folder.path().join(BYTECODE)).unwrap();
+        fs::write(folder.path().join(BYTECODE).join("app.cpython-311.pyc"), "x").unwrap();
+        assert_eq!(tree_digest(folder.path()).unwrap(), before);
+        fs::write(folder.path().join("app.py"), "print(2)").unwrap();
+        assert_ne!(tree_digest(folder.path()).unwrap(), before);
     }
 
     #[test]

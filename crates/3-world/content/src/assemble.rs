@@ -40,17 +40,13 @@ pub fn assemble(realise: &Realise<'_>) -> Result<(), ContentError> {
     let parent =
         into.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(parent).map_err(ContentError::io("create", parent))?;
-    make_folder(&partial)?;
-    for entry in realise.entries {
-        place(realise, entry, &partial, &cache)?;
-    }
-    // From the leaves up, so that a folder without the right to write is closed after its content is there.
-    for entry in realise.entries.iter().rev() {
-        if let TreeNode::Folder { mode } = entry.node {
-            set_mode(&partial.join(entry.path.as_str()), mode)?;
+    if let Err(error) = build(realise, &partial, &cache) {
+        // It is begun anew the next time. Until then its room is the product's, which may be all that its volume has.
+        if let Err(left) = remove(&partial) {
+            tracing::warn!("a release that was begun stays: {}", refit_names::chain(&left));
         }
+        return Err(error);
     }
-    set_mode(&partial, 0o755)?;
     let finish = || -> io::Result<()> {
         // One call for the whole tree: a call per file would cost minutes on trees with many small ones.
         rustix::fs::syncfs(File::open(&partial)?)?;
@@ -58,6 +54,20 @@ pub fn assemble(realise: &Realise<'_>) -> Result<(), ContentError> {
         File::open(parent)?.sync_all()
     };
     finish().map_err(ContentError::io("write", into))
+}
+
+fn build(realise: &Realise<'_>, partial: &Path, cache: &Cache) -> Result<(), ContentError> {
+    make_folder(partial)?;
+    for entry in realise.entries {
+        place(realise, entry, partial, cache)?;
+    }
+    // From the leaves up, so that a folder without the right to write is closed after its content is there.
+    for entry in realise.entries.iter().rev() {
+        if let TreeNode::Folder { mode } = entry.node {
+            set_mode(&partial.join(entry.path.as_str()), mode)?;
+        }
+    }
+    set_mode(partial, 0o755)
 }
 
 fn remove(partial: &Path) -> Result<(), ContentError> {

@@ -327,6 +327,7 @@ async fn servers_that_lie_are_named_and_nothing_is_installed() {
         assert_eq!(server.take_requests().len(), 1, "asked again after {error}");
         if mood != Mood::TooMuch {
             assert!(matches!(assemble(&job), Err(ContentError::ChunkMissing { .. })));
+            assert!(!place.into.with_file_name("2.partial").exists(), "half a release takes room");
             assert!(!place.into.exists());
         }
     }

@@ -6,7 +6,7 @@ use refit_content::{
 };
 use refit_forge::{ForgeError, OldBuild, PackFile, pack, pack_file};
 use refit_names::BuildId;
-use refit_packs::record::{Chunk, PackRecord, TreeNode};
+use refit_packs::record::{Chunk, PackRecord, TreeEntry, TreeNode};
 use std::{
     collections::BTreeMap,
     fs,
@@ -105,10 +105,14 @@ impl World {
     }
 
     async fn update(&self) -> FetchReport {
+        self.update_part(&self.record.payload).await
+    }
+
+    async fn update_part(&self, entries: &[TreeEntry]) -> FetchReport {
         let into = self.dir.path().join("host/1100");
         let cache = self.dir.path().join("cache");
         let job = Realise {
-            entries: &self.record.payload,
+            entries,
             bundle: &self.record.bundle,
             seeds: &self.seed,
             into: &into,
@@ -123,13 +127,13 @@ impl World {
         let options = FetchOptions { from: &from, ..FetchOptions::default() };
         let report = fetch_with(&origin, &job, &options).await.unwrap();
         assemble(&job).unwrap();
-        verify_tree(&self.record.payload, &into).unwrap();
+        verify_tree(entries, &into).unwrap();
         // Whoever asks again finds everything.
         fs::remove_dir_all(&into).unwrap();
         let again = fetch_with(&origin, &job, &options).await.unwrap();
         assert_eq!(again.fetched.fetched.0, 0);
         assemble(&job).unwrap();
-        verify_tree(&self.record.payload, &into).unwrap();
+        verify_tree(entries, &into).unwrap();
         report
     }
 
@@ -151,6 +155,19 @@ async fn host_on_the_old_build_fetches_only_the_deltas() {
     let place = |name: &str| world.dir.path().join("host/1100/pictures").join(name);
     fs::write(place("twin"), b"changed").unwrap();
     assert_eq!(fs::read(place("picture")).unwrap(), old_files()["share/picture"]);
+}
+
+/// Web pages are such a tree, and what parts leave.
+#[tokio::test]
+async fn tree_without_the_moved_files_is_made_of_deltas_too() {
+    let world = World::new();
+    let is_moved = |entry: &TreeEntry| entry.path.as_str().starts_with("pictures/");
+    let all = world.record.payload.iter().cloned();
+    let rest: Vec<TreeEntry> = all.filter(|entry| !is_moved(entry)).collect();
+    assert!(rest.len() < world.record.payload.len());
+    let report = world.update_part(&rest).await;
+    assert_eq!(report.fell_back, Vec::<String>::new());
+    assert_eq!(report.made, 5);
 }
 
 #[test]

@@ -20,7 +20,7 @@ use std::{
 /// The end of the output is kept: what went wrong stands there.
 const OUTPUT_BYTES_MAX: usize = 64 << 10;
 /// What of it stands in an error: some lines that a person reads.
-const SAID_BYTES_MAX: usize = 2 << 10;
+const SAID_BYTES_MAX: usize = 1 << 10;
 /// A command that was asked to stop may take back what it holds.
 const TERM_GRACE: Duration = Duration::from_secs(2);
 /// What a command left running may hold its output open; what it says later is nobody's.

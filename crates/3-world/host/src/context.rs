@@ -298,6 +298,15 @@ impl Context<'_> {
         steps.iter().find(|step| wanted(&step.kind)).map(|step| &step.id)
     }
 
+    /// The product's service ended by itself, and what it said last.
+    pub(crate) fn ended_by_itself(&self, when: &str) -> StepError {
+        let words = self.service.last_words().map(|words| self.redacted(&words));
+        let words = words.map(|words| format!("; it said: {words}")).unwrap_or_default();
+        let found = format!("stopped by itself{when}{words}");
+        let service = self.product.name.to_string();
+        StepError::Service { service, expected: "running", found }
+    }
+
     /// A text without the values that are never shown.
     pub(crate) fn redacted(&self, text: &str) -> String {
         crate::command::redacted(text, self.secrets)

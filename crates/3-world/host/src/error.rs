@@ -250,6 +250,14 @@ pub enum StepError {
         /// Which.
         path: PathBuf,
     },
+    /// A script removed what it belongs to.
+    #[error("release folder {} is gone after `{command}`, expected it still there", path.display())]
+    ReleaseTakenAway {
+        /// The script.
+        command: String,
+        /// Which.
+        path: PathBuf,
+    },
     /// Processes still run from the product's folder.
     #[error("{count} processes still run from {}: {list}", root.display())]
     ProcessesLeft {
@@ -412,7 +420,15 @@ pub enum StepError {
         path: PathBuf,
     },
     /// The release is not the one that ran when the backup was taken.
-    #[error("release {} looks like {found}, expected {expected} as when the backup was taken", path.display())]
+    #[error("release {} is not what it was when the backup was taken; its newest change: {newest}", path.display())]
+    ReleaseNotOfBackup {
+        /// Which.
+        path: PathBuf,
+        /// The file of it that was changed last, and when.
+        newest: String,
+    },
+    /// A file of a release is not what it was a moment before.
+    #[error("{} looks like {found}, expected {expected} as before", path.display())]
     ReleaseChanged {
         /// Which.
         path: PathBuf,
@@ -510,7 +526,9 @@ impl Coded for StepError {
             Self::NoValue { .. } | Self::BadValue { .. } => "host.bad-parameter",
             Self::DiskFull { .. } => "host.disk-full",
             Self::WrongBuild { .. } => "host.wrong-build",
-            Self::NoLink { .. } | Self::NotStaged { .. } => "host.layout",
+            Self::NoLink { .. } | Self::NotStaged { .. } | Self::ReleaseTakenAway { .. } => {
+                "host.layout"
+            }
             Self::ProcessesLeft { .. } => "host.processes-left",
             Self::LocalChanges { .. } | Self::NotExchanged { .. } => "host.local-changes",
             Self::NotAdopted { .. } => "host.not-adopted",
@@ -530,7 +548,9 @@ impl Coded for StepError {
             Self::NoRestart { .. } => "host.no-restart",
             Self::ProductBusy { .. } => "host.product-busy",
             Self::NothingInstalled { .. } => "host.nothing-installed",
-            Self::ReleaseGone { .. } | Self::ReleaseChanged { .. } => "host.release-gone",
+            Self::ReleaseGone { .. }
+            | Self::ReleaseNotOfBackup { .. }
+            | Self::ReleaseChanged { .. } => "host.release-gone",
         }
     }
 

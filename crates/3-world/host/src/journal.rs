@@ -126,6 +126,11 @@ impl Journal {
         Ok(journal)
     }
 
+    /// Takes the room for the way back again, once there is some: a full volume made the journal give it up.
+    pub fn keep_room(&self) {
+        self.reserve.fill();
+    }
+
     fn database(&self) -> MutexGuard<'_, Connection> {
         // A panic elsewhere leaves the connection as whole as a crash would: every write is one transaction.
         self.database.lock().unwrap_or_else(PoisonError::into_inner)

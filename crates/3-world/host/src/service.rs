@@ -32,6 +32,10 @@ pub trait Service: Send + Sync {
     fn stop(&self, limit: Duration) -> Result<(), StepError>;
     /// Names of systemd units, for logs.
     fn units(&self) -> &[String];
+    /// What they said last since they were started, for people; none where the back end cannot know, or they said nothing.
+    fn last_words(&self) -> Option<String> {
+        None
+    }
     /// Whether a process is one of theirs and ends with them; none where the back end cannot say.
     fn owns(&self, pid: i32) -> Option<bool> {
         let _ = pid;

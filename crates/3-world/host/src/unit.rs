@@ -19,6 +19,7 @@ use refit_packs::manifest::{Database, Unit};
 use std::{
     collections::BTreeMap,
     fs::{self, File, TryLockError},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -80,6 +81,23 @@ pub(crate) fn database_places(
         })
     };
     unit.databases.iter().map(|(name, database)| Ok((name.clone(), place(database)?))).collect()
+}
+
+/// What a restore asks of the release of the backup's build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReleaseDemand {
+    /// It is what it was when the backup was taken.
+    Unchanged,
+    /// It is there; a person looked at what was changed in it.
+    Present,
+}
+
+impl ReleaseDemand {
+    /// As a person says it.
+    #[must_use]
+    pub fn of(release_as_it_is: bool) -> Self {
+        if release_as_it_is { Self::Present } else { Self::Unchanged }
+    }
 }
 
 /// A product with what belongs to it.
@@ -199,6 +217,7 @@ impl ProductUnit<'_> {
     pub fn bring_back(
         &self,
         sealed: &Sealed,
+        demand: ReleaseDemand,
         now: Timestamp,
         say: &dyn Fn(&str),
     ) -> Result<Restored, StepError> {
@@ -214,9 +233,9 @@ impl ProductUnit<'_> {
             return Err(StepError::ReleaseGone { build, path: release });
         }
         let place = self.place(build.clone(), Quiet::Stopped)?;
-        if place.release != sealed.manifest.release {
-            let (expected, found) = (sealed.manifest.release, place.release);
-            return Err(StepError::ReleaseChanged { path: release, expected, found });
+        if demand == ReleaseDemand::Unchanged && place.release != sealed.manifest.release {
+            let newest = newest_change(&release)?;
+            return Err(StepError::ReleaseNotOfBackup { path: release, newest });
         }
         say("stopping the product");
         self.service().stop(LIMIT)?;
@@ -229,4 +248,24 @@ impl ProductUnit<'_> {
         self.service().start(LIMIT)?;
         Ok(restored)
     }
+}
+
+/// The newest change of a file in a tree, for people: which, and when.
+fn newest_change(release: &Path) -> Result<String, StepError> {
+    let (mut newest, mut folders) = (None, vec![release.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).map_err(StepError::io("list", &folder))? {
+            let path = entry.map_err(StepError::io("list", &folder))?.path();
+            let seen = fs::symlink_metadata(&path).map_err(StepError::io("look at", &path))?;
+            if seen.is_dir() {
+                folders.push(path);
+            } else {
+                newest = newest.max(Some((seen.ctime(), path)));
+            }
+        }
+    }
+    let Some((at, path)) = newest else { return Ok("it is empty".to_owned()) };
+    let at = Timestamp::from_second(at).unwrap_or_default();
+    let path = path.strip_prefix(release).unwrap_or(&path);
+    Ok(format!("`{}` at {at}", path.display()))
 }

@@ -57,7 +57,7 @@ fn script_that_does_not_behave_is_named_and_the_leg_taken_back() {
         ("sleep 600", "host.command-timed-out", "sleep 600"),
         ("setsid -f setsid -f sleep 601; echo done", "host.left-running", "sleep 601"),
         ("rm -rf \"$REFIT_RELEASE\"; exit 1", "host.command-failed", "rm -rf"),
-        ("rm -rf \"$REFIT_RELEASE\"", "host.layout", "releases/1100"),
+        ("rm -rf \"$REFIT_RELEASE\"", "host.layout", "releases/1100 is gone after `sh -c rm"),
         ("rm -rf \"$REFIT_ROOT/data\"; exit 1", "host.command-failed", "rm -rf"),
         ("kill -9 $$", "host.command-failed", "signal 9"),
     ];

@@ -72,8 +72,28 @@ fn supervised_program_that_ends_at_once_did_not_start() {
     let product = product(&folder.path().join("srv"), &supervised);
     let error = service::open(&product, folder.path()).start(LIMIT).unwrap_err();
     assert!(error.to_string().contains("exit status: 4"), "{error}");
+    assert!(error.to_string().contains("it said: no licence"), "{error}");
     assert_eq!(
         fs::read_to_string(folder.path().join("services/tally.log")).unwrap(),
         "no licence\n"
     );
+}
+
+#[test]
+fn supervised_program_that_ends_later_has_last_words_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path().join("srv");
+    let script = "echo run $(cat n) >&2; sleep 0.2; test $(cat n) = 1 && echo no such port >&2";
+    let product = product(&root, &json!({"kind": "supervised", "run": shell(script)}));
+    let service = service::open(&product, folder.path());
+    assert_eq!(service.last_words(), None);
+    for (number, words) in [("1", "run 1 | no such port"), ("2", "run 2")] {
+        fs::write(root.join("n"), number).unwrap();
+        service.start(LIMIT).unwrap();
+        let begun = std::time::Instant::now();
+        while service.state().unwrap() == ServiceState::Running && begun.elapsed() < LIMIT {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert_eq!(service.last_words().as_deref(), Some(words));
+    }
 }

@@ -62,7 +62,7 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct StateArgument {
     /// Folder for identity, journal, orders and content.
-    #[arg(long, env = "REFIT_STATE", default_value = "/var/lib/refit-agent", value_parser = absolute())]
+    #[arg(long, env = "REFIT_STATE", default_value = "/var/lib/refit-agent", value_parser = absolute(), global = true)]
     pub(crate) state: PathBuf,
 }
 

@@ -14,6 +14,7 @@ use refit_names::{Coded, ErrorClass, ProductName};
 use refit_vault::VaultError;
 use std::{io, path::PathBuf};
 
+pub(crate) use notes::remember_verified;
 pub use place::{BackupConfig, S3Config};
 pub(crate) use room::{Room, Whose, known_unit, remember_unit};
 

@@ -33,6 +33,7 @@ mod orders;
 mod people;
 mod preflight;
 mod prepare;
+mod quarantine;
 mod rehearse;
 mod releases;
 mod removal;

@@ -209,6 +209,7 @@ impl Agent {
     pub(crate) async fn look_now(self: &Arc<Self>, publish: Publish) {
         let agent = Arc::clone(self);
         let looked = tokio::task::spawn_blocking(move || {
+            agent.journal.keep_room();
             let now = agent.ambient.clock.now();
             facts::collect(
                 &agent.config.products,

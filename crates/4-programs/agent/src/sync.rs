@@ -4,7 +4,7 @@ use crate::{
     agent_release,
     board::{Board, Desired, Facts, Publish, Word},
     control::Control,
-    files, rehearse,
+    files, quarantine, rehearse,
     run::Agent,
 };
 use refit_client::{Backoff, CertificateRequest, ClientError, Identity};
@@ -194,6 +194,7 @@ fn take(agent: &Arc<Agent>, told: &mut Told, report: &Report, answer: SyncRespon
     agent.backups.wish(answer.backups.clone());
     agent.answers.hear(answer.answers.clone());
     rehearse::hear(agent, answer.tests.clone());
+    quarantine::hear(agent, answer.cleared.clone());
     if answer.want_facts {
         agent.look(Publish::Always);
     }

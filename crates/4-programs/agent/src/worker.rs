@@ -234,6 +234,10 @@ async fn carry_out(agent: &Arc<Agent>, orders: &mut Orders, order: &Order) -> Op
                 // First what the host looks like now, so that nobody sees the end with the old facts.
                 agent.look_now(Publish::IfChanged).await;
                 remember_unit(agent, order);
+                let read_back = backups::remember_verified(&agent.state, &order.product, &evidence);
+                if let Err(error) = read_back {
+                    tracing::warn!("{}", chain(&error));
+                }
                 agent.backups.look_again();
                 agent.board.say(order, Standing::Finished { outcome, evidence });
                 if let Err(error) = agent.orders.retire(&order.key) {

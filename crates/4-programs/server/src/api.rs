@@ -13,6 +13,7 @@ mod hosts;
 mod notifications;
 mod packs;
 mod papers;
+mod quarantine;
 mod questions;
 mod repository;
 mod risk;
@@ -80,6 +81,7 @@ fn routes() -> Vec<Route> {
         act("/hosts/{host}/set", &[Planner], post(fleet::set)),
         act("/hosts/{host}/retire", &[Planner], post(fleet::retire)),
         act("/hosts/{host}/unretire", &[Planner], post(fleet::unretire)),
+        act("/hosts/{host}/clear-quarantine", &[Deployer], post(quarantine::clear)),
         read("/hosts/{host}/changes", get(fleet::changes)),
         read("/hosts/{host}/risk", get(risk::of_host)),
         act("/fleet/import", &[Planner], post(fleet::import)),

@@ -30,6 +30,7 @@ pub(crate) async fn derive(app: &App) -> Answer<()> {
             backups: wishes.of(&host),
             tests: tests.remove(&host.name).unwrap_or_default(),
             answers: answers.remove(&host.name).unwrap_or_default(),
+            cleared: app.hub.cleared(&host.name),
             ..Desired::default()
         };
         all.insert(host.name, desired);

@@ -3,13 +3,17 @@
 //! A sync costs one look-up here. Only hosts whose answer changed are woken.
 
 use jiff::Timestamp;
+use refit_inventory::ObservedFacts;
 use refit_names::{Digest, HostName};
 use refit_plan::OrderKey;
 use refit_protocol::{
-    agent::Assignment, backup::BackupWish, question::GivenAnswer, runbook_test::RunbookTestRequest,
+    agent::{Assignment, ClearedBuild},
+    backup::BackupWish,
+    question::GivenAnswer,
+    runbook_test::RunbookTestRequest,
 };
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError, RwLock},
 };
 use tokio::sync::{Notify, watch};
@@ -29,6 +33,8 @@ pub(crate) struct Desired {
     pub(crate) answers: Vec<GivenAnswer>,
     /// Runbooks to be tried.
     pub(crate) tests: Vec<RunbookTestRequest>,
+    /// Builds in quarantine that may come again.
+    pub(crate) cleared: Vec<ClearedBuild>,
     /// Orders that it may report on.
     pub(crate) orders: Vec<OwnOrder>,
 }
@@ -45,9 +51,11 @@ pub(crate) struct OwnOrder {
 impl Desired {
     /// A number that differs when what it is told differs, also over restarts. Never 0.
     pub(crate) fn seen(&self) -> u64 {
-        let text =
-            serde_json::to_vec(&(&self.assignment, &self.backups, &self.answers, &self.tests))
-                .unwrap_or_default();
+        let told = (&self.assignment, &self.backups, &self.answers, &self.tests);
+        let mut text = serde_json::to_vec(&told).unwrap_or_default();
+        if !self.cleared.is_empty() {
+            text.extend(serde_json::to_vec(&self.cleared).unwrap_or_default());
+        }
         let digest = Digest::of(&text);
         let mut first = [0; 8];
         first.copy_from_slice(&digest.as_bytes()[..8]);
@@ -77,6 +85,8 @@ pub(crate) struct Hub {
     said: Mutex<HashMap<HostName, Said>>,
     seen: Mutex<HashMap<HostName, Timestamp>>,
     unwritten: Mutex<HashMap<HostName, Timestamp>>,
+    /// Only here: a host says within a second that it is done, and a wish that outlived that could clear a later quarantine.
+    cleared: Mutex<HashMap<HostName, BTreeSet<ClearedBuild>>>,
     /// Rung when desired state may have changed.
     pub(crate) stale: Notify,
     /// Rung when a host reported.
@@ -126,6 +136,32 @@ impl Hub {
             }
             false
         });
+    }
+
+    /// Wishes that a build in quarantine may come again on a host.
+    pub(crate) fn let_come_again(&self, host: &HostName, build: ClearedBuild) {
+        let mut cleared = self.cleared.lock().unwrap_or_else(PoisonError::into_inner);
+        cleared.entry(host.clone()).or_default().insert(build);
+    }
+
+    /// What may come again on a host and was in quarantine when it was heard of last.
+    pub(crate) fn cleared(&self, host: &HostName) -> Vec<ClearedBuild> {
+        let cleared = self.cleared.lock().unwrap_or_else(PoisonError::into_inner);
+        cleared.get(host).into_iter().flatten().cloned().collect()
+    }
+
+    /// Forgets the wishes that a host's facts show as done.
+    pub(crate) fn forget_cleared(&self, host: &HostName, facts: &ObservedFacts) {
+        let mut cleared = self.cleared.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(wishes) = cleared.get_mut(host) else { return };
+        wishes.retain(|wish| {
+            let mut products = facts.products.iter();
+            products
+                .any(|seen| seen.name == wish.product && seen.quarantined.contains_key(&wish.build))
+        });
+        if wishes.is_empty() {
+            cleared.remove(host);
+        }
     }
 
     /// Notes that a host was heard of.

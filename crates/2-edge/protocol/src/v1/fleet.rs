@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use refit_inventory::{
     ClusterRecord, EngineerRecord, HostField, HostRecord, RecordChange, SiteRecord,
 };
-use refit_names::HostName;
+use refit_names::{BuildId, HostName, ProductName};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -100,4 +100,31 @@ pub struct ChangeView {
     /// What.
     #[serde(flatten)]
     pub change: RecordChange,
+}
+
+/// Lets a build come again that was rolled back on a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClearQuarantine {
+    /// Of which product.
+    pub product: ProductName,
+    /// Which.
+    pub build: BuildId,
+    /// What was done about the cause.
+    pub reason: String,
+}
+
+/// A host is told to let a build come again. It is done when its facts no longer show the quarantine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuarantineCleared {
+    /// Which host.
+    pub host: HostName,
+    /// Of which product.
+    pub product: ProductName,
+    /// Which.
+    pub build: BuildId,
+    /// Why it was kept away.
+    pub because: String,
+    /// Whether the host was heard of lately.
+    pub reachable: bool,
 }

@@ -4,7 +4,8 @@ use super::{Answer, ApiClient};
 use crate::http;
 use refit_names::{HostName, PersonName, SiteName};
 use refit_protocol::v1::{
-    ChangeView, FleetImport, FleetImported, FleetRecords, HostPage, HostSet, HostView, Reason,
+    ChangeView, ClearQuarantine, FleetImport, FleetImported, FleetRecords, HostPage, HostSet,
+    HostView, QuarantineCleared, Reason,
 };
 use reqwest::Method;
 
@@ -50,6 +51,14 @@ impl ApiClient {
     /// POST `/hosts/{host}/unretire`.
     pub async fn unretire_host(&self, host: &HostName) -> Answer<FleetImported> {
         self.post(&format!("/hosts/{host}/unretire"), &()).await
+    }
+    /// POST `/hosts/{host}/clear-quarantine`.
+    pub async fn clear_quarantine(
+        &self,
+        host: &HostName,
+        asked: &ClearQuarantine,
+    ) -> Answer<QuarantineCleared> {
+        self.post(&format!("/hosts/{host}/clear-quarantine"), asked).await
     }
     /// GET `/hosts/{host}/changes`.
     pub async fn host_changes(&self, host: &HostName) -> Answer<Vec<ChangeView>> {

@@ -55,3 +55,21 @@ impl Reserve {
         code == Some(ErrorCode::DiskFull) || (code == Some(ErrorCode::SystemIoFailure) && full())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::Journal;
+
+    #[test]
+    fn room_that_was_given_up_is_kept_again_without_a_restart() {
+        let state = tempfile::tempdir().unwrap();
+        let journal = Journal::open(state.path()).unwrap();
+        let reserve = Reserve::of(state.path());
+        let full = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_FULL);
+        assert!(reserve.helps(&Error::SqliteFailure(full, None)));
+        assert!(!reserve.path.exists());
+        journal.keep_room();
+        assert_eq!(fs::metadata(&reserve.path).unwrap().len(), BYTES);
+    }
+}

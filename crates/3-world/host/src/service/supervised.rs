@@ -1,13 +1,18 @@
 //! A detached process that outlives the agent and is found again by process id and start time, or by its mark.
 
 use super::Service;
-use crate::{command::Run, error::StepError, process};
+use crate::{
+    command::{Run, last_lines},
+    error::StepError,
+    process,
+};
 use refit_inventory::ServiceState;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File},
-    path::PathBuf,
+    io::{Read as _, Seek as _, SeekFrom},
+    path::{Path, PathBuf},
     process::Stdio,
     thread,
     time::{Duration, Instant},
@@ -22,6 +27,9 @@ const EARLY_END: Duration = Duration::from_millis(50);
 /// Of a stop's time limit the process has half to leave by itself, at most this long.
 const TERM_GRACE_MAX: Duration = Duration::from_secs(30);
 
+/// What of a log can be its last words.
+const TAIL_BYTES_MAX: u64 = 16 << 10;
+
 pub(super) struct Supervised {
     name: String,
     run: Run,
@@ -34,6 +42,9 @@ pub(super) struct Supervised {
 struct Started {
     pid: i32,
     began: u64,
+    /// Where its own words begin in the log.
+    #[serde(default)]
+    log_from: u64,
 }
 
 impl Supervised {
@@ -51,9 +62,7 @@ impl Supervised {
 
     /// The process, if it runs.
     fn find(&self) -> Result<Option<i32>, StepError> {
-        let known =
-            fs::read(self.file()).ok().and_then(|t| serde_json::from_slice::<Started>(&t).ok());
-        if let Some(started) = known
+        if let Some(started) = self.known()
             && process::began(started.pid) == Some(started.began)
         {
             return Ok(Some(started.pid));
@@ -61,10 +70,19 @@ impl Supervised {
         Ok(process::marked(SERVICE_MARK, &self.mark)?.first().copied())
     }
 
-    fn write_down(&self, pid: i32) -> Result<(), StepError> {
+    fn log(&self) -> PathBuf {
+        self.folder.join(format!("{}.log", self.name))
+    }
+
+    /// The process that was written down last, whether or not it still runs.
+    fn known(&self) -> Option<Started> {
+        fs::read(self.file()).ok().and_then(|text| serde_json::from_slice(&text).ok())
+    }
+
+    fn write_down(&self, pid: i32, log_from: u64) -> Result<(), StepError> {
         let Some(began) = process::began(pid) else { return Ok(()) };
         let (path, fresh) = (self.file(), self.folder.join(format!("{}.json.new", self.name)));
-        let text = serde_json::to_vec(&Started { pid, began })?;
+        let text = serde_json::to_vec(&Started { pid, began, log_from })?;
         fs::write(&fresh, text).map_err(StepError::io("write", &fresh))?;
         fs::rename(&fresh, &path).map_err(StepError::io("write", &path))
     }
@@ -85,22 +103,26 @@ impl Service for Supervised {
 
     fn start(&self, _limit: Duration) -> Result<(), StepError> {
         if let Some(pid) = self.find()? {
-            return self.write_down(pid);
+            let log_from = self.known().map_or(0, |known| known.log_from);
+            return self.write_down(pid, log_from);
         }
         fs::create_dir_all(&self.folder).map_err(StepError::io("make folder", &self.folder))?;
-        let log = self.folder.join(format!("{}.log", self.name));
+        let log = self.log();
         let open = File::options().create(true).append(true).open(&log);
         let output = open.map_err(StepError::io("open", &log))?;
+        let log_from = output.metadata().map_err(StepError::io("look at", &log))?.len();
         let error = output.try_clone().map_err(StepError::io("open", &log))?;
         let mut command = self.run.command()?;
         command.stdout(Stdio::from(output)).stderr(Stdio::from(error));
         let mut child = self.run.spawn(&mut command)?;
         let pid = i32::try_from(child.id()).unwrap_or(i32::MAX);
-        self.write_down(pid)?;
+        self.write_down(pid, log_from)?;
         let begun = Instant::now();
         while begun.elapsed() < EARLY_END {
             if let Some(status) = child.try_wait().map_err(StepError::io("wait for", &log))? {
-                let found = format!("ended with {status} at once, see {}", log.display());
+                let said = tail_of(&log, log_from).map(|said| format!("; it said: {said}"));
+                let said = said.unwrap_or_default();
+                let found = format!("ended with {status} at once, see {}{said}", log.display());
                 return Err(self.failed("running", found));
             }
             thread::sleep(LOOK_EVERY);
@@ -140,7 +162,23 @@ impl Service for Supervised {
         Ok(())
     }
 
+    fn last_words(&self) -> Option<String> {
+        tail_of(&self.log(), self.known().map_or(0, |known| known.log_from))
+    }
+
     fn units(&self) -> &[String] {
         &[]
     }
+}
+
+/// The end of a log behind `from`, in one line; none when nothing stands there.
+fn tail_of(log: &Path, from: u64) -> Option<String> {
+    let mut file = File::open(log).ok()?;
+    let length = file.metadata().ok()?.len();
+    let from = from.max(length.saturating_sub(TAIL_BYTES_MAX));
+    file.seek(SeekFrom::Start(from)).ok()?;
+    let mut bytes = Vec::new();
+    file.take(TAIL_BYTES_MAX).read_to_end(&mut bytes).ok()?;
+    let text = String::from_utf8_lossy(&bytes);
+    Some(text.trim()).filter(|text| !text.is_empty()).map(last_lines)
 }

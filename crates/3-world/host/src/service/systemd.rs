@@ -1,7 +1,10 @@
 //! Units of systemd: over the system bus, or through `systemctl` where there is no bus.
 
 use super::{Service, state_name};
-use crate::{command::Run, error::StepError};
+use crate::{
+    command::{Run, last_lines},
+    error::StepError,
+};
 use refit_inventory::ServiceState;
 use std::{
     collections::BTreeMap,
@@ -308,6 +311,13 @@ impl Service for Units {
         let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
         let mut parts = groups.lines().flat_map(|line| line.split('/'));
         Some(parts.any(|part| self.units.iter().any(|unit| unit == part)))
+    }
+
+    fn last_words(&self) -> Option<String> {
+        let mut words = vec!["journalctl", "--lines=5", "--output=cat", "--quiet", "--no-pager"];
+        words.extend(self.units.iter().flat_map(|unit| ["--unit", unit.as_str()]));
+        let said = Run::of_host(&words).succeed(TALK_LIMIT).ok()?;
+        Some(said.trim()).filter(|said| !said.is_empty()).map(last_lines)
     }
 
     fn state(&self) -> Result<ServiceState, StepError> {

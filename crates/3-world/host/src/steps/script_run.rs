@@ -24,8 +24,13 @@ impl Deed for ScriptRun<'_> {
         Ok(last_lines(&context.succeed(self.run)?))
     }
 
-    fn verify(&self, _: &Context<'_>) -> Result<(), StepError> {
-        Ok(())
+    /// A script that takes its own release away would be told as something that is not found, much later.
+    fn verify(&self, context: &Context<'_>) -> Result<(), StepError> {
+        let path = context.layout.release(context.to);
+        if path.is_dir() {
+            return Ok(());
+        }
+        Err(StepError::ReleaseTakenAway { command: self.run.0.join(" "), path })
     }
 
     fn undo(&self, context: &Context<'_>) -> Result<Undo, StepError> {

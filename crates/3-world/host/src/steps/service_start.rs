@@ -36,9 +36,7 @@ pub(super) fn wait_ready(context: &Context<'_>, probe: &Probe) -> Result<String,
                 let state = context.service.state()?;
                 if state == ServiceState::Stopped {
                     tracing::warn!(%error, "the service ended while it was waited for");
-                    let service = context.product.name.to_string();
-                    let found = "stopped by itself".to_owned();
-                    return Err(StepError::Service { service, expected: "running", found });
+                    return Err(context.ended_by_itself(""));
                 }
             }
         }
@@ -83,8 +81,10 @@ impl Deed for ServiceStart<'_> {
             return self.named().verify(context);
         }
         let found = context.service.state()?;
-        if found == ServiceState::Running {
-            return Ok(());
+        match found {
+            ServiceState::Running => return Ok(()),
+            ServiceState::Stopped => return Err(context.ended_by_itself("")),
+            _ => {}
         }
         let (service, found) = (context.product.name.to_string(), state_name(found).to_owned());
         Err(StepError::Service { service, expected: "running", found })

@@ -31,9 +31,8 @@ impl Test<'_> {
             let lasted = begun.elapsed();
             let seen = match (seen, context.service.state()?) {
                 (_, ServiceState::Stopped) if ran => {
-                    let found = format!("stopped by itself after {} ms", lasted.as_millis());
-                    let service = context.product.name.to_string();
-                    return Err(StepError::Service { service, expected: "running", found });
+                    let when = format!(" after {} ms", lasted.as_millis());
+                    return Err(context.ended_by_itself(&when));
                 }
                 (Ok(seen), _) => seen,
                 (Err(error), _) => {

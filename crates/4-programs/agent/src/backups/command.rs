@@ -9,6 +9,7 @@ use crate::{
 use clap::{Args, Subcommand};
 use refit_ambient::Clock;
 use refit_client::{ClientError, Identity};
+use refit_host::unit::ReleaseDemand;
 use refit_names::ProductName;
 use refit_protocol::backup::{BackupView, Retention};
 use serde::Serialize;
@@ -72,6 +73,9 @@ pub(crate) enum BackupCommand {
         product: ProductName,
         /// As for `show`.
         backup: String,
+        /// Restore also when the release of its build was changed since the backup was taken.
+        #[arg(long)]
+        release_as_it_is: bool,
         /// Do not ask.
         #[arg(long)]
         yes: bool,
@@ -138,7 +142,14 @@ fn carry_out(room: &Room<'_>, command: BackupCommand, json: bool) -> Result<Stri
             told(format!("{}: {note}", view.id), with_note(&view, &note))
         }
         BackupCommand::List { product } => {
-            let views = room.list(product.as_ref())?;
+            let listed = room.list(product.as_ref());
+            if listed.is_err() && !json {
+                // Told all the same: by these names it can be restored without the repository.
+                let here = table(&room.list_here(product.as_ref())?);
+                let output = AgentError::io("write", "standard output");
+                writeln!(std::io::stdout(), "{here}").map_err(output)?;
+            }
+            let views = listed?;
             if json { text(&views) } else { table(&views) }
         }
         BackupCommand::Show { product, backup } => {
@@ -150,12 +161,12 @@ fn carry_out(room: &Room<'_>, command: BackupCommand, json: bool) -> Result<Stri
             let note = room.verify(&view, scratch)?;
             told(format!("{}: {note}", view.id), with_note(&view, &note))
         }
-        BackupCommand::Restore { product, backup, yes } => {
+        BackupCommand::Restore { product, backup, release_as_it_is, yes } => {
             let view = room.find(&product, &backup)?;
             if !yes {
                 ask(&view)?;
             }
-            let note = room.restore(&view)?;
+            let note = room.restore(&view, ReleaseDemand::of(release_as_it_is))?;
             told(format!("{}: {note}", view.id), with_note(&view, &note))
         }
         BackupCommand::Forget {

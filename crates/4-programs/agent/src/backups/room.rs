@@ -7,7 +7,10 @@ use crate::{
 };
 use refit_ambient::Clock;
 use refit_backup::{Depth, Meter, Saved, Sealed};
-use refit_host::{error::StepError, unit::ProductUnit};
+use refit_host::{
+    error::StepError,
+    unit::{ProductUnit, ReleaseDemand},
+};
 use refit_names::{HostName, ProductName};
 use refit_packs::manifest::Unit;
 use refit_protocol::backup::{BackupView, Retention};
@@ -209,6 +212,14 @@ impl<'a> Room<'a> {
         self.views(product, &snapshots)
     }
 
+    /// What lies on this host: all that can be restored while the repository is out of reach.
+    pub(crate) fn list_here(
+        &self,
+        product: Option<&ProductName>,
+    ) -> Result<Vec<BackupView>, BackupsError> {
+        self.views(product, &[])
+    }
+
     fn views(
         &self,
         product: Option<&ProductName>,
@@ -308,12 +319,19 @@ impl<'a> Room<'a> {
     }
 
     /// Brings the whole unit back. A crash in its middle is gone on with after the next start.
-    pub(crate) fn restore(&self, view: &BackupView) -> Result<String, BackupsError> {
+    pub(crate) fn restore(
+        &self,
+        view: &BackupView,
+        demand: ReleaseDemand,
+    ) -> Result<String, BackupsError> {
         let sealed = self.at_hand(view)?;
         let mark = Some((view.product.clone(), view.id.clone()));
-        Notes::change(self.state, |notes| notes.restoring = mark)?;
+        Notes::change(self.state, |notes| {
+            notes.restoring = mark;
+            notes.restoring_as_it_is = demand == ReleaseDemand::Present;
+        })?;
         let done = self.with_unit(&view.product, |unit| {
-            Ok(unit.bring_back(&sealed, self.clock.now(), &|what| self.say(what))?)
+            Ok(unit.bring_back(&sealed, demand, self.clock.now(), &|what| self.say(what))?)
         });
         // An error that left the product half restored is tried again after the next start; one that refused is over.
         let is_over = match &done {

@@ -7,6 +7,7 @@ use crate::{
 };
 use jiff::{SignedDuration, Timestamp};
 use refit_backup::Meter;
+use refit_host::unit::ReleaseDemand;
 use refit_journal::Cause;
 use refit_names::{Coded as _, ProductName, chain};
 use refit_protocol::backup::{
@@ -113,11 +114,12 @@ pub(crate) async fn work(agent: Arc<Agent>, mut stop: watch::Receiver<bool>) {
 
 /// Goes on with a restore that a crash cut off, and says what there is.
 async fn begin(agent: &Arc<Agent>) {
-    let restoring = Notes::read(&agent.state).ok().and_then(|notes| notes.restoring);
-    if let Some((product, backup)) = restoring {
+    let notes = Notes::read(&agent.state).unwrap_or_default();
+    let demand = ReleaseDemand::of(notes.restoring_as_it_is);
+    if let Some((product, backup)) = notes.restoring {
         tracing::warn!(%product, backup, "a restore was cut off; it goes on");
         let done = on_thread(agent, product.clone(), move |room| {
-            room.restore(&room.find(&product, &backup)?)
+            room.restore(&room.find(&product, &backup)?, demand)
         });
         if let Err(cause) = done.await {
             tracing::error!(code = cause.code, "restore cannot go on: {}", cause.text);
@@ -239,9 +241,9 @@ async fn requested(agent: &Arc<Agent>, request: &BackupRequest) {
             let note = room.verify(&view, *scratch)?;
             Ok((Some(view.id), note))
         }
-        BackupDeed::Restore { backup } => {
+        BackupDeed::Restore { backup, release_as_it_is } => {
             let view = room.find(&asked.product, backup)?;
-            let note = room.restore(&view)?;
+            let note = room.restore(&view, ReleaseDemand::of(*release_as_it_is))?;
             Ok((Some(view.id), note))
         }
     });

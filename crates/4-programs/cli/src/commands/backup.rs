@@ -64,6 +64,9 @@ enum Verb {
         of: Of,
         /// As for `show`
         backup: String,
+        /// Restores also when the release of its build was changed since the backup was taken
+        #[arg(long)]
+        release_as_it_is: bool,
         /// Does not ask
         #[arg(long)]
         yes: bool,
@@ -101,8 +104,8 @@ pub(crate) async fn run(args: BackupArgs, context: &Context) -> Result<Exit, Cli
         Verb::Verify { of, backup, scratch, wait } => {
             ask::verify(of, backup, scratch, wait, context).await
         }
-        Verb::Restore { of, backup, yes, wait } => {
-            ask::restore(of, backup, yes, wait, context).await
+        Verb::Restore { of, backup, release_as_it_is, yes, wait } => {
+            ask::restore(of, (backup, release_as_it_is), yes, wait, context).await
         }
         Verb::List { host } => list(host, context).await,
         Verb::Show { of, backup } => show(&of, &backup, context).await,

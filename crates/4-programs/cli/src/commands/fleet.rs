@@ -2,6 +2,7 @@
 
 mod export;
 mod import;
+mod quarantine;
 mod records;
 mod show;
 
@@ -124,6 +125,8 @@ enum Verb {
         /// The host
         host: HostName,
     },
+    /// Lets a build come again that was rolled back on a host, once its cause is gone
+    ClearQuarantine(quarantine::ClearArgs),
     /// Places with hosts
     Site {
         #[command(subcommand)]
@@ -206,6 +209,7 @@ pub(crate) async fn run(args: FleetArgs, context: &Context) -> Result<Exit, CliE
             let done = context.api()?.unretire_host(&host).await.map_err(faults)?;
             context.output.data(&done, |done| import::changes(done, false))?;
         }
+        Verb::ClearQuarantine(args) => return quarantine::clear(args, context).await,
         Verb::Site { verb } => return records::site(verb, context).await,
         Verb::Cluster { verb } => return records::cluster(verb, context).await,
         Verb::Engineer { verb } => return records::engineer(verb, context).await,

@@ -45,6 +45,7 @@ pub(super) async fn sync(
     if let Some(facts) = &request.facts {
         Box::pin(app.store.observe(&host, facts, app.now())).await?;
         app.hub.facts_are_here(&host);
+        app.hub.forget_cleared(&host, facts);
         app.changed();
     }
     if let Some(said) = &request.backups {
@@ -82,6 +83,7 @@ pub(super) async fn sync(
         backups: now.desired.backups.clone(),
         answers: now.desired.answers.clone(),
         tests: now.desired.tests.clone(),
+        cleared: now.desired.cleared.clone(),
         journal_acknowledged,
         seen: now.seen,
         assignment: now.desired.assignment.clone(),

@@ -53,6 +53,14 @@ impl Agent {
         self.client.sync(&SyncRequest { facts: Some(facts(build)), ..quiet() }).await.unwrap()
     }
 
+    /// As [`Agent::observe`], with a build in quarantine.
+    pub(crate) async fn observe_kept_away(&self, build: &str, because: &str) -> SyncResponse {
+        let mut facts = facts("1000");
+        let build = BuildId::parse(build).unwrap();
+        facts.products[0].quarantined.insert(build, because.to_owned());
+        self.client.sync(&SyncRequest { facts: Some(facts), ..quiet() }).await.unwrap()
+    }
+
     pub(crate) async fn ask(&self) -> SyncResponse {
         self.client.sync(&quiet()).await.unwrap()
     }

@@ -1,10 +1,15 @@
 //! What people state of the fleet: all faults at once, nothing half, everything on record.
 
-use crate::stage::{Stage, problem};
+use crate::{
+    agent::Agent,
+    stage::{Stage, problem},
+};
 use refit_inventory::{
     ChangeKind, ClusterRecord, HostField, HostRecord, Lifecycle, Said, SiteRecord,
 };
-use refit_protocol::v1::{FleetImport, HostSet, NewRisk, Reason, Right, RiskAct, WeightsSet};
+use refit_protocol::v1::{
+    ClearQuarantine, FleetImport, HostSet, NewRisk, Reason, Right, RiskAct, WeightsSet,
+};
 use refit_risk::{Exposure, Level};
 
 fn host(name: &str, fields: &[(HostField, &str)]) -> HostRecord {
@@ -163,6 +168,34 @@ async fn host_is_set_retired_and_taken_back_with_everything_on_record() {
         planner.retire_host(&"aa".parse().unwrap(), &Reason { reason: "x".to_owned() }).await,
     );
     assert_eq!(unknown.status, 404);
+    stage.server.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quarantine_is_cleared_on_the_host_and_only_once() {
+    let stage = Stage::open().await;
+    let deployer = stage.person("deployer", &[Right::Deployer]).await;
+    let agent = Agent::enrol(&stage, "web-1").await;
+    agent.observe_kept_away("1200", "disk full").await;
+    let host = "web-1".parse().unwrap();
+    let ask = |build: &str, reason: &str| ClearQuarantine {
+        product: "ledger".parse().unwrap(),
+        build: build.parse().unwrap(),
+        reason: reason.to_owned(),
+    };
+    let silent = problem(deployer.clear_quarantine(&host, &ask("1200", " ")).await);
+    assert_eq!(silent.code, "api.out-of-range");
+    let other = problem(deployer.clear_quarantine(&host, &ask("1100", "room")).await);
+    assert_eq!(other.status, 404);
+    let cleared = deployer.clear_quarantine(&host, &ask("1200", "has room now")).await.unwrap();
+    assert_eq!(cleared.because, "disk full");
+    let told = agent.until(|answer| !answer.cleared.is_empty()).await;
+    assert_eq!(told.cleared[0].build, "1200".parse().unwrap());
+    agent.observe("1000").await;
+    agent.until(|answer| answer.cleared.is_empty()).await;
+    // A wish that is fulfilled does not clear what comes into quarantine later.
+    agent.observe_kept_away("1200", "disk full again").await;
+    assert!(agent.ask().await.cleared.is_empty());
     stage.server.shutdown().await;
 }
 

@@ -35,7 +35,7 @@ pub(super) async fn verify(
 
 pub(super) async fn restore(
     of: Of,
-    backup: String,
+    (backup, release_as_it_is): (String, bool),
     yes: bool,
     wait: Wait,
     context: &Context,
@@ -60,7 +60,7 @@ pub(super) async fn restore(
     }
     // Meanwhile the newest may be another: what was shown is what is restored.
     let backup = view.id.clone();
-    ask(of, BackupDeed::Restore { backup }, wait, context).await
+    ask(of, BackupDeed::Restore { backup, release_as_it_is }, wait, context).await
 }
 
 async fn ask(of: Of, deed: BackupDeed, wait: Wait, context: &Context) -> Result<Exit, CliError> {
@@ -117,6 +117,7 @@ async fn until_done(
             return Ok(done.clone());
         }
         let now = match &view.report.running {
+            Some(running) if running.what.is_empty() => "its agent begins".to_owned(),
             Some(running) => running.to_string(),
             None if !view.reachable => "waiting: its agent was not heard of lately".to_owned(),
             None => "waiting for its agent".to_owned(),

@@ -126,7 +126,10 @@ pub(super) fn host_text(host: &RolloutHostView) -> String {
         (HostState::Running { phase, step }, Some(Standing::Running { progress })) => {
             running(phase, step, progress)
         }
-        (HostState::Preparing { .. }, Some(Standing::Preparing { stage, done, total, pace })) => {
+        // Only a stage that fetches has bytes to count.
+        (HostState::Preparing { .. }, Some(Standing::Preparing { stage, done, total, pace }))
+            if total.0 > 0 =>
+        {
             let pace = pace.map_or_else(String::new, |pace| {
                 format!(", {}/s, {} left", pace.per_second, span::text(pace.left_ms))
             });

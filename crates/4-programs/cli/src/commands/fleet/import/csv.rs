@@ -17,14 +17,14 @@ pub(super) fn read(text: &str, said: &Said) -> Result<Source, String> {
     let mut reader = reader.from_reader(text.as_bytes());
     let mut record = StringRecord::new();
     let columns = match reader.read_record(&mut record) {
-        Ok(true) => columns(&record)?,
+        Ok(true) => columns(&record, &mut source)?,
         _ => {
             return Err(
                 "row 1: no header, expected columns name, site, role and some more".to_owned()
             );
         }
     };
-    source.fields = columns.iter().copied().collect();
+    source.fields = columns.iter().flatten().copied().collect();
     loop {
         match reader.read_record(&mut record) {
             Ok(false) => break,
@@ -65,18 +65,30 @@ fn without_open_quotes<'a>(text: &'a str, source: &mut Source) -> Cow<'a, str> {
     Cow::Owned(kept)
 }
 
-fn columns(header: &StringRecord) -> Result<Vec<HostField>, String> {
+/// The fields of the columns. One that cannot be read is a fault, and its cells are passed over: the rows have faults of their own.
+///
+/// # Errors
+/// Without the columns that every host needs no row can be judged.
+fn columns(header: &StringRecord, source: &mut Source) -> Result<Vec<Option<HostField>>, String> {
     let (mut columns, mut faults, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
     for (at, name) in header.iter().enumerate() {
-        match HostField::parse(name) {
-            Ok(field) if seen.insert(field) => columns.push(field),
-            Ok(field) => faults.push(format!("row 1, column {}: `{field}` comes twice", at + 1)),
-            Err(what) => faults.push(format!("row 1, column {}: {what}", at + 1)),
-        }
+        let field = match HostField::parse(name) {
+            Ok(field) if seen.insert(field) => Ok(field),
+            Ok(field) => Err(format!(", column {}: `{field}` comes twice", at + 1)),
+            Err(what) => Err(format!(", column {}: {what}", at + 1)),
+        };
+        columns.push(field.as_ref().ok().copied());
+        faults.extend(field.err());
     }
-    let missing = REQUIRED.iter().filter(|field| !seen.contains(*field));
-    faults.extend(missing.map(|field| format!("row 1: column `{field}` is missing")));
-    if faults.is_empty() { Ok(columns) } else { Err(faults.join("\n  ")) }
+    let missing: Vec<&HostField> = REQUIRED.iter().filter(|field| !seen.contains(*field)).collect();
+    if missing.is_empty() {
+        let header = Place::row(1);
+        faults.iter().for_each(|fault| source.fault(&header, fault));
+        return Ok(columns);
+    }
+    faults.extend(missing.into_iter().map(|field| format!(": column `{field}` is missing")));
+    let faults: Vec<String> = faults.iter().map(|fault| format!("row 1{fault}")).collect();
+    Err(faults.join("\n  "))
 }
 
 /// The line that a record begins in; the reader counts from the empty lines before it.
@@ -93,7 +105,7 @@ fn row(
     source: &mut Source,
     record: &StringRecord,
     line: usize,
-    (columns, said): (&[HostField], &Said),
+    (columns, said): (&[Option<HostField>], &Said),
 ) {
     if record.iter().all(str::is_empty) {
         return;
@@ -107,7 +119,7 @@ fn row(
             half(record, columns)
         );
         source.fault(&place, text);
-        if let Some(name) = columns.iter().position(|field| *field == HostField::Name) {
+        if let Some(name) = columns.iter().position(|field| *field == Some(HostField::Name)) {
             source.assumed.extend(record.get(name).and_then(|name| name.parse().ok()));
         }
         return;
@@ -116,16 +128,17 @@ fn row(
         source.fault(&place, ": a quote is opened and not closed in this row");
         return;
     }
-    source.host(&place, columns.iter().copied().zip(record.iter()), said);
+    let cells = columns.iter().zip(record.iter());
+    source.host(&place, cells.filter_map(|(field, cell)| Some(((*field)?, cell))), said);
 }
 
 /// What a row with too few fields may be.
-fn half(record: &StringRecord, columns: &[HostField]) -> String {
+fn half(record: &StringRecord, columns: &[Option<HostField>]) -> String {
     if record.len() > columns.len() {
         return "; put quotes around a value with a separator in it".to_owned();
     }
     match columns.get(record.len()) {
-        Some(next) => format!(": it ends before `{next}`"),
-        None => String::new(),
+        Some(Some(next)) => format!(": it ends before `{next}`"),
+        _ => String::new(),
     }
 }

@@ -76,6 +76,15 @@ fn header_is_checked_as_a_whole() {
 }
 
 #[test]
+fn column_that_is_not_known_hides_no_fault_of_a_row() {
+    let source = of_csv("name,site,role,color,criticality\nweb-1,north,app,red,hgih\n");
+    let faults = faults(source);
+    assert!(faults[0].starts_with("row 1, column 4: `color` is not known"), "{faults:?}");
+    assert!(faults[1].starts_with("row 2, criticality: `hgih` is no criticality"), "{faults:?}");
+    assert_eq!(faults.len(), 2);
+}
+
+#[test]
 fn semicolons_quotes_blank_rows_and_windows_line_ends_are_read() {
     let source = of_csv(
         "Name;Site;Role;Time Class;Cluster\r\nweb-1;north;app;weekend;\"a; \"\"b\"\"\"\r\n\r\n;;;;\r\nweb-2;north;app;;\r\n",
