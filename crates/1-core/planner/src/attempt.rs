@@ -205,7 +205,8 @@ fn times(
                 rows::late_sites(board, ends(board, &jobs, &placed), (start, known), critical)
             };
             let late = placed.end > end && here.is_none() && !board.people.is_empty();
-            let end = if late { Squeeze::of(board, &jobs, (start, end)).end(end) } else { end };
+            let squeeze = late.then(|| Squeeze::of(board, &jobs, (start, end))).flatten();
+            let end = squeeze.map_or(end, |squeeze| squeeze.end(end));
             Some(
                 own.map_or(end, |own| own.max(end))
                     + if jobs.is_empty() && own.is_none() { 0 } else { soak },

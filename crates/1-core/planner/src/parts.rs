@@ -90,7 +90,7 @@ impl Parts<'_> {
         if self.board.people.is_empty() || self.bound == i64::MAX {
             return None;
         }
-        let squeeze = Squeeze::of(self.board, self.jobs, (self.release, self.bound));
+        let squeeze = Squeeze::of(self.board, self.jobs, (self.release, self.bound))?;
         self.bound = squeeze.end(self.bound);
         self.aim = squeeze.end_of(self.bound, LOSS_PERCENT);
         let press = squeeze.press(self.aim);

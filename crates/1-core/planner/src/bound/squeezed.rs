@@ -17,6 +17,8 @@ const PASSES_MAX: usize = 12;
 const BINS_MAX: usize = 128;
 /// Arcs that one pass may look at: some hundredths of a second, so that planning stays interactive.
 const EFFORT_MAX: usize = 20_000_000;
+/// Windows, counted for each crew, up to which a flow is looked for: beyond them, each person has a crew of their own.
+const DOORS_MAX: usize = 2_000;
 /// By how many twentieths the work of all hosts grows from one level to the next.
 const GROWTH: [i64; 6] = [0, 1, 2, 4, 8, 16];
 
@@ -57,7 +59,12 @@ struct Network {
 }
 
 impl Squeeze {
-    pub(crate) fn of(board: &Board<'_>, jobs: &[usize], (release, known): (i64, i64)) -> Self {
+    /// Lays out the hosts of a wave; none when they are too different from each other to be looked at.
+    pub(crate) fn of(
+        board: &Board<'_>,
+        jobs: &[usize],
+        (release, known): (i64, i64),
+    ) -> Option<Self> {
         let limit = known.saturating_add(AHEAD_MS);
         let mut work: BTreeMap<(usize, usize), i64> = BTreeMap::new();
         let mut strands: BTreeMap<usize, (i64, i64)> = BTreeMap::new();
@@ -72,20 +79,15 @@ impl Squeeze {
                 *known = (known.0.min(job.undo), known.1.max(job.busy));
             }
         }
-        let stretches: Vec<Vec<(i64, i64)>> = strands
-            .iter()
-            .map(|(strand, (undo, busy))| {
-                let spans = &board.times.strands[*strand];
-                let ahead = spans.partition_point(|span| span.closes <= release);
-                let near = spans[ahead..].iter().take_while(|span| span.opens < limit);
-                near.map(|span| {
-                    let until = (span.closes - undo).min(span.last.saturating_add(*busy));
-                    (span.first.max(release), until.min(limit))
-                })
-                .filter(|(from, until)| from < until)
-                .collect()
-            })
-            .collect();
+        let of_class = |(list, crew): &(usize, usize)| {
+            let crew = *crew;
+            board.times.lists[*list].iter().map(move |strand| (*strand, crew))
+        };
+        let doors: BTreeSet<(usize, usize)> = work.keys().flat_map(of_class).collect();
+        if doors.len() > DOORS_MAX {
+            return None;
+        }
+        let stretches = stretches(board, &strands, (release, limit));
         let crews: BTreeSet<usize> = work.keys().map(|(_, crew)| *crew).collect();
         let people: BTreeSet<usize> =
             crews.iter().flat_map(|crew| board.crews[*crew].iter().copied()).collect();
@@ -103,14 +105,14 @@ impl Squeeze {
                 ((list, crew), Class { strands: own.collect(), crew, work })
             })
             .unzip();
-        Self {
+        Some(Self {
             keys,
             classes,
             open: open.collect(),
             teams: teams(board, (&crews, &people), at_site, &pieces),
             pieces,
             most: i64::from(board.parallel),
-        }
+        })
     }
 
     /// The earliest end as far as crews and windows say, if it is later than `known`.
@@ -246,6 +248,25 @@ impl Network {
 
 fn share(work: i64, percent: i64) -> i64 {
     work.saturating_mul(percent) / 100
+}
+
+/// When each strand is open for hosts with the shortest way back and the longest busy time that it has.
+fn stretches(
+    board: &Board<'_>,
+    strands: &BTreeMap<usize, (i64, i64)>,
+    (release, limit): (i64, i64),
+) -> Vec<Vec<(i64, i64)>> {
+    let of = |(strand, (undo, busy)): (&usize, &(i64, i64))| {
+        let spans = &board.times.strands[*strand];
+        let ahead = spans.partition_point(|span| span.closes <= release);
+        let near = spans[ahead..].iter().take_while(|span| span.opens < limit);
+        let open = near.map(|span| {
+            let until = (span.closes - undo).min(span.last.saturating_add(*busy));
+            (span.first.max(release), until.min(limit))
+        });
+        open.filter(|(from, until)| from < until).collect()
+    };
+    strands.iter().map(of).collect()
 }
 
 /// Time cut wherever a window or hours begin or end.
