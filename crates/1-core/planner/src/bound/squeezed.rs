@@ -13,12 +13,12 @@ use std::collections::{BTreeMap, BTreeSet};
 const AHEAD_MS: i64 = 28 * 86_400_000;
 /// Each pass begins where the one before ended.
 const PASSES_MAX: usize = 12;
-/// Bins of time in which the search sees hands: an hour or two in plans of weeks.
+/// Bins of time in which the search sees hands: an hour or two in plans of weeks. With half as many it misses most of what it finds.
 const BINS_MAX: usize = 128;
 /// Arcs that one pass may look at: some hundredths of a second, so that planning stays interactive.
 const EFFORT_MAX: usize = 20_000_000;
-/// Windows, counted for each crew, up to which a flow is looked for: beyond them, each person has a crew of their own.
-const DOORS_MAX: usize = 2_000;
+/// Crews up to which a flow is looked for: where each site has a crew of its own, there is little to share.
+const CREWS_MAX: usize = 32;
 /// By how many twentieths the work of all hosts grows from one level to the next.
 const GROWTH: [i64; 6] = [0, 1, 2, 4, 8, 16];
 
@@ -59,7 +59,7 @@ struct Network {
 }
 
 impl Squeeze {
-    /// Lays out the hosts of a wave; none when they are too different from each other to be looked at.
+    /// Lays out the hosts of a wave; none when too many crews change them to be looked at.
     pub(crate) fn of(
         board: &Board<'_>,
         jobs: &[usize],
@@ -79,16 +79,11 @@ impl Squeeze {
                 *known = (known.0.min(job.undo), known.1.max(job.busy));
             }
         }
-        let of_class = |(list, crew): &(usize, usize)| {
-            let crew = *crew;
-            board.times.lists[*list].iter().map(move |strand| (*strand, crew))
-        };
-        let doors: BTreeSet<(usize, usize)> = work.keys().flat_map(of_class).collect();
-        if doors.len() > DOORS_MAX {
+        let crews: BTreeSet<usize> = work.keys().map(|(_, crew)| *crew).collect();
+        if crews.len() > CREWS_MAX {
             return None;
         }
         let stretches = stretches(board, &strands, (release, limit));
-        let crews: BTreeSet<usize> = work.keys().map(|(_, crew)| *crew).collect();
         let people: BTreeSet<usize> =
             crews.iter().flat_map(|crew| board.crews[*crew].iter().copied()).collect();
         let pieces = pieces(board, &people, &stretches, (release, limit));
