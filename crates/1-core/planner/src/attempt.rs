@@ -2,6 +2,7 @@
 
 use crate::PlanInput;
 use crate::board::Board;
+use crate::bound::Squeeze;
 use crate::candidates::Placed;
 use crate::ordering::{self, Firsts};
 use crate::rules::{Relaxed, Rule};
@@ -203,8 +204,9 @@ fn times(
                 let critical = proven.and_then(|proven| proven.site);
                 rows::late_sites(board, ends(board, &jobs, &placed), (start, known), critical)
             };
-            let late = placed.end > end && !board.people.is_empty();
-            let end = if late { bound::squeezed(board, &jobs, (start, end)) } else { end };
+            let late = placed.end > end && here.is_none() && !board.people.is_empty();
+            let squeeze = late.then(|| Squeeze::of(board, &jobs, (start, end))).flatten();
+            let end = squeeze.map_or(end, |squeeze| squeeze.end(end));
             Some(
                 own.map_or(end, |own| own.max(end))
                     + if jobs.is_empty() && own.is_none() { 0 } else { soak },

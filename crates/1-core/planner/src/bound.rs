@@ -4,13 +4,14 @@
 //! one host alone; the work of a group of hosts against the time and the hands that it has; the number of hosts that
 //! fit one behind the other into each opening.
 
+mod flow;
 mod squeezed;
 
 use crate::board::{Board, Job};
 use crate::times::Span;
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(crate) use squeezed::squeezed;
+pub(crate) use squeezed::Squeeze;
 
 /// Hosts that share something.
 #[derive(Default, Clone)]

@@ -1,6 +1,7 @@
 //! A wave as parts that share nothing: each is placed by itself, and only those that end last are tried again (D-0015).
 
 use crate::board::{Board, Job};
+use crate::bound::Squeeze;
 use crate::repair;
 use crate::rows::{self, Effort, Filled, Proven};
 use crate::schedule::{self, Aim, Held, Kind, Load, Placement, Wave, kinds};
@@ -24,6 +25,9 @@ const FEW: usize = 20;
 /// Parts of more hosts have so many kinds that orders of them cost too much.
 const ORDERS_MAX: usize = 2_000;
 
+/// What work takes where people are sent from site to site, with their hands not always full.
+const LOSS_PERCENT: i64 = 115;
+
 /// Places one wave between `release` and the horizon, so that it ends early. `bound`: no schedule ends earlier; with a closer
 /// one, where one was looked for.
 pub(crate) fn place(
@@ -33,8 +37,10 @@ pub(crate) fn place(
     bound: i64,
 ) -> (Wave, Option<Proven>) {
     let kinds = kinds(board, jobs);
-    let mut wave = Parts { board, jobs, kinds: &kinds, release, bound };
+    let press = vec![0; kinds.len()];
+    let mut wave = Parts { board, jobs, kinds: &kinds, release, bound, aim: bound, press };
     let apart = apart(board, &kinds);
+    let squeezed = wave.squeeze();
     let mut parts: Vec<(Vec<usize>, Part)> =
         apart.into_iter().map(|own| wave.first(own, u32::MAX)).collect();
     let mut most = u32::MAX;
@@ -43,14 +49,14 @@ pub(crate) fn place(
         parts = vec![wave.first((0..kinds.len()).collect(), most)];
     }
     let before = (most == u32::MAX && !board.sites_are_apart()).then(|| parts.clone());
-    let mut effort = EFFORT_MAX;
+    let mut effort = if board.people.is_empty() { EFFORT_MAX } else { EFFORT_MAX / 2 };
     wave.each_late(&mut parts, |own, part, goal| {
         wave.improve(own, part, (most, goal), &mut effort);
     });
     // Sites that share nothing with others are looked at closely.
     let alone = most == u32::MAX && board.people.is_empty();
     let proven = alone.then(|| wave.late_parts(&mut parts));
-    wave.bound = proven.map_or(bound, |proven| proven.end);
+    wave.bound = proven.map_or(wave.bound, |proven| proven.end);
     if alone {
         let mut effort = rows::EFFORT_MAX / 2;
         wave.each_late(&mut parts, |own, part, goal| wave.by_rows(own, part, goal, &mut effort));
@@ -63,7 +69,7 @@ pub(crate) fn place(
     if whole.missing == 0 && whole.end > enough(wave.bound, release, jobs.len()) {
         repair::earlier(board, jobs, &mut whole, (release, wave.bound));
     }
-    (whole, proven)
+    (whole, proven.or(squeezed))
 }
 
 struct Parts<'a> {
@@ -72,11 +78,32 @@ struct Parts<'a> {
     kinds: &'a [Kind],
     release: i64,
     bound: i64,
+    /// By when it can hope to be done.
+    aim: i64,
+    /// How near to more work than hands the hosts of each kind are.
+    press: Vec<usize>,
 }
 
 impl Parts<'_> {
+    /// Where people limit a wave: by when it can be done at the earliest, and who is in whose way.
+    fn squeeze(&mut self) -> Option<Proven> {
+        if self.board.people.is_empty() || self.bound == i64::MAX {
+            return None;
+        }
+        let squeeze = Squeeze::of(self.board, self.jobs, (self.release, self.bound))?;
+        self.bound = squeeze.end(self.bound);
+        self.aim = squeeze.end_of(self.bound, LOSS_PERCENT);
+        let press = squeeze.press(self.aim);
+        let of = |kind: &Kind| {
+            let key = kind.job.crew.map(|crew| (kind.job.list, crew));
+            key.and_then(|key| press.get(&key)).copied().unwrap_or(0)
+        };
+        self.press = self.kinds.iter().map(of).collect();
+        Some(Proven { end: self.bound, site: None })
+    }
+
     fn first(&self, own: Vec<usize>, most: u32) -> (Vec<usize>, Part) {
-        let part = self.sweep(&own, &vec![WEIGHT; own.len()], self.bound, most);
+        let part = self.sweep(&own, &vec![WEIGHT; own.len()], self.aim, most);
         (own, part)
     }
 
@@ -85,8 +112,9 @@ impl Parts<'_> {
         let target =
             if target == i64::MAX { self.release.saturating_add(8 * WEEK_MS) } else { target };
         let near = target.max(self.release).saturating_add(AHEAD_MS);
-        let tried =
-            Try { kinds: &kinds, weights, release: self.release, target, until: near, most };
+        let press: Vec<usize> = own.iter().map(|kind| self.press[*kind]).collect();
+        let (press, release) = (&press[..], self.release);
+        let tried = Try { kinds: &kinds, weights, press, release, target, until: near, most };
         let part = sweep(self.board, tried);
         // What found no place near may find one far away.
         if part.missing > 0 && near < self.board.times.until {
@@ -142,7 +170,7 @@ impl Parts<'_> {
             *effort -= count;
             let (late, aim) = if people {
                 let late = stragglers(&last.ends).max(goal);
-                (late, late.max(self.bound))
+                (late, late.max(self.aim))
             } else {
                 (goal.max(self.bound.min(last.end - 1)), self.bound)
             };

@@ -1,11 +1,14 @@
 //! The last hosts of a wave, one after the other: into a gap before, or into the place of one that finds another (D-0015).
 
-use crate::board::Board;
+use crate::board::{Board, Job};
 use crate::schedule::{self, Aim, Load, Placement, Wave};
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 /// Searches for a place that one wave may cost: a tenth of a second.
 const SEARCHES_MAX: usize = 20_000;
+
+/// Hosts that give way may make others give way.
+const DEPTH: usize = 2;
 
 struct Repair<'a> {
     board: &'a Board<'a>,
@@ -19,6 +22,8 @@ struct Repair<'a> {
     /// Of each person: hosts that they look after, by start.
     duties: Vec<BTreeSet<(i64, usize)>>,
     searches: usize,
+    /// Where hosts that were moved stood before, in the order of the moves.
+    before: Vec<(usize, Option<Placement>)>,
 }
 
 /// Moves who ends last forward until nobody ends behind `goal`, or nothing helps any more.
@@ -40,6 +45,7 @@ pub(crate) fn earlier(
         sites: BTreeMap::new(),
         duties: vec![BTreeSet::new(); board.people.len()],
         searches: SEARCHES_MAX,
+        before: Vec::new(),
     };
     let end = |place: usize, found: &Placement| found.start + board.jobs[jobs[place]].busy;
     let site = |place: usize| board.jobs[jobs[place]].site;
@@ -59,7 +65,7 @@ pub(crate) fn earlier(
     let mut ends = BinaryHeap::new();
     for (place, found) in found {
         if !apart || late.contains(&site(place)) {
-            repair.put(place, found);
+            repair.set(place, Some(found));
             repair.sites.entry(site(place)).or_default().push(place);
             ends.push((end(place, &found), place));
         }
@@ -84,42 +90,47 @@ pub(crate) fn earlier(
 impl Repair<'_> {
     /// Finds an earlier place for a host: a free one, that of another host of its site, or one that people make for it. Who has
     /// moved; none when nothing helps.
-    fn forward(&mut self, place: usize, deadline: i64) -> Option<Vec<usize>> {
-        let before = self.lift(place)?;
-        if let Some(found) = self.search(place, deadline) {
-            self.put(place, found);
-            return Some(vec![place]);
+    fn forward(&mut self, place: usize, deadline: i64) -> Option<BTreeSet<usize>> {
+        self.before.clear();
+        self.lift(place);
+        if (1..=DEPTH).any(|depth| self.settle(place, deadline, depth)) {
+            return Some(self.before.iter().map(|(place, _)| *place).collect());
         }
-        let moved = self.swap(place, deadline).or_else(|| self.call(place, deadline));
-        if moved.is_none() {
-            self.put(place, before);
-        }
-        moved
-    }
-
-    /// Tries to stand where another host of the site stands, which finds another place.
-    fn swap(&mut self, place: usize, deadline: i64) -> Option<Vec<usize>> {
-        let job = self.board.jobs[self.jobs[place]];
-        for other in self.sites.get(&job.site)?.clone() {
-            let its = self.board.jobs[self.jobs[other]];
-            let like = its.list == job.list && its.crew == job.crew;
-            let Some(found) = self.places[other].filter(|_| !like) else { continue };
-            let open = self.board.times.span_at(job.list, found.start, job.need()).is_some();
-            if open && let Some(moved) = self.instead(place, vec![other], deadline) {
-                return Some(moved);
-            }
-        }
+        self.back(0);
         None
     }
 
-    /// Calls somebody who is elsewhere, or has their hands full, and whose hosts there find other places.
-    fn call(&mut self, place: usize, deadline: i64) -> Option<Vec<usize>> {
+    /// Finds a place for a host that has none; others may give way, so deep.
+    fn settle(&mut self, place: usize, deadline: i64, depth: usize) -> bool {
+        if let Some(found) = self.search(place, deadline) {
+            self.put(place, found);
+            return true;
+        }
+        depth > 0 && (self.swap(place, deadline, depth) || self.call(place, deadline, depth))
+    }
+
+    /// Tries to stand where another host of the site stands, which finds another place.
+    fn swap(&mut self, place: usize, deadline: i64, depth: usize) -> bool {
         let job = self.board.jobs[self.jobs[place]];
-        let crew = &self.board.crews[job.crew?];
-        for span in self.board.spans(&job).iter() {
+        let others = self.sites.get(&job.site).cloned().unwrap_or_default();
+        others.into_iter().any(|other| {
+            let its = self.board.jobs[self.jobs[other]];
+            let like = its.list == job.list && its.crew == job.crew;
+            let Some(found) = self.places[other].filter(|_| !like) else { return false };
+            let open = self.board.times.span_at(job.list, found.start, job.need()).is_some();
+            open && self.instead(place, &[other], deadline, depth)
+        })
+    }
+
+    /// Calls somebody who is elsewhere, or has their hands full, and whose hosts there find other places.
+    fn call(&mut self, place: usize, deadline: i64, depth: usize) -> bool {
+        let job = self.board.jobs[self.jobs[place]];
+        let Some(crew) = job.crew else { return false };
+        let board = self.board;
+        for span in board.spans(&job).iter() {
             let first = span.first.max(self.release);
             let last = span.last.min(span.closes - job.need()).min(deadline - job.busy);
-            for person in crew.iter().filter(|_| first <= last) {
+            for person in board.crews[crew].iter().filter(|_| first <= last) {
                 let near =
                     self.duties[*person].range((first - self.longest, 0)..=(last, usize::MAX));
                 let mut moments: Vec<i64> =
@@ -129,14 +140,15 @@ impl Repair<'_> {
                 moments.sort_unstable();
                 moments.dedup();
                 for at in moments {
-                    let others = self.doing(*person, (at, at + job.busy));
-                    if let Some(moved) = self.instead(place, others, deadline) {
-                        return Some(moved);
+                    let mut others = self.doing(*person, (at, at + job.busy));
+                    self.make_room(&job, at, &mut others);
+                    if self.instead(place, &others, deadline, depth) {
+                        return true;
                     }
                 }
             }
         }
-        None
+        false
     }
 
     /// What someone looks after in some time.
@@ -145,32 +157,40 @@ impl Repair<'_> {
         near.map(|(_, other)| *other).filter(|other| self.end(*other) > from).collect()
     }
 
+    /// Adds hosts of a site that leave a place for one more when they go: those that stay longest, wherever it is full.
+    fn make_room(&self, job: &Job, at: i64, others: &mut Vec<usize>) {
+        let near = self.sites.get(&job.site).into_iter().flatten().copied();
+        let near = near.filter(|other| self.start(*other) < at + job.busy && self.end(*other) > at);
+        let mut here: Vec<usize> = near.filter(|other| !others.contains(other)).collect();
+        here.sort_by_key(|other| (self.end(*other), *other));
+        let most = self.board.down_at_once[job.site] as usize;
+        let busy = |at: i64, other: &usize| self.start(*other) <= at && self.end(*other) > at;
+        loop {
+            let moments = here.iter().map(|other| self.start(*other).max(at));
+            let full = |at: &i64| here.iter().filter(|other| busy(*at, other)).count() >= most;
+            let Some(full) = moments.filter(full).min() else { return };
+            let Some(gone) = here.iter().rposition(|other| busy(full, other)) else { return };
+            others.push(here.remove(gone));
+        }
+    }
+
     /// Places a host when some others are out of its way, and these again; when one of them finds nothing, all stays as it was.
-    fn instead(&mut self, place: usize, others: Vec<usize>, deadline: i64) -> Option<Vec<usize>> {
+    fn instead(&mut self, place: usize, others: &[usize], deadline: i64, depth: usize) -> bool {
         // Where content sets out in the order of starts, a later start of one is an earlier one of others.
         let line = |place: &usize| self.board.has_line(self.board.jobs[self.jobs[*place]].site);
         if self.searches == 0 || others.is_empty() || line(&place) || others.iter().any(line) {
-            return None;
+            return false;
         }
-        let before: Vec<Option<Placement>> = others.iter().map(|other| self.lift(*other)).collect();
-        let mut moved = Vec::with_capacity(others.len() + 1);
-        for one in std::iter::once(&place).chain(&others) {
-            let Some(found) = self.search(*one, deadline) else { break };
-            self.put(*one, found);
-            moved.push(*one);
+        let mark = self.before.len();
+        others.iter().for_each(|other| self.lift(*other));
+        let done = self.settle(place, deadline, 0)
+            && others.iter().all(|other| {
+                self.places[*other].is_some() || self.settle(*other, deadline, depth - 1)
+            });
+        if !done {
+            self.back(mark);
         }
-        if moved.len() > others.len() {
-            return Some(moved);
-        }
-        for one in moved {
-            self.lift(one);
-        }
-        for (other, found) in others.into_iter().zip(before) {
-            if let Some(found) = found {
-                self.put(other, found);
-            }
-        }
-        None
+        done
     }
 
     /// The earliest place that is free.
@@ -180,29 +200,46 @@ impl Repair<'_> {
         schedule::first_by(self.board, &self.load, self.jobs[place], aim)
     }
 
+    fn start(&self, place: usize) -> i64 {
+        self.places[place].map_or(i64::MAX, |found| found.start)
+    }
+
     fn end(&self, place: usize) -> i64 {
-        let found = &self.places[place];
-        found
-            .as_ref()
-            .map_or(i64::MIN, |found| found.start + self.board.jobs[self.jobs[place]].busy)
+        let busy = self.board.jobs[self.jobs[place]].busy;
+        self.places[place].map_or(i64::MIN, |found| found.start + busy)
     }
 
     fn put(&mut self, place: usize, found: Placement) {
-        let job = &self.board.jobs[self.jobs[place]];
-        self.load.take(job.site, found.person, found.start, job.busy);
-        self.places[place] = Some(found);
-        if let Some(person) = found.person {
-            self.duties[person].insert((found.start, place));
+        self.before.push((place, None));
+        self.set(place, Some(found));
+    }
+
+    fn lift(&mut self, place: usize) {
+        self.before.push((place, self.places[place]));
+        self.set(place, None);
+    }
+
+    /// Takes back what was done since.
+    fn back(&mut self, mark: usize) {
+        while self.before.len() > mark {
+            let Some((place, before)) = self.before.pop() else { return };
+            self.set(place, before);
         }
     }
 
-    fn lift(&mut self, place: usize) -> Option<Placement> {
+    fn set(&mut self, place: usize, found: Option<Placement>) {
         let job = &self.board.jobs[self.jobs[place]];
-        let found = self.places[place].take()?;
-        self.load.free(job.site, found.person, found.start, job.busy);
-        if let Some(person) = found.person {
-            self.duties[person].remove(&(found.start, place));
+        if let Some(before) = std::mem::replace(&mut self.places[place], found) {
+            self.load.free(job.site, before.person, before.start, job.busy);
+            if let Some(person) = before.person {
+                self.duties[person].remove(&(before.start, place));
+            }
         }
-        Some(found)
+        if let Some(found) = found {
+            self.load.take(job.site, found.person, found.start, job.busy);
+            if let Some(person) = found.person {
+                self.duties[person].insert((found.start, place));
+            }
+        }
     }
 }

@@ -29,6 +29,8 @@ pub(crate) struct Try<'a> {
     pub(crate) kinds: &'a [&'a Kind],
     /// How much the chances of each count, in sixteenths: what came too late counts less and so goes first.
     pub(crate) weights: &'a [i64],
+    /// How near each is to more work than hands.
+    pub(crate) press: &'a [usize],
     pub(crate) release: i64,
     /// Chances behind it do not count.
     pub(crate) target: i64,
@@ -43,6 +45,8 @@ const FULL_MAX: usize = 400;
 
 /// Before all chances that there are.
 const LAST_CHANCE: i64 = i64::MIN / 4;
+/// What each step nearer to more work than hands is worth, in chances.
+const PRESS_MS: i64 = 24 * 3_600_000;
 /// What chances count before anything was learned.
 pub(crate) const WEIGHT: i64 = 16;
 
@@ -64,6 +68,8 @@ struct Left<'a> {
     weight: i64,
     /// How long those who can do it, or its site, are at work on all that only they can do.
     load: i64,
+    /// How near it is to more work than hands.
+    press: i64,
     end: i64,
 }
 
@@ -170,7 +176,8 @@ impl<'a> Sweep<'a> {
             if let Some(crew) = job.crew {
                 sweep.staff.needs(board, queue, (crew, load));
             }
-            sweep.lefts.push(Left { kind, next: 0, ranges, at: 0, weight, load, end });
+            let press = i64::try_from(tried.press[number]).unwrap_or(0);
+            sweep.lefts.push(Left { kind, next: 0, ranges, at: 0, weight, load, press, end });
             let places = board.down_at_once[job.site];
             let fresh = Room { free: places, sent: job.ahead };
             let known = sweep.rooms.insert(job.site, fresh);
@@ -419,7 +426,7 @@ impl Left<'_> {
         // Who has no other chance before the target goes before all others.
         let chances =
             if range.after == 0 { LAST_CHANCE } else { range.after / WEIGHT * self.weight };
-        (chances - self.load, Reverse(self.kind.job.busy), kind)
+        (chances - self.load - self.press * PRESS_MS, Reverse(self.kind.job.busy), kind)
     }
 }
 

@@ -1,70 +1,77 @@
-//! Which windows have more work than hands: the set of windows is not guessed but peeled out of all of them.
+//! Which hosts have more work than hands: the set of hosts is not guessed, but where a flow is stuck.
 //!
-//! For any set of windows, the hosts that have no others must be done while one of them is open. Whatever set is looked at, what
-//! follows from it holds; the search only decides how much follows.
+//! Whatever hosts are looked at, all of their work has to be done by people of their crews while one of their windows is open. So
+//! from any set of hosts follows an end before which they are not done; the search only decides how late that is.
 
-use super::{Piece, by_work, presence};
+use super::flow::{Flow, SINK, SOURCE};
+use super::{Piece, by_work, hands_of};
 use crate::board::Board;
+use crate::people::Person;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How far behind what is known already openings are looked at.
 const AHEAD_MS: i64 = 28 * 86_400_000;
 /// Each pass begins where the one before ended.
-const PASSES_MAX: usize = 8;
+const PASSES_MAX: usize = 12;
+/// Bins of time in which the search sees hands: an hour or two in plans of weeks. With half as many it misses most of what it finds.
+const BINS_MAX: usize = 128;
+/// Arcs that one pass may look at: some hundredths of a second, so that planning stays interactive.
+const EFFORT_MAX: usize = 20_000_000;
+/// Crews up to which a flow is looked for: where each site has a crew of its own, there is little to share.
+const CREWS_MAX: usize = 32;
+/// By how many twentieths the work of all hosts grows from one level to the next.
+const GROWTH: [i64; 6] = [0, 1, 2, 4, 8, 16];
 
-/// Hosts that are changed by some people, and what they have.
-struct Squeeze {
-    /// Strands of each list, and its work.
-    lists: Vec<(Vec<usize>, i64)>,
+/// Hosts with the same windows and the same crew.
+struct Class {
+    strands: Vec<usize>,
+    crew: usize,
+    work: i64,
+}
+
+/// People that are in the same crews and work at the same time.
+struct Team {
+    crews: Vec<usize>,
+    hands: i64,
+    /// Pieces in which they work.
+    works: Vec<bool>,
+}
+
+/// Hosts of a wave that people change, and what they have.
+pub(crate) struct Squeeze {
+    /// List and crew of each class.
+    keys: Vec<(usize, usize)>,
+    classes: Vec<Class>,
     /// Pieces in which each strand is open.
     open: Vec<Vec<usize>>,
-    /// Stretches of time with as many hands all along.
-    pieces: Vec<Piece>,
+    teams: Vec<Team>,
+    /// Stretches of time in which neither windows nor hours begin or end.
+    pieces: Vec<(i64, i64)>,
+    /// Hosts that may be down at once.
+    most: i64,
 }
 
-/// The earliest end of a wave as far as crews and windows say, if it is later than `known`.
-pub(crate) fn squeezed(board: &Board<'_>, jobs: &[usize], (release, known): (i64, i64)) -> i64 {
-    let mut work: BTreeMap<usize, i64> = BTreeMap::new();
-    for job in jobs.iter().map(|job| &board.jobs[*job]) {
-        if let Some(crew) = job.crew {
-            *work.entry(crew).or_default() += job.busy;
-        }
-    }
-    // Crews with most to do, and one more each time; and each by itself.
-    let hands = |crew: usize| -> i64 {
-        board.crews[crew].iter().map(|person| i64::from(board.people[*person].units)).sum()
-    };
-    let mut order: Vec<usize> = work.keys().copied().collect();
-    order.sort_by_key(|crew| (-(work[crew] / hands(*crew).max(1)), *crew));
-    order.truncate(CREWS_MAX);
-    let mut end = known;
-    for count in 1..=order.len() {
-        for crews in [&order[..count], &order[count - 1..count]] {
-            end = Squeeze::of(board, jobs, (release, end), Some(crews)).end(end);
-        }
-    }
-    Squeeze::of(board, jobs, (release, end), None).end(end)
+/// A flow from classes through strands and crews to the hands of teams.
+struct Network {
+    flow: Flow,
+    /// Node and first arc of each class.
+    classes: Vec<(usize, usize)>,
 }
-
-/// Crews that are looked at, those with most to do first.
-const CREWS_MAX: usize = 16;
 
 impl Squeeze {
-    fn of(
+    /// Lays out the hosts of a wave; none when too many crews change them to be looked at.
+    pub(crate) fn of(
         board: &Board<'_>,
         jobs: &[usize],
         (release, known): (i64, i64),
-        crews: Option<&[usize]>,
-    ) -> Self {
+    ) -> Option<Self> {
         let limit = known.saturating_add(AHEAD_MS);
-        let mut lists: BTreeMap<usize, i64> = BTreeMap::new();
+        let mut work: BTreeMap<(usize, usize), i64> = BTreeMap::new();
         let mut strands: BTreeMap<usize, (i64, i64)> = BTreeMap::new();
-        let (mut at_site, mut people) = (0, BTreeSet::new());
+        let mut at_site = 0;
         for job in jobs.iter().map(|job| &board.jobs[*job]) {
-            if crews.is_some_and(|crews| job.crew.is_none_or(|crew| !crews.contains(&crew))) {
-                continue;
-            }
-            let sum = lists.entry(job.list).or_default();
+            let Some(crew) = job.crew else { continue };
+            let sum = work.entry((job.list, crew)).or_default();
             *sum = sum.saturating_add(job.busy);
             at_site = at_site.max(board.down_at_once[job.site]);
             for strand in &board.times.lists[job.list] {
@@ -72,60 +79,49 @@ impl Squeeze {
                 *known = (known.0.min(job.undo), known.1.max(job.busy));
             }
         }
-        match crews {
-            Some(crews) => {
-                people.extend(crews.iter().flat_map(|crew| board.crews[*crew].iter().copied()));
-            }
-            None => people.extend(0..board.people.len()),
+        let crews: BTreeSet<usize> = work.keys().map(|(_, crew)| *crew).collect();
+        if crews.len() > CREWS_MAX {
+            return None;
         }
+        let stretches = stretches(board, &strands, (release, limit));
+        let people: BTreeSet<usize> =
+            crews.iter().flat_map(|crew| board.crews[*crew].iter().copied()).collect();
+        let pieces = pieces(board, &people, &stretches, (release, limit));
+        let place = |at: i64| pieces.partition_point(|(from, _)| *from < at);
+        let open = stretches
+            .iter()
+            .map(|own| own.iter().flat_map(|(from, until)| place(*from)..place(*until)).collect());
         let numbers: BTreeMap<usize, usize> =
             strands.keys().enumerate().map(|(number, strand)| (*strand, number)).collect();
-        let stretches: Vec<Vec<(i64, i64)>> = strands
-            .iter()
-            .map(|(strand, (undo, busy))| {
-                let spans = &board.times.strands[*strand];
-                let ahead = spans.partition_point(|span| span.closes <= release);
-                let near = spans[ahead..].iter().take_while(|span| span.opens < limit);
-                near.map(|span| {
-                    let until = (span.closes - undo).min(span.last.saturating_add(*busy));
-                    (span.first.max(release), until.min(limit))
-                })
-                .filter(|(from, until)| from < until)
-                .collect()
+        let (keys, classes) = work
+            .into_iter()
+            .map(|((list, crew), work)| {
+                let own = board.times.lists[list].iter().map(|strand| numbers[strand]);
+                ((list, crew), Class { strands: own.collect(), crew, work })
             })
-            .collect();
-        let hands = hands(board, &people, at_site, (release, limit));
-        let mut moments: Vec<i64> = stretches
-            .iter()
-            .flatten()
-            .flat_map(|(from, until)| [*from, *until])
-            .chain(hands.iter().map(|(at, _)| *at))
-            .collect();
-        moments.sort_unstable();
-        moments.dedup();
-        let pieces: Vec<Piece> = moments
-            .windows(2)
-            .map(|pair| {
-                let behind = hands.partition_point(|(at, _)| *at <= pair[0]);
-                let hands = behind.checked_sub(1).map_or(0, |at| hands[at].1);
-                Piece { from: pair[0], until: pair[1], hands: hands.min(i64::from(board.parallel)) }
-            })
-            .collect();
-        let of = |(from, until): &(i64, i64)| {
-            let first = moments.partition_point(|at| at < from);
-            first..moments.partition_point(|at| at < until)
-        };
-        let open = stretches.iter().map(|own| own.iter().flat_map(of).collect()).collect();
-        let lists = lists.into_iter().map(|(list, work)| {
-            (board.times.lists[list].iter().map(|strand| numbers[strand]).collect(), work)
-        });
-        Self { lists: lists.collect(), open, pieces }
+            .unzip();
+        Some(Self {
+            keys,
+            classes,
+            open: open.collect(),
+            teams: teams(board, (&crews, &people), at_site, &pieces),
+            pieces,
+            most: i64::from(board.parallel),
+        })
     }
 
-    fn end(&self, known: i64) -> i64 {
+    /// The earliest end as far as crews and windows say, if it is later than `known`.
+    pub(crate) fn end(&self, known: i64) -> i64 {
+        self.end_of(known, 100)
+    }
+
+    /// The same if hosts took so many per cent of their time: what is a bound for 100 is a guess for more.
+    pub(crate) fn end_of(&self, known: i64, percent: i64) -> i64 {
         let mut end = known;
         for _ in 0..PASSES_MAX {
-            let found = self.pass(end);
+            let mut network = self.network(end, percent);
+            network.flow.fill();
+            let found = self.done(&network.stuck(), percent);
             if found <= end {
                 break;
             }
@@ -134,157 +130,183 @@ impl Squeeze {
         end
     }
 
-    /// Takes one window away after the other, the one whose going leaves most work for the hands that stay.
-    fn pass(&self, known: i64) -> i64 {
-        let room = |piece: &Piece| piece.hands * (piece.until.min(known) - piece.from).max(0);
-        let mut of_strand: Vec<Vec<usize>> = vec![Vec::new(); self.open.len()];
-        let mut lost = vec![0_i64; self.open.len()];
-        let mut work = 0;
-        for (number, (strands, own)) in self.lists.iter().enumerate() {
-            work += own;
-            for strand in strands {
-                of_strand[*strand].push(number);
-                lost[*strand] += own;
+    /// How near to more work than hands each class is, by list and crew, if all has to be done by `end`: 0 is far.
+    pub(crate) fn press(&self, end: i64) -> BTreeMap<(usize, usize), usize> {
+        let mut press = BTreeMap::new();
+        let mut network = self.network(end, 100);
+        let mut grown = 0;
+        for (step, growth) in GROWTH.into_iter().enumerate() {
+            for (class, (_, arc)) in self.classes.iter().zip(&network.classes) {
+                network.flow.widen(*arc, class.work.saturating_mul(growth - grown) / 20);
+            }
+            grown = growth;
+            network.flow.fill();
+            for class in network.stuck() {
+                press.entry(self.keys[class]).or_insert(GROWTH.len() - step);
             }
         }
-        // By how many each piece is opened; and their numbers, so that the last one is known.
-        let mut cover = vec![(0_u32, 0_usize); self.pieces.len()];
-        for (strand, open) in self.open.iter().enumerate() {
-            for piece in open {
-                cover[*piece] = (cover[*piece].0 + 1, cover[*piece].1 ^ strand);
-            }
-        }
-        let mut alone = vec![0_i64; self.open.len()];
-        let mut can = 0;
-        for (piece, (count, only)) in self.pieces.iter().zip(&cover) {
-            can += if *count > 0 { room(piece) } else { 0 };
-            if *count == 1 {
-                alone[*only] += room(piece);
-            }
-        }
-        let mut gone = vec![false; self.lists.len()];
-        let mut left: BTreeSet<usize> = (0..self.open.len()).collect();
-        let mut end = known;
-        while work > 0 {
-            if work > can {
-                end = end.max(self.done(&cover, work));
-            }
-            let Some(next) =
-                left.iter().copied().max_by_key(|one| (alone[*one] - lost[*one], *one))
-            else {
-                break;
-            };
-            left.remove(&next);
-            for list in &of_strand[next] {
-                if std::mem::replace(&mut gone[*list], true) {
-                    continue;
-                }
-                let (strands, own) = &self.lists[*list];
-                work -= own;
-                strands.iter().for_each(|strand| lost[*strand] -= own);
-            }
-            for piece in &self.open[next] {
-                let (count, only) = &mut cover[*piece];
-                (*count, *only) = (*count - 1, *only ^ next);
-                match *count {
-                    0 => can -= room(&self.pieces[*piece]),
-                    1 => alone[*only] += room(&self.pieces[*piece]),
-                    _ => {}
-                }
-            }
-        }
-        end
+        press
     }
 
-    /// When so much work is done if all hands are busy whenever something is open; what is not done in sight ends there.
-    fn done(&self, cover: &[(u32, usize)], work: i64) -> i64 {
-        let covered = || self.pieces.iter().zip(cover).filter(|(_, cover)| cover.0 > 0);
-        let last = || covered().next_back().map_or(i64::MIN, |(piece, _)| piece.until);
-        by_work(covered().map(|(piece, _)| piece), work).unwrap_or_else(last)
+    /// What there is until `end`.
+    fn network(&self, end: i64, percent: i64) -> Network {
+        let until = self.pieces.partition_point(|(from, _)| *from < end);
+        let wide = until.div_ceil(BINS_MAX).max(1);
+        let length = |piece: usize| (self.pieces[piece].1.min(end) - self.pieces[piece].0).max(0);
+        let mut flow = Flow::new(EFFORT_MAX);
+        // Hands of teams in each bin.
+        let mut crew_nodes: BTreeMap<(usize, usize), usize> = BTreeMap::new();
+        let mut hands: BTreeMap<usize, i64> = BTreeMap::new();
+        for team in &self.teams {
+            team.crews.iter().for_each(|crew| *hands.entry(*crew).or_default() += team.hands);
+            for bin in 0..until.div_ceil(wide) {
+                let own = (bin * wide..((bin + 1) * wide).min(until)).filter(|at| team.works[*at]);
+                let room = own.map(length).sum::<i64>() * team.hands;
+                if room == 0 {
+                    continue;
+                }
+                let node = flow.node();
+                flow.arc(node, SINK, room);
+                for crew in &team.crews {
+                    let from = crew_nodes.entry((*crew, bin)).or_insert_with(|| flow.node());
+                    flow.arc(*from, node, room);
+                }
+            }
+        }
+        // Windows, for each crew: in each bin no more than is open of it.
+        let mut doors: BTreeMap<(usize, usize), usize> = BTreeMap::new();
+        let mut classes = Vec::with_capacity(self.classes.len());
+        for class in &self.classes {
+            let node = flow.node();
+            classes.push((node, flow.arc(SOURCE, node, share(class.work, percent))));
+            for strand in &class.strands {
+                let door = *doors.entry((*strand, class.crew)).or_insert_with(|| {
+                    let door = flow.node();
+                    let near = &self.open[*strand];
+                    let near = &near[..near.partition_point(|piece| *piece < until)];
+                    for own in near.chunk_by(|one, two| one / wide == two / wide) {
+                        if let Some(to) = crew_nodes.get(&(class.crew, own[0] / wide)) {
+                            let open = own.iter().copied().map(length).sum::<i64>();
+                            flow.arc(door, *to, open * hands[&class.crew]);
+                        }
+                    }
+                    door
+                });
+                flow.arc(node, door, class.work.saturating_mul(2));
+            }
+        }
+        Network { flow, classes }
+    }
+
+    /// When all work of these classes is done if all hands of their crews are busy whenever one of their windows is open; what is
+    /// not done in sight ends there.
+    fn done(&self, classes: &[usize], percent: i64) -> i64 {
+        let mut doors: BTreeSet<(usize, usize)> = BTreeSet::new();
+        let mut work = 0_i64;
+        for class in classes.iter().map(|class| &self.classes[*class]) {
+            work = work.saturating_add(share(class.work, percent));
+            doors.extend(class.strands.iter().map(|strand| (class.crew, *strand)));
+        }
+        // Crews that have something to do, by piece.
+        let mut busy: Vec<BTreeSet<usize>> = vec![BTreeSet::new(); self.pieces.len()];
+        for (crew, strand) in doors {
+            self.open[strand].iter().for_each(|piece| {
+                busy[*piece].insert(crew);
+            });
+        }
+        let pieces = self.pieces.iter().zip(&busy).enumerate();
+        let pieces: Vec<Piece> = pieces
+            .filter(|(_, (_, crews))| !crews.is_empty())
+            .map(|(number, ((from, until), crews))| {
+                let can = |team: &&Team| {
+                    team.works[number] && team.crews.iter().any(|crew| crews.contains(crew))
+                };
+                let hands = self.teams.iter().filter(can).map(|team| team.hands).sum::<i64>();
+                Piece { from: *from, until: *until, hands: hands.min(self.most) }
+            })
+            .collect();
+        if work == 0 {
+            return i64::MIN;
+        }
+        let last = pieces.last().map_or(i64::MIN, |piece| piece.until);
+        by_work(&pieces, work).unwrap_or(last)
     }
 }
 
-/// From each of these moments on, so many hands.
-fn hands(
+impl Network {
+    /// Classes of which something is left, and those with which they share all hands that they have.
+    fn stuck(&self) -> Vec<usize> {
+        let reached = |number: &usize| self.flow.reaches(self.classes[*number].0);
+        (0..self.classes.len()).filter(reached).collect()
+    }
+}
+
+fn share(work: i64, percent: i64) -> i64 {
+    work.saturating_mul(percent) / 100
+}
+
+/// When each strand is open for hosts with the shortest way back and the longest busy time that it has.
+fn stretches(
+    board: &Board<'_>,
+    strands: &BTreeMap<usize, (i64, i64)>,
+    (release, limit): (i64, i64),
+) -> Vec<Vec<(i64, i64)>> {
+    let of = |(strand, (undo, busy)): (&usize, &(i64, i64))| {
+        let spans = &board.times.strands[*strand];
+        let ahead = spans.partition_point(|span| span.closes <= release);
+        let near = spans[ahead..].iter().take_while(|span| span.opens < limit);
+        let open = near.map(|span| {
+            let until = (span.closes - undo).min(span.last.saturating_add(*busy));
+            (span.first.max(release), until.min(limit))
+        });
+        open.filter(|(from, until)| from < until).collect()
+    };
+    strands.iter().map(of).collect()
+}
+
+/// Time cut wherever a window or hours begin or end.
+fn pieces(
     board: &Board<'_>,
     people: &BTreeSet<usize>,
-    at_site: u32,
+    stretches: &[Vec<(i64, i64)>],
     (release, limit): (i64, i64),
 ) -> Vec<(i64, i64)> {
-    if board.people.is_empty() {
-        return vec![(release, i64::from(board.parallel))];
+    let hours = people.iter().flat_map(|person| board.people[*person].hours.iter().flatten());
+    let changes = hours.flat_map(|hours| [hours.from, hours.until]);
+    let opens = stretches.iter().flatten().flat_map(|(from, until)| [*from, *until]);
+    let inside = |at: &i64| (release..=limit).contains(at);
+    let moments: BTreeSet<i64> = opens.chain(changes).filter(inside).collect();
+    let moments: Vec<i64> = moments.into_iter().collect();
+    moments.windows(2).map(|pair| (pair[0], pair[1])).collect()
+}
+
+/// People in teams.
+fn teams(
+    board: &Board<'_>,
+    (crews, people): (&BTreeSet<usize>, &BTreeSet<usize>),
+    at_site: u32,
+    pieces: &[(i64, i64)],
+) -> Vec<Team> {
+    let mut teams: BTreeMap<(Vec<usize>, Vec<bool>), i64> = BTreeMap::new();
+    // Nobody looks after more hosts than there are.
+    let at_site = at_site.min(u32::try_from(board.jobs.len()).unwrap_or(u32::MAX));
+    for person in people {
+        let own = crews.iter().copied().filter(|crew| board.crews[*crew].contains(person));
+        let works = works(&board.people[*person], pieces);
+        *teams.entry((own.collect(), works)).or_default() += hands_of(board, *person, at_site);
     }
-    let (mut there, changes) = presence(board, people, at_site, (release, limit));
-    let mut sums: BTreeMap<i64, i64> = BTreeMap::from([(release, 0)]);
-    for (at, units) in changes {
-        *sums.entry(at).or_default() += units;
-    }
-    let sums = sums.into_iter().map(|(at, change)| {
-        there += change;
-        (at, there)
-    });
-    sums.collect()
+    teams.into_iter().map(|((crews, works), hands)| Team { crews, hands, works }).collect()
+}
+
+/// In which pieces somebody works.
+fn works(person: &Person, pieces: &[(i64, i64)]) -> Vec<bool> {
+    let Some(hours) = &person.hours else { return vec![true; pieces.len()] };
+    let inside = |(from, until): &(i64, i64)| {
+        let ahead = hours.partition_point(|hours| hours.until <= *from);
+        hours.get(ahead).is_some_and(|hours| hours.from <= *from && *until <= hours.until)
+    };
+    pieces.iter().map(inside).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    /// Pieces one unit long, with as many hands; the pieces in which each strand is open; strands and work of each list.
-    fn squeeze(hands: &[i64], open: &[Vec<usize>], lists: &[(Vec<usize>, i64)]) -> Squeeze {
-        let piece = |(from, hands): (i64, &i64)| Piece { from, until: from + 1, hands: *hands };
-        let pieces = (0..).zip(hands).map(piece).collect();
-        Squeeze { lists: lists.to_vec(), open: open.to_vec(), pieces }
-    }
-
-    /// The earliest end over all ways to give each unit of work a hand in a piece in which one of its strands is open.
-    fn best(squeeze: &Squeeze, left: &mut [i64], units: &[usize]) -> Option<i64> {
-        let Some((first, rest)) = units.split_first() else { return Some(0) };
-        let strands = &squeeze.lists[*first].0;
-        let places: BTreeSet<usize> =
-            strands.iter().flat_map(|strand| squeeze.open[*strand].iter().copied()).collect();
-        let mut found: Option<i64> = None;
-        for piece in places {
-            if left[piece] == 0 {
-                continue;
-            }
-            left[piece] -= 1;
-            if let Some(end) = best(squeeze, left, rest) {
-                let end = end.max(squeeze.pieces[piece].until);
-                found = Some(found.map_or(end, |known| known.min(end)));
-            }
-            left[piece] += 1;
-        }
-        found
-    }
-
-    #[test]
-    fn window_with_more_work_than_hands_is_found_among_others() {
-        // The first window is open twice, the second in between; only the first is short of time.
-        let open = [vec![0, 1, 4, 5], vec![2, 3]];
-        let lists = [(vec![0], 3), (vec![1], 1), (vec![0, 1], 1)];
-        assert_eq!(squeeze(&[1; 6], &open, &lists).end(2), 5);
-    }
-
-    proptest! {
-        #[test]
-        fn nothing_ends_before_the_bound(
-            hands in proptest::collection::vec(0i64..3, 5),
-            open in proptest::collection::vec(proptest::collection::btree_set(0usize..5, 1..5), 3),
-            lists in proptest::collection::vec((proptest::collection::btree_set(0usize..3, 1..3), 1i64..3), 1..4),
-            known in 0i64..5,
-        ) {
-            let open: Vec<Vec<usize>> = open.into_iter().map(|own| own.into_iter().collect()).collect();
-            let lists: Vec<(Vec<usize>, i64)> =
-                lists.into_iter().map(|(own, work)| (own.into_iter().collect(), work)).collect();
-            let squeeze = squeeze(&hands, &open, &lists);
-            let units: Vec<usize> = (0..lists.len())
-                .flat_map(|list| std::iter::repeat_n(list, usize::try_from(lists[list].1).unwrap()))
-                .collect();
-            let found = best(&squeeze, &mut hands.clone(), &units);
-            let bound = squeeze.end(known);
-            prop_assert!(found.is_none_or(|found| bound <= found.max(known)), "{found:?} before {bound}");
-        }
-    }
-}
+mod tests;

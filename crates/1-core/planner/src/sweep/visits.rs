@@ -17,6 +17,8 @@ const URGENT: i64 = 10;
 const HURRY_MS: i64 = 2 * 3_600_000;
 /// and once more, whoever else is there, for its last opening before the target: one host alone fills nobody's hands.
 const LAST: i64 = 30;
+/// For each step nearer to more work than hands.
+const PRESS: i64 = 3_000;
 /// What came too late in the try before goes before all others.
 const LATE: i64 = 1_000_000;
 
@@ -308,7 +310,7 @@ impl Left<'_> {
         let load = PLAIN * self.load / load_max;
         let late = LATE * (WEIGHT - self.weight).max(0) / WEIGHT;
         let last = if range.after == 0 { LAST * urgent } else { 0 };
-        (PLAIN + URGENT * urgent + load + late, last)
+        (PLAIN + URGENT * urgent + load + PRESS * self.press + late, last)
     }
 }
 
