@@ -199,7 +199,7 @@ pub(crate) async fn why(app: &App, name: &RolloutName, host: &HostName) -> Answe
         why.unblocked_by = "the cause removed, and a new rollout".to_owned();
     }
     let reports = app.store.reports(name).await?;
-    let report = reports.get(host).filter(|report| speaks_of(host, report, &plan));
+    let report = reports.get(host).filter(|report| speaks_of(host, report, plan));
     Ok(WhyView {
         host: host.clone(),
         because: why.because,

@@ -51,6 +51,16 @@ fn best(squeeze: &Squeeze, left: &mut [Vec<i64>], units: &[usize]) -> Option<i64
     found
 }
 
+/// The same for all units of five pieces; none when there are not hands enough.
+fn best_of_all(squeeze: &Squeeze, teams: &[Those], classes: &[These]) -> Option<i64> {
+    let units = |(class, (_, _, work)): (usize, &These)| {
+        std::iter::repeat_n(class, usize::try_from(*work).unwrap())
+    };
+    let units: Vec<usize> = classes.iter().enumerate().flat_map(units).collect();
+    let mut left: Vec<Vec<i64>> = teams.iter().map(|(_, hands, _)| vec![*hands; 5]).collect();
+    best(squeeze, &mut left, &units)
+}
+
 #[test]
 fn window_with_more_work_than_hands_is_found_among_others() {
     // The first window is open twice, the second in between; only the first is short of time.
@@ -86,11 +96,7 @@ proptest! {
         let classes: Vec<These> =
             classes.into_iter().map(|(own, crew, work)| (own.into_iter().collect(), crew, work)).collect();
         let squeeze = squeeze(5, &open, &teams, &classes);
-        let units: Vec<usize> = (0..classes.len())
-            .flat_map(|class| std::iter::repeat_n(class, usize::try_from(classes[class].2).unwrap()))
-            .collect();
-        let mut left: Vec<Vec<i64>> = teams.iter().map(|(_, hands, _)| vec![*hands; 5]).collect();
-        if let Some(found) = best(&squeeze, &mut left, &units) {
+        if let Some(found) = best_of_all(&squeeze, &teams, &classes) {
             prop_assert_eq!(squeeze.end(known), found.max(known));
         }
     }
@@ -108,11 +114,7 @@ proptest! {
         let classes: Vec<These> =
             classes.into_iter().map(|(own, crew, work)| (own.into_iter().collect(), crew, work)).collect();
         let squeeze = squeeze(5, &open, &teams, &classes);
-        let units: Vec<usize> = (0..classes.len())
-            .flat_map(|class| std::iter::repeat_n(class, usize::try_from(classes[class].2).unwrap()))
-            .collect();
-        let mut left: Vec<Vec<i64>> = teams.iter().map(|(_, hands, _)| vec![*hands; 5]).collect();
-        if let Some(found) = best(&squeeze, &mut left, &units) {
+        if let Some(found) = best_of_all(&squeeze, &teams, &classes) {
             let some: Vec<usize> = (0..classes.len()).filter(|class| seen[*class]).collect();
             let bound = squeeze.done(&some, 100);
             prop_assert!(bound <= found, "{found} before {bound}");
