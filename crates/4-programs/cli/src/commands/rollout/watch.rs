@@ -3,13 +3,13 @@
 use super::show;
 use crate::{CliError, Exit, context::Context};
 use refit_client::ApiClient;
-use refit_names::{HostName, RolloutName};
+use refit_names::{HostName, RolloutName, WaveName};
 use refit_protocol::{
     agent::Standing,
-    v1::{RolloutHostView, RolloutView},
+    v1::{RolloutHostView, RolloutView, WaveState},
 };
 use refit_rollout::{HostState, RolloutState};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 /// When to stop.
@@ -95,6 +95,7 @@ async fn follow(
 struct Told {
     state: String,
     hosts: BTreeMap<HostName, String>,
+    watched: BTreeSet<WaveName>,
 }
 
 impl Told {
@@ -113,6 +114,14 @@ impl Told {
             if !known {
                 context.output.text(&format!("{}: {}", host.host, show::host_text(host)))?;
                 self.hosts.insert(host.host.clone(), text);
+            }
+        }
+        // A wave is watched for minutes or days: whoever waits shall know for what.
+        for wave in view.waves.iter().filter(|wave| wave.state == WaveState::Soaking) {
+            if self.watched.insert(wave.name.clone()) {
+                let text =
+                    format!("wave `{}`: all its servers have ended; it is watched now", wave.name);
+                context.output.text(&text)?;
             }
         }
         Ok(())
