@@ -11,13 +11,7 @@ impl Rollout {
     pub fn is_news(&self, host: &HostName, standing: &HostReport) -> bool {
         self.host(host).is_none_or(|member| match member.after(standing) {
             Ok(Some(state)) => {
-                let failed = matches!(
-                    standing,
-                    HostReport::RolledBack { .. }
-                        | HostReport::NeedsPerson { .. }
-                        | HostReport::Refused { .. }
-                );
-                state != member.state || failed && !self.has_failed(host)
+                state != member.state || standing.failure().is_some() && !self.has_failed(host)
             }
             Ok(None) => false,
             Err(_) => true,
@@ -53,12 +47,8 @@ impl Rollout {
         if member.settled() && before != member.state {
             member.ended_at = Some(now);
         }
-        let cause = match standing {
-            HostReport::RolledBack { cause, .. } | HostReport::NeedsPerson { cause } => Some(cause),
-            HostReport::Refused { cause } if member.failed() => Some(cause),
-            _ => None,
-        };
-        if let Some(cause) = cause {
+        let counts = member.failed() || !matches!(standing, HostReport::Refused { .. });
+        if let Some(cause) = standing.failure().filter(|_| counts) {
             self.record_failure(host, wave, cause, now, notes);
         }
         self.settle_preparation();
@@ -107,6 +97,18 @@ impl Rollout {
         over(here, budget)
             .then(|| counted(here, "failure"))
             .map(|failures| format!("{failures} in wave `{name}`, its budget {budget}; {tail}"))
+    }
+}
+
+impl HostReport {
+    /// The cause, when it may be a failure for the ledger.
+    fn failure(&self) -> Option<&str> {
+        match self {
+            Self::RolledBack { cause, .. }
+            | Self::NeedsPerson { cause }
+            | Self::Refused { cause } => Some(cause),
+            _ => None,
+        }
     }
 }
 
