@@ -1,10 +1,11 @@
 //! Backups with nothing but the commands that users type: a real server, a real agent, a real ledger with its database.
 
+use refit_testkit::free_port;
 use serde_json::Value;
 use std::{
     fs,
     io::{Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
@@ -19,12 +20,6 @@ fn neighbour(name: &str) -> PathBuf {
     let path = Path::new(REFIT).with_file_name(name);
     assert!(path.is_file(), "{} is not built: ./dev build", path.display());
     path
-}
-
-/// Below the range that Linux takes for outgoing connections, and beside the ports of the other walks.
-fn port(offset: u16) -> u16 {
-    let start = 20_000 + u16::try_from(std::process::id() % 1_500).unwrap() * 4 + offset;
-    (start..).step_by(4).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
 struct World {
@@ -101,8 +96,8 @@ impl World {
     fn new() -> Self {
         let mut world = Self {
             dir: tempfile::tempdir().unwrap(),
-            server: format!("https://127.0.0.1:{}", port(0)),
-            ledger: port(1),
+            server: format!("https://127.0.0.1:{}", free_port()),
+            ledger: free_port(),
             running: Vec::new(),
         };
         let listen = world.server.trim_start_matches("https://").to_owned();

@@ -1,13 +1,12 @@
 //! The walk of one update with nothing but the commands that users type: two hosts, one of which comes back.
 
+use refit_testkit::free_port;
 use serde_json::Value;
 use std::{
     fs,
-    net::TcpListener,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
-    sync::atomic::{AtomicU16, Ordering},
     time::{Duration, Instant},
 };
 
@@ -19,18 +18,6 @@ fn neighbour(name: &str) -> PathBuf {
     let path = Path::new(REFIT).with_file_name(name);
     assert!(path.is_file(), "{} is not built: ./dev build", path.display());
     path
-}
-
-/// A free port below the range that Linux takes for outgoing connections: nobody else gets it while a service is down.
-fn port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = 12_000 + u16::try_from(std::process::id() % 7_000).unwrap();
-    loop {
-        let port = start + NEXT.fetch_add(1, Ordering::Relaxed);
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
 }
 
 /// A folder, the programs that run in it, and the token that the next command uses.
@@ -85,7 +72,7 @@ impl World {
     fn new() -> Self {
         let mut world = Self {
             dir: tempfile::tempdir().unwrap(),
-            server: format!("https://127.0.0.1:{}", port()),
+            server: format!("https://127.0.0.1:{}", free_port()),
             running: Vec::new(),
         };
         let packs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../examples/ledger/packs");
@@ -178,7 +165,7 @@ impl World {
 
     /// An installation of build 1000 with its agent; the answer is the ledger's port.
     fn add_host(&mut self, name: &str) -> u16 {
-        let (home, port) = (self.dir.path().join(name), port());
+        let (home, port) = (self.dir.path().join(name), free_port());
         let release = home.join("root/releases/1000");
         for folder in ["bin", "share"] {
             fs::create_dir_all(release.join(folder)).unwrap();

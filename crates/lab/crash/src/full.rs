@@ -3,7 +3,7 @@
 //! What fills up is a real file system in memory, so every write, of the agent, of the product and of its database, meets its end.
 
 use crate::{
-    host::{Host, free_port},
+    host::Host,
     kinds::Kind,
     life::{Life, boot, build_of, live_for, outcome_of, plain, run_to_end, scratch, words},
     packs,
@@ -102,8 +102,8 @@ impl Walk {
     ) -> Result<T> {
         let volumes = Volumes::make(folder, Fault::Full)?;
         let small = Small::make(&folder.join(name))?;
-        let walked =
-            Host::lay(folder, kind, packs, free_port()?, &self.agent).and_then(|mut host| {
+        let walked = Host::lay(folder, kind, packs, refit_testkit::free_port(), &self.agent)
+            .and_then(|mut host| {
                 let walked = walk(&mut host, &small);
                 host.end()?;
                 walked

@@ -7,7 +7,7 @@ use crate::{
     tree::{self, Tree},
     writer::Writer,
 };
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Context as _, Result, ensure};
 use refit_host::{in_place::Adoption, product::ProductConfig, service, uninstall::LastPack};
 use refit_names::BuildId;
 use refit_packs::record::PackRecord;
@@ -16,10 +16,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{
     fs,
-    net::TcpListener,
     os::unix::fs::{PermissionsExt as _, symlink},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU16, Ordering},
     time::{Duration, Instant},
 };
 
@@ -289,21 +287,4 @@ impl Host {
         self.acknowledged();
         self.kill_everything()
     }
-}
-
-/// A port that nobody uses now, below the range that Linux takes for outgoing connections: nobody else gets it while the service is down.
-pub(crate) fn free_port() -> Result<u16> {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    const PORTS: std::ops::Range<u16> = 22_000..32_000;
-    let length = PORTS.end - PORTS.start;
-    // Two walks at once start at different places.
-    let start = u16::try_from(std::process::id() % u32::from(length))?;
-    for _ in PORTS {
-        let next = NEXT.fetch_add(1, Ordering::Relaxed) % length;
-        let port = PORTS.start + (start + next) % length;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return Ok(port);
-        }
-    }
-    bail!("no port from {} to {} is free", PORTS.start, PORTS.end)
 }

@@ -1,7 +1,7 @@
 //! The walk: every point of every kind of install, one killed agent each.
 
 use crate::{
-    host::{Host, free_port},
+    host::Host,
     kinds::Kind,
     life::{Life, boot, build_of, live, plain, run_to_end, scratch, words},
     packs,
@@ -150,7 +150,7 @@ impl Walk {
         folder: &Path,
     ) -> Result<Vec<(usize, Point)>> {
         let volumes = Volumes::make(folder, self.fault)?;
-        let mut host = Host::lay(folder, kind, packs, free_port()?, &self.agent)?;
+        let mut host = Host::lay(folder, kind, packs, refit_testkit::free_port(), &self.agent)?;
         let mut points = vec![];
         for life in 0.. {
             let log = folder.join(format!("recording-{life}"));
@@ -193,7 +193,7 @@ impl Walk {
     ) -> Verdict {
         let walked = || -> Result<Verdict> {
             let volumes = Volumes::make(folder, self.fault)?;
-            let mut host = Host::lay(folder, kind, packs, free_port()?, &self.agent)?;
+            let mut host = Host::lay(folder, kind, packs, refit_testkit::free_port(), &self.agent)?;
             let verdict = self.strike(&mut host, &volumes, life, point);
             host.end()?;
             volumes.remove()?;

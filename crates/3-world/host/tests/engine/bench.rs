@@ -21,11 +21,11 @@ use std::{
     collections::BTreeMap,
     fs,
     io::{Read, Write},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU16, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -163,13 +163,6 @@ impl Machine for TestMachine {
     }
 }
 
-/// Below the range that Linux takes for outgoing connections: nobody else gets it while the service is down.
-fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(20_000);
-    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
-    std::iter::repeat_with(|| NEXT.fetch_add(1, Ordering::SeqCst)).find(is_free).unwrap()
-}
-
 impl Bench {
     /// A host at build 1000 that serves, with rows.
     pub(crate) fn new(steps: &str) -> Self {
@@ -182,7 +175,7 @@ impl Bench {
         let program = folder.path().join("tally");
         fs::copy(&built, &program).unwrap();
         let releases = Releases { program, broken: Mutex::default(), refused: Mutex::default() };
-        let port = free_port();
+        let port = refit_testkit::free_port();
         let bench = Self {
             folder,
             port,
