@@ -43,8 +43,9 @@ const NEAR_MS: i64 = 20 * 86_400_000;
 
 /// The earliest moment at which a wave that may not start before `release` can end; none: not before the horizon.
 pub(crate) fn wave_end(board: &Board<'_>, jobs: &[usize], release: i64) -> Option<i64> {
-    let mut end = release.max(alone(board, jobs, release)?);
-    let cells = cells(board, jobs);
+    let alike = alike(board, jobs);
+    let mut end = release.max(alone(board, &alike, release)?);
+    let cells = cells(board, &alike);
     let mut crews: BTreeMap<Option<usize>, Group> = BTreeMap::new();
     let mut all = Group::default();
     let mut lists: BTreeMap<usize, Group> = BTreeMap::new();
@@ -70,9 +71,8 @@ pub(crate) fn wave_end(board: &Board<'_>, jobs: &[usize], release: i64) -> Optio
         whole.most = board.at_once(site);
         end = whole.end(board, (release, end))?;
     }
-    for number in jobs {
-        let job = &board.jobs[*number];
-        crews.entry(job.crew).or_default().add(board, job);
+    for alike in &alike {
+        crews.entry(alike.job.crew).or_default().add(board, alike);
     }
     let many = lists.len() > LISTS_MAX * 4;
     for (list, group) in &lists {
@@ -94,18 +94,35 @@ pub(crate) fn wave_end(board: &Board<'_>, jobs: &[usize], release: i64) -> Optio
     Some(end)
 }
 
+/// Hosts that nothing here tells apart.
+struct Alike {
+    /// The first of them whose content sets out.
+    job: Job,
+    count: u32,
+}
+
+fn alike(board: &Board<'_>, jobs: &[usize]) -> Vec<Alike> {
+    let mut sorted: Vec<Job> = jobs.iter().map(|number| board.jobs[*number]).collect();
+    let key = |job: &Job| (job.site, job.list, job.crew, job.busy, job.undo, job.bytes);
+    sorted.sort_unstable_by_key(|job| (key(job), job.ahead));
+    let same = sorted.chunk_by(|one, two| key(one) == key(two));
+    same.map(|same| Alike { job: same[0], count: u32::try_from(same.len()).unwrap_or(u32::MAX) })
+        .collect()
+}
+
 /// When the slowest host would end if it were the only one; its content may have to wait for that of earlier waves only.
-fn alone(board: &Board<'_>, jobs: &[usize], release: i64) -> Option<i64> {
+fn alone(board: &Board<'_>, alike: &[Alike], release: i64) -> Option<i64> {
     let mut end = release;
     let mut seen: BTreeSet<(usize, i64, i64, i64)> = BTreeSet::new();
     let mut sites: BTreeMap<usize, (u64, u64)> = BTreeMap::new();
-    for job in jobs.iter().map(|number| &board.jobs[*number]) {
+    for Alike { job, count } in alike {
         if board.has_line(job.site) {
             let sent = sites.entry(job.site).or_insert((job.ahead, 0));
-            *sent = (sent.0.min(job.ahead), sent.1.saturating_add(job.bytes));
+            let bytes = job.bytes.saturating_mul(u64::from(*count));
+            *sent = (sent.0.min(job.ahead), sent.1.saturating_add(bytes));
         }
     }
-    for job in jobs.iter().map(|number| &board.jobs[*number]) {
+    for Alike { job, .. } in alike {
         let before = sites.get(&job.site).map_or(0, |sent| sent.0);
         let there = board.there(job.site, before.saturating_add(job.bytes));
         if seen.insert((job.list, job.busy, job.undo, there)) {
@@ -115,7 +132,7 @@ fn alone(board: &Board<'_>, jobs: &[usize], release: i64) -> Option<i64> {
     // Whoever starts last at a site finds all of its content there, whoever that is.
     let mut last: BTreeMap<usize, i64> = BTreeMap::new();
     let mut seen: BTreeSet<(usize, usize, i64, i64)> = BTreeSet::new();
-    for job in jobs.iter().map(|number| &board.jobs[*number]) {
+    for Alike { job, .. } in alike {
         let Some((before, bytes)) = sites.get(&job.site) else { continue };
         if seen.insert((job.site, job.list, job.busy, job.undo)) {
             let there = board.there(job.site, before.saturating_add(*bytes)).max(release);
@@ -144,12 +161,15 @@ fn first_start(board: &Board<'_>, job: &Job, from: i64) -> Option<i64> {
 }
 
 /// Hosts by site and list, sorted.
-fn cells(board: &Board<'_>, jobs: &[usize]) -> Vec<((usize, usize), Group)> {
-    let mut cells: BTreeMap<(usize, usize), Group> = BTreeMap::new();
-    for job in jobs.iter().map(|number| &board.jobs[*number]) {
-        cells.entry((job.site, job.list)).or_default().add(board, job);
-    }
-    cells.into_iter().collect()
+fn cells(board: &Board<'_>, alike: &[Alike]) -> Vec<((usize, usize), Group)> {
+    let same =
+        alike.chunk_by(|one, two| (one.job.site, one.job.list) == (two.job.site, two.job.list));
+    let cell = |same: &[Alike]| {
+        let mut group = Group::default();
+        same.iter().for_each(|alike| group.add(board, alike));
+        ((same[0].job.site, same[0].job.list), group)
+    };
+    same.map(cell).collect()
 }
 
 /// Whether all windows of a list are windows of another: whoever has few windows works against whoever has more.
@@ -165,10 +185,11 @@ fn joined(groups: &[&Group], most: u32) -> Group {
 }
 
 impl Group {
-    fn add(&mut self, board: &Board<'_>, job: &Job) {
-        self.count += 1;
-        self.work = self.work.saturating_add(job.busy);
-        *self.lengths.entry(job.busy).or_default() += 1;
+    fn add(&mut self, board: &Board<'_>, Alike { job, count }: &Alike) {
+        let count = i64::from(*count);
+        self.count += count;
+        self.work = self.work.saturating_add(job.busy.saturating_mul(count));
+        *self.lengths.entry(job.busy).or_default() += count;
         self.crews.insert(job.crew);
         self.at_site = self.at_site.max(board.down_at_once[job.site]);
         for strand in &board.times.lists[job.list] {

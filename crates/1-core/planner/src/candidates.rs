@@ -63,6 +63,7 @@ pub(crate) fn sort(input: &PlanInput) -> Sorted<'_> {
         }
     };
     let mut paths = Paths::new();
+    sorted.placed.reserve(input.hosts.len());
     for host in input.hosts.iter().filter(asked) {
         match place(input, host, &mut paths, &mut sorted.warnings) {
             Ok(placed) => sorted.placed.push(placed),
@@ -201,6 +202,9 @@ pub(crate) fn exclude_orphans(
     placed: &mut Vec<Placed<'_>>,
     excluded: &mut Vec<Excluded>,
 ) {
+    if placed.iter().all(|host| host.record.after.is_empty()) {
+        return;
+    }
     let at_target: BTreeSet<&HostName> = input
         .hosts
         .iter()

@@ -22,8 +22,9 @@ pub(crate) fn of(input: &PlanInput, path: &[&PackSummary], role: &RoleName) -> H
     for pack in path {
         let said = input.estimates.get(&pack.record_digest).copied().unwrap_or_default();
         // History tells of installations; of a removal nobody knows more than its pack says of them.
-        let measured = input.history.get(&(pack.record_digest, role.clone()));
-        let measured = measured.filter(|_| input.demands.way == Way::Forward);
+        let known = !input.history.is_empty() && input.demands.way == Way::Forward;
+        let measured =
+            known.then(|| input.history.get(&(pack.record_digest, role.clone()))).flatten();
         let (mut p50, mut p95, mut undo) = (said.p50_ms, said.p95_ms, said.undo_p95_ms);
         if let Some(runs) = measured.filter(|measured| measured.runs >= SAMPLES_MIN) {
             (p50, p95) = (runs.p50_ms, runs.p95_ms);

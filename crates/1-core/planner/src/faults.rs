@@ -14,11 +14,14 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) fn of_input(input: &PlanInput) -> Vec<Fault> {
     let mut faults: Vec<Fault> = reserved(input).into_iter().collect();
     duplicates(input, &mut faults);
-    let known: BTreeSet<_> = input.hosts.iter().map(|host| &host.record.name).collect();
-    let unknown: Vec<_> =
-        input.wanted.iter().filter(|host| !known.contains(host)).cloned().collect();
+    let mut unknown: BTreeSet<&HostName> = input.wanted.iter().collect();
     if !unknown.is_empty() {
-        faults.push(Fault::UnknownHosts { hosts: unknown });
+        for host in &input.hosts {
+            unknown.remove(&host.record.name);
+        }
+    }
+    if !unknown.is_empty() {
+        faults.push(Fault::UnknownHosts { hosts: unknown.into_iter().cloned().collect() });
     }
     faults.extend(target(input));
     if input.shape.shares.is_empty() {
@@ -54,22 +57,23 @@ fn target(input: &PlanInput) -> Option<Fault> {
 
 fn duplicates(input: &PlanInput, faults: &mut Vec<Fault>) {
     let around = &input.surroundings;
-    let hosts = input.hosts.iter().map(|host| host.record.name.to_string());
-    let sites = around.sites.iter().map(|site| site.name.to_string());
-    let clusters = around.clusters.iter().map(|cluster| cluster.name.clone());
-    let people = around.engineers.iter().map(|person| person.name.to_string());
-    for (what, names) in [
+    let hosts = input.hosts.iter().map(|host| host.record.name.as_str());
+    let sites = around.sites.iter().map(|site| site.name.as_str());
+    let clusters = around.clusters.iter().map(|cluster| cluster.name.as_str());
+    let people = around.engineers.iter().map(|person| person.name.as_str());
+    for (what, mut names) in [
         ("host", hosts.collect::<Vec<_>>()),
         ("site", sites.collect()),
         ("cluster", clusters.collect()),
         ("engineer", people.collect()),
     ] {
-        let mut times: BTreeMap<String, usize> = BTreeMap::new();
-        for name in names {
-            *times.entry(name).or_default() += 1;
-        }
-        let twice = times.into_iter().filter(|(_, found)| *found > 1);
-        faults.extend(twice.map(|(name, found)| Fault::Duplicate { what, name, found }));
+        names.sort_unstable();
+        let same = names.chunk_by(|a, b| a == b).filter(|same| same.len() > 1);
+        faults.extend(same.map(|same| Fault::Duplicate {
+            what,
+            name: same[0].to_owned(),
+            found: same.len(),
+        }));
     }
 }
 
@@ -194,6 +198,9 @@ fn clusters(input: &PlanInput, placed: &[Placed<'_>], faults: &mut Vec<Fault>) {
 }
 
 fn tiers(placed: &[Placed<'_>], faults: &mut Vec<Fault>) {
+    if placed.iter().all(|host| host.record.after.is_empty()) {
+        return;
+    }
     let tier: BTreeMap<&HostName, u32> =
         placed.iter().map(|host| (&host.record.name, host.record.tier)).collect();
     for host in placed.iter().map(|host| host.record) {
@@ -262,6 +269,9 @@ fn hours(input: &PlanInput, person: &EngineerRecord) -> Option<Fault> {
 }
 
 fn pins(input: &PlanInput, placed: &[Placed<'_>], faults: &mut Vec<Fault>) {
+    if input.demands.pins.is_empty() {
+        return;
+    }
     let present: BTreeSet<&HostName> = placed.iter().map(|host| &host.record.name).collect();
     let begun =
         |host: &HostName| input.begun.as_ref().is_some_and(|begun| begun.hosts.contains(host));

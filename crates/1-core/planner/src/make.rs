@@ -11,7 +11,7 @@ use refit_names::{ByteSize, SiteName, TimeClass, counted};
 use refit_plan::{PackPin, Plan, PlannedHost, PlannedWave, RiskPoint, Slot, Staging};
 use std::collections::BTreeMap;
 
-/// The waves of a plan, with what ran before in its place.
+/// The waves of a plan, with what ran before in its place. Takes out of the attempt what only the plan needs.
 pub(crate) fn waves<'a>(input: &'a PlanInput, attempt: &mut Attempt<'a>) -> Vec<PlannedWave> {
     let kept = kept(input);
     let count = attempt.standings.iter().map(|standing| standing.wave + 1).max().unwrap_or(0);
@@ -68,10 +68,10 @@ pub(crate) fn add_packs(waves: &[PlannedWave], packs: &mut Vec<PackPin>) {
 }
 
 fn host<'a>(input: &'a PlanInput, attempt: &mut Attempt<'a>, number: usize) -> PlannedHost {
-    let placed = &attempt.ordered[number];
-    let standing = &attempt.standings[number];
-    let mut because = standing.because.clone();
+    let standing = &mut attempt.standings[number];
+    let mut because = std::mem::take(&mut standing.because);
     let release = attempt.releases.get(standing.wave).copied().unwrap_or(0);
+    let placed = &attempt.ordered[number];
     let mut slot = None;
     if let (Some(board), Some(place)) = (&mut attempt.board, attempt.places[number])
         && board.jobs[number].told
@@ -82,6 +82,7 @@ fn host<'a>(input: &'a PlanInput, attempt: &mut Attempt<'a>, number: usize) -> P
         because.push_str(&why);
         slot = Some(slot_of(input, board, placed, &place));
     }
+    let placed = &mut attempt.ordered[number];
     let record = placed.record;
     PlannedHost {
         host: record.name.clone(),
@@ -89,13 +90,13 @@ fn host<'a>(input: &'a PlanInput, attempt: &mut Attempt<'a>, number: usize) -> P
         role: record.role.clone(),
         risk: placed.risk,
         because,
-        legs: placed.legs.clone(),
-        parameters: placed.parameters.clone(),
+        legs: std::mem::take(&mut placed.legs),
+        parameters: std::mem::take(&mut placed.parameters),
         p50_ms: placed.p50_ms,
         p95_ms: placed.p95_ms,
         undo_p95_ms: placed.undo_p95_ms,
         validation_ms: input.demands.validation_ms,
-        estimated_from: placed.estimated_from.clone(),
+        estimated_from: std::mem::take(&mut placed.estimated_from),
         reasons: reasons(placed),
         slot,
     }

@@ -5,7 +5,8 @@ use crate::rules::{Relaxed, Rule};
 use crate::{Fault, PlanInput};
 use refit_inventory::ClusterRecord;
 use refit_names::HostName;
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 /// For each host that waits: the hosts that are changed in an earlier wave, with why.
 pub(crate) type Firsts<'a> = BTreeMap<&'a HostName, BTreeMap<&'a HostName, Why>>;
@@ -59,40 +60,41 @@ pub(crate) fn firsts<'a>(
 ///
 /// Every host that is behind a circle is in the fault.
 pub(crate) fn order<'a>(
-    placed: Vec<Placed<'a>>,
+    mut placed: Vec<Placed<'a>>,
     firsts: &Firsts<'a>,
     relaxed: &Relaxed,
 ) -> Result<Vec<Placed<'a>>, Fault> {
     let tiers = !relaxed.has(|| Rule::Tiers);
-    let tier = |host: &Placed<'_>| if tiers { host.record.tier } else { 0 };
-    let mut left: BTreeMap<&HostName, Placed<'a>> =
-        placed.into_iter().map(|host| (&host.record.name, host)).collect();
-    let mut waiting: BTreeMap<&HostName, Vec<&HostName>> = BTreeMap::new();
-    let mut open: BTreeMap<&HostName, usize> = BTreeMap::new();
-    let mut free: BTreeSet<(u32, u32, &HostName)> = BTreeSet::new();
-    for (name, host) in &left {
-        let before = firsts.get(name);
-        for first in before.into_iter().flat_map(BTreeMap::keys) {
-            waiting.entry(first).or_default().push(name);
-        }
-        match before.map_or(0, BTreeMap::len) {
-            0 => drop(free.insert((tier(host), host.risk, name))),
-            count => drop(open.insert(name, count)),
+    placed.sort_by_key(|host| &host.record.name);
+    placed.sort_by_key(|host| (if tiers { host.record.tier } else { 0 }, host.risk));
+    if firsts.is_empty() {
+        return Ok(placed);
+    }
+    let names = placed.iter().enumerate().map(|(rank, host)| (&host.record.name, rank));
+    let rank_of: BTreeMap<&HostName, usize> = names.collect();
+    let mut behind: Vec<Vec<usize>> = vec![Vec::new(); placed.len()];
+    let mut waits_for = vec![0; placed.len()];
+    for (name, before) in firsts {
+        let Some(rank) = rank_of.get(name) else { continue };
+        waits_for[*rank] = before.len();
+        for first in before.keys().filter_map(|first| rank_of.get(first)) {
+            behind[*first].push(*rank);
         }
     }
-    let mut ordered = Vec::with_capacity(left.len());
-    while let Some((_, _, name)) = free.pop_first() {
-        for behind in waiting.remove(name).unwrap_or_default() {
-            let Some(count) = open.get_mut(behind) else { continue };
-            *count -= 1;
-            if *count == 0
-                && let Some(host) = left.get(behind)
-            {
-                free.insert((tier(host), host.risk, behind));
+    let free = (0..placed.len()).filter(|rank| waits_for[*rank] == 0).map(Reverse);
+    let mut free: BinaryHeap<Reverse<usize>> = free.collect();
+    let mut hosts: Vec<Option<Placed<'a>>> = placed.into_iter().map(Some).collect();
+    let mut ordered = Vec::with_capacity(hosts.len());
+    while let Some(Reverse(rank)) = free.pop() {
+        ordered.extend(hosts[rank].take());
+        for next in std::mem::take(&mut behind[rank]) {
+            waits_for[next] -= 1;
+            if waits_for[next] == 0 {
+                free.push(Reverse(next));
             }
         }
-        ordered.extend(left.remove(name));
     }
+    let left: BTreeSet<&HostName> = hosts.iter().flatten().map(|host| &host.record.name).collect();
     if left.is_empty() {
         return Ok(ordered);
     }
@@ -100,14 +102,14 @@ pub(crate) fn order<'a>(
 }
 
 /// One circle among hosts that wait for each other: each name waits for the next.
-fn circle(left: &BTreeMap<&HostName, Placed<'_>>, firsts: &Firsts<'_>) -> Vec<HostName> {
+fn circle(left: &BTreeSet<&HostName>, firsts: &Firsts<'_>) -> Vec<HostName> {
     let next = |name: &HostName| {
         let before = firsts.get(name)?;
-        before.keys().find(|first| left.contains_key(*first)).copied()
+        before.keys().find(|first| left.contains(*first)).copied()
     };
     let mut path: Vec<&HostName> = Vec::new();
     let mut seen: BTreeMap<&HostName, usize> = BTreeMap::new();
-    let mut at = left.keys().next().copied();
+    let mut at = left.first().copied();
     while let Some(name) = at {
         if let Some(start) = seen.get(name) {
             return path[*start..].iter().map(|name| (*name).clone()).collect();

@@ -6,7 +6,7 @@ use crate::rules::{Relaxed, Rule};
 use crate::{PlanInput, Shape};
 use refit_names::{HostName, WaveName};
 use refit_plan::{PlannedHost, PlannedWave};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a host stands: its wave, and what put it behind the place that its risk alone would give it.
 #[derive(Debug, Clone)]
@@ -17,9 +17,9 @@ pub(crate) struct Standing {
 
 /// What is known of a wave while it fills.
 #[derive(Default)]
-struct Filling {
+struct Filling<'a> {
     hosts: usize,
-    clusters: BTreeMap<String, u32>,
+    clusters: BTreeMap<&'a str, u32>,
 }
 
 /// Waves that hosts of earlier plans stand in: no new one goes before them.
@@ -50,13 +50,14 @@ pub(crate) fn fill<'a>(
         limits.get(cluster).map_or(1, |record| record.down_at_once)
     };
     let one_tier = relaxed.has(|| Rule::Tiers);
+    let awaited: BTreeSet<&HostName> = firsts.values().flat_map(BTreeMap::keys).copied().collect();
     let mut wave_of: BTreeMap<&HostName, usize> = BTreeMap::new();
     let mut standings = Vec::with_capacity(ordered.len());
     let mut base = offset.first;
     let tiers = ordered.chunk_by(|a, b| one_tier || a.record.tier == b.record.tier);
     for tier in tiers {
         let room = capacities(&input.shape, tier.len(), base, offset);
-        let mut waves: Vec<Filling> = room.iter().map(|_| Filling::default()).collect();
+        let mut waves: Vec<Filling<'a>> = room.iter().map(|_| Filling::default()).collect();
         for host in tier {
             let rank = standings.len();
             let behind = firsts.get(&host.record.name);
@@ -66,7 +67,8 @@ pub(crate) fn fill<'a>(
                 .find(|wave| waves[*wave].hosts < room[*wave])
                 .unwrap_or(room.len() - 1);
             let start = earliest.max(by_room);
-            let free = |wave: &usize| match (&host.record.cluster, waves.get(*wave)) {
+            let cluster = host.record.cluster.as_deref();
+            let free = |wave: &usize| match (cluster, waves.get(*wave)) {
                 (Some(cluster), Some(filling)) => {
                     filling.clusters.get(cluster).is_none_or(|count| *count < limit(cluster))
                 }
@@ -79,10 +81,12 @@ pub(crate) fn fill<'a>(
             let moved = Moved { behind: earliest > by_room, apart: at > start };
             let because = because((rank, ordered.len()), host, &moved, behind, !one_tier);
             waves[at].hosts += 1;
-            if let Some(cluster) = &host.record.cluster {
-                *waves[at].clusters.entry(cluster.clone()).or_default() += 1;
+            if let Some(cluster) = cluster {
+                *waves[at].clusters.entry(cluster).or_default() += 1;
             }
-            wave_of.insert(&host.record.name, base + at);
+            if awaited.contains(&host.record.name) {
+                wave_of.insert(&host.record.name, base + at);
+            }
             standings.push(Standing { wave: base + at, because });
         }
         base += waves.len();
@@ -93,8 +97,7 @@ pub(crate) fn fill<'a>(
 
 /// Waves that stayed empty are no waves.
 fn close_gaps(standings: &mut [Standing], first: usize) {
-    let used: std::collections::BTreeSet<usize> =
-        standings.iter().map(|standing| standing.wave).collect();
+    let used: BTreeSet<usize> = standings.iter().map(|standing| standing.wave).collect();
     let numbers: BTreeMap<usize, usize> =
         used.into_iter().enumerate().map(|(number, wave)| (wave, first + number)).collect();
     for standing in standings {
