@@ -175,6 +175,9 @@ pub struct OrderReport {
     pub plan: Digest,
     /// Where it stands.
     pub standing: Standing,
+    /// What keeps the order from going on, while the host tries again and again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stuck: Option<Cause>,
     /// When this was true, by the host's clock: the heartbeat.
     pub at: jiff::Timestamp,
 }

@@ -1,9 +1,10 @@
 //! What the two loops tell each other: the newest word of each, never a queue.
 
 use refit_inventory::ObservedFacts;
+use refit_journal::Cause;
 use refit_names::Digest;
 use refit_plan::{Order, OrderKey};
-use refit_protocol::agent::{Assignment, Standing};
+use refit_protocol::agent::{Assignment, PrepareEvidence, Standing};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -25,6 +26,7 @@ pub(crate) struct Word {
     pub(crate) key: OrderKey,
     pub(crate) plan: Digest,
     pub(crate) standing: Standing,
+    pub(crate) stuck: Option<Cause>,
 }
 
 impl Word {
@@ -87,7 +89,20 @@ impl Board {
 
     /// Says where the host stands with `order`.
     pub(crate) fn say(&self, order: &Order, standing: Standing) {
-        let word = Word { key: order.key.clone(), plan: order.plan, standing };
+        self.put(Word { key: order.key.clone(), plan: order.plan, standing, stuck: None });
+    }
+
+    /// Says what keeps `order`, which was prepared long ago, from going on.
+    pub(crate) fn stuck(&self, order: &Order, cause: Cause) {
+        let standing = match self.word() {
+            Some(word) if word.key == order.key => word.standing,
+            _ => Standing::Prepared { evidence: PrepareEvidence::default() },
+        };
+        let (key, plan) = (order.key.clone(), order.plan);
+        self.put(Word { key, plan, standing, stuck: Some(cause) });
+    }
+
+    fn put(&self, word: Word) {
         let changed = self.word.send_if_modified(|old| {
             let changed = old.as_ref() != Some(&word);
             *old = Some(word);

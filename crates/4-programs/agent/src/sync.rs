@@ -126,6 +126,7 @@ async fn report(agent: &Arc<Agent>, told: &Told) -> Report {
         key: word.key,
         plan: word.plan,
         standing: word.standing,
+        stuck: word.stuck,
         at: agent.ambient.clock.now(),
     });
     let request = SyncRequest {

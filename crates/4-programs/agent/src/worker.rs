@@ -96,6 +96,9 @@ pub(crate) async fn work(agent: Arc<Agent>, mut orders: Orders) {
             Ok(wait) => wait,
             Err(error) => {
                 tracing::error!(code = error.code, "{}", error.text);
+                if let Ok(Some(order)) = agent.orders.active() {
+                    agent.board.stuck(&order, error);
+                }
                 Some(RETRY.1)
             }
         };
@@ -248,6 +251,7 @@ async fn carry_out(agent: &Arc<Agent>, orders: &mut Orders, order: &Order) -> Op
             Ok(RunEnd::Rebooting) => REBOOT_AGAIN,
             Err(cause) => {
                 tracing::error!(code = cause.code, "order cannot go on: {}", cause.text);
+                agent.board.stuck(order, cause);
                 backoff.delay(agent.ambient.entropy.as_ref())
             }
         };

@@ -326,12 +326,7 @@ async fn agreed(walk: &Walk, lead: &ApiClient) -> Decision {
 
 /// Lets the host begin, and waits until it has.
 async fn deploy(walk: &Walk, lead: &ApiClient, decision: &Decision) {
-    lead.authorise(&name(), decision).await.unwrap();
-    let parties = BTreeSet::from([Right::Deployer]);
-    lead.configure(&name(), &Configuration { parallel: None, advance: None, parties })
-        .await
-        .unwrap();
-    lead.deploy(&name(), &Deploy::default()).await.unwrap();
+    order(lead, decision).await;
     let begun = |view: &RolloutView| {
         let report =
             view.waves.iter().flat_map(|wave| &wave.hosts).find_map(|host| host.report.clone());
@@ -340,6 +335,16 @@ async fn deploy(walk: &Walk, lead: &ApiClient, decision: &Decision) {
         })
     };
     until(walk, lead, "begun", begun).await;
+}
+
+/// Lets the host begin.
+async fn order(lead: &ApiClient, decision: &Decision) {
+    lead.authorise(&name(), decision).await.unwrap();
+    let parties = BTreeSet::from([Right::Deployer]);
+    lead.configure(&name(), &Configuration { parallel: None, advance: None, parties })
+        .await
+        .unwrap();
+    lead.deploy(&name(), &Deploy::default()).await.unwrap();
 }
 
 /// Of the optional parts only the one that was picked is there, and the host says so.
@@ -414,6 +419,38 @@ async fn agent_that_is_killed_again_and_again_and_loses_its_server_ends_whole() 
         view.waves.iter().flat_map(|wave| &wave.hosts).all(|host| over(&host.state))
     })
     .await;
+    assert_whole(&walk, &view);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_keeps_an_order_from_going_on_is_told_by_the_server_and_the_order_goes_on_after_it() {
+    let mut walk = Walk::open().await;
+    let rights = [Right::Preparer, Right::Authoriser, Right::Configurer, Right::Deployer];
+    let lead = walk.person("lead", &rights).await;
+    walk.enrol().await;
+    walk.start_agent();
+    let decision = agreed(&walk, &lead).await;
+    until(&walk, &lead, "prepared", |view| view.state == RolloutState::Prepared).await;
+    let lock = walk.dir.path().join("state/locks/clock");
+    if lock.exists() {
+        fs::remove_file(&lock).unwrap();
+    }
+    fs::create_dir_all(&lock).unwrap();
+    order(&lead, &decision).await;
+    let stuck = |view: &RolloutView| {
+        let mut reports = view.waves.iter().flat_map(|wave| &wave.hosts).map(|host| &host.report);
+        reports.any(|report| report.as_ref().is_some_and(|report| report.stuck.is_some()))
+    };
+    until(&walk, &lead, "stuck", stuck).await;
+    let why = lead.why(&name(), &host()).await.unwrap();
+    let expected = format!("{}: Is a directory", lock.display());
+    assert!(why.because.contains(&expected), "{why:?}");
+    fs::remove_dir(&lock).unwrap();
+    let over = |view: &RolloutView| {
+        let mut hosts = view.waves.iter().flat_map(|wave| &wave.hosts);
+        hosts.all(|host| matches!(host.state, HostState::Succeeded { .. })) && !stuck(view)
+    };
+    let view = until(&walk, &lead, "over", over).await;
     assert_whole(&walk, &view);
 }
 

@@ -174,6 +174,15 @@ pub(crate) fn measure(view: &RolloutView) -> Measure {
 
 /// How far a host came.
 pub(crate) fn bar(host: &RolloutHostView, measure: Measure) -> Bar {
+    let mut bar = moving(host, measure);
+    if let Some(cause) = host.report.as_ref().and_then(|report| report.stuck.as_ref()) {
+        bar.what = format!("cannot go on: {}: {}", cause.code, cause.text);
+        bar.time.clear();
+    }
+    bar
+}
+
+fn moving(host: &RolloutHostView, measure: Measure) -> Bar {
     let done = matches!(
         host.state,
         HostState::Succeeded { .. } | HostState::RolledBack { .. } | HostState::Ignored { .. }

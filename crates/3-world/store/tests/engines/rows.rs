@@ -190,6 +190,7 @@ pub(crate) async fn last_report_of_a_host_replaces_the_one_before(store: &Store)
         standing: Standing::Refused {
             cause: Cause { code: "x.y".to_owned(), text: text.to_owned() },
         },
+        stuck: None,
         at: at(3),
     };
     store.put_report(&lit("a"), &report("first"), at(4)).await.unwrap();

@@ -158,6 +158,7 @@ fn host(name: &str, state: HostState, standing: Option<Standing>) -> RolloutHost
             key: order,
             plan: Digest::of(b"plan"),
             standing,
+            stuck: None,
             at: at(4),
         }),
         reachable: name != "db-03",

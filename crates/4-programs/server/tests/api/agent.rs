@@ -72,6 +72,7 @@ impl Agent {
             key: order.key.clone(),
             plan: order.plan,
             standing,
+            stuck: None,
             at: Timestamp::now(),
         };
         self.client.sync(&SyncRequest { order: Some(report), ..quiet() }).await.unwrap()

@@ -157,6 +157,11 @@ pub(super) fn host_text(host: &RolloutHostView) -> String {
     } else {
         format!("{text}; to be acknowledged: {}", open.join(", "))
     };
+    let stuck = host.report.as_ref().and_then(|report| report.stuck.as_ref());
+    let text = match stuck {
+        Some(cause) => format!("{text}; cannot go on: {}: {}", cause.code, cause.text),
+        None => text,
+    };
     if host.reachable { text } else { format!("{text} (agent unreachable)") }
 }
 
