@@ -1,8 +1,11 @@
 //! The way back from an installed pack as a record of its own: a pack that leads back, with the procedure of a removal.
 //!
 //! How a product is quiesced and let in again is the same on the way there and on the way back, so these steps are the pack's own, in
-//! their phases. Left out is what looks at, makes or starts the new build alone: the phase `stage`, demands on the machine, tests and
-//! probes (they may ask for what only the new build answers), scripts and migrations (`down` stands for them), questions to people.
+//! their phases; its scripts that can be taken back are. Left out is what looks at, makes or starts the new build alone: the phase
+//! `stage`, demands on the machine, tests and probes (they may ask for what only the new build answers), other scripts and migrations
+//! (`down` stands for them), questions to people.
+
+mod scripts;
 
 use crate::{
     manifest::{Manifest, Requirements},
@@ -12,6 +15,7 @@ use crate::{
     },
 };
 use refit_names::{BuildId, ByteSize, Digest, NameError, StepId};
+use scripts::TakenBack;
 use std::collections::BTreeSet;
 
 /// The record of a pack that leads from where `own` led back to `to`.
@@ -65,16 +69,26 @@ pub fn removal(own: &PackRecord, to: &BuildId, remove: &Remove) -> Result<PackRe
 fn procedure(own: &Runbook, remove: &Remove, down: Option<&Command>) -> Result<Runbook, NameError> {
     let ids: BTreeSet<&StepId> = own.steps.iter().map(|step| &step.id).collect();
     let (mut steps, mut quieted) = (vec![], BTreeSet::new());
+    let mut scripts = TakenBack::of(own);
     for step in &own.steps {
+        if step.phase >= Phase::Protect {
+            steps.append(&mut scripts.first);
+        }
         if step.kind.exchanges() {
+            steps.append(&mut scripts.before);
             steps.extend(exchange(own, step, remove, down, &ids)?);
+            steps.append(&mut scripts.behind);
         } else if let Some(step) = kept(step, &quieted) {
             if stops_or_disables(&step.kind) {
                 quieted.extend(step.kind.units().to_vec());
             }
+            if step.phase > Phase::After {
+                steps.append(&mut scripts.last);
+            }
             steps.push(step);
         }
     }
+    steps.append(&mut scripts.last);
     // Its way back was tested with the way there, if at all.
     let rollback = RollbackPlan { tested: None, ..own.rollback.clone() };
     Ok(Runbook { steps, rollback, ..own.clone() })

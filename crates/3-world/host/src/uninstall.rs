@@ -4,7 +4,7 @@ use crate::{error::StepError, layout::Layout, product::ProductConfig};
 use refit_backup::Sealed;
 use refit_names::{BuildId, ByteSize, Digest, RolloutName};
 use refit_packs::{
-    manifest::{DataSince, UninstallRule},
+    manifest::{DataSince, Database, UninstallRule, Unit},
     record::PackRecord,
     runbook::{Remove, StepKind},
 };
@@ -92,11 +92,8 @@ impl LastPack<'_> {
         let backup = self.backup(&leg.from)?;
         let (data, backup) = match rule.data {
             DataSince::Keep => ("files and databases stay as they are".to_owned(), None),
-            DataSince::Refuse if self.written_since(&backup)? => {
-                return Err(self.cannot(format!(
-                    "data was written since {}, and its pack refuses to lose it",
-                    backup.manifest.taken_at
-                )));
+            DataSince::Refuse if written_since(&backup, &manifest.unit, &self.product.root)? => {
+                return Err(self.cannot(was_written(&backup)));
             }
             DataSince::Lost | DataSince::Refuse => (
                 format!(
@@ -109,7 +106,8 @@ impl LastPack<'_> {
         let in_place = self.record.runbook.in_place().cloned();
         let key = &self.order.key;
         let installed_by = format!("{}.{}.leg{}", key.rollout, key.generation, self.leg());
-        let remove = Remove { installed_by, in_place, backup };
+        let refuse_written = rule.data == DataSince::Refuse;
+        let remove = Remove { installed_by, in_place, backup, refuse_written };
         let record = refit_packs::removal(self.record, &leg.from, &remove)
             .map_err(|error| self.cannot(error.to_string()))?;
         let (build, back_to) = (manifest.to.clone(), leg.from.clone());
@@ -125,34 +123,6 @@ impl LastPack<'_> {
         let own = own.ok_or_else(|| self.cannot("the backup that was taken before it is gone"))?;
         own.is_of(of)?;
         Ok(own)
-    }
-
-    /// Whether a file of the unit is younger than the backup. A database on a server may always have been written to.
-    fn written_since(&self, backup: &Sealed) -> Result<bool, StepError> {
-        let unit = &self.record.manifest.unit;
-        let taken = SystemTime::from(backup.manifest.taken_at);
-        let mut open: Vec<PathBuf> =
-            unit.data.iter().map(|path| self.product.root.join(path.as_str())).collect();
-        for database in unit.databases.values() {
-            match database {
-                refit_packs::manifest::Database::Sqlite { path } => {
-                    open.push(self.product.root.join(path.as_str()));
-                    open.push(self.product.root.join(format!("{path}-wal")));
-                }
-                _ => return Ok(true),
-            }
-        }
-        while let Some(path) = open.pop() {
-            let Ok(seen) = fs::symlink_metadata(&path) else { continue };
-            if seen.modified().map_err(StepError::io("look at", &path))? > taken {
-                return Ok(true);
-            }
-            if seen.is_dir() {
-                let entries = fs::read_dir(&path).map_err(StepError::io("list", &path))?;
-                open.extend(entries.flatten().map(|entry| entry.path()));
-            }
-        }
-        Ok(false)
     }
 
     /// The order that carries the removal out; `number` tells it from earlier ones.
@@ -176,6 +146,33 @@ impl LastPack<'_> {
         order.parts = Default::default();
         Ok(order)
     }
+}
+
+/// Whether a file of the unit is younger than the backup. A database on a server may always have been written to.
+pub(crate) fn written_since(backup: &Sealed, unit: &Unit, root: &Path) -> Result<bool, StepError> {
+    let taken = SystemTime::from(backup.manifest.taken_at);
+    let mut open: Vec<PathBuf> = unit.data.iter().map(|path| root.join(path.as_str())).collect();
+    for database in unit.databases.values() {
+        let Database::Sqlite { path } = database else { return Ok(true) };
+        open.push(root.join(path.as_str()));
+        open.push(root.join(format!("{path}-wal")));
+    }
+    while let Some(path) = open.pop() {
+        let Ok(seen) = fs::symlink_metadata(&path) else { continue };
+        if seen.modified().map_err(StepError::io("look at", &path))? > taken {
+            return Ok(true);
+        }
+        if seen.is_dir() {
+            let entries = fs::read_dir(&path).map_err(StepError::io("list", &path))?;
+            open.extend(entries.flatten().map(|entry| entry.path()));
+        }
+    }
+    Ok(false)
+}
+
+/// Why a pack that refuses to lose data is not removed.
+pub(crate) fn was_written(backup: &Sealed) -> String {
+    format!("data was written since {}, and its pack refuses to lose it", backup.manifest.taken_at)
 }
 
 fn backup_id(sealed: &Sealed) -> String {

@@ -173,27 +173,34 @@ fn own_steps(words: &Path) -> Value {
         let look = format!("grep -oE 'drain|resume' \"$0\" | tail -n 1 | grep -q {word}");
         json!({"command": {"run": ["sh", "-c", look, words]}})
     };
+    let script =
+        |run: &str, undo: &str| json!({"script.run": {"run": say(run), "undo": say(undo)}});
     let held = json!({"start": say("let-go"), "stop": say("hold"), "status": ["sh", "-c", "grep -E 'hold|let-go' \"$0\" | tail -n 1 | grep -q hold && exit 3; true", words]});
     json!([
         {"id": "stage", "phase": "stage", "do": {"install.stage": {}}},
         {"id": "asked", "phase": "before", "do": {"check.command": {"run": say("asked")}}},
+        {"id": "register", "phase": "before", "do": script("register", "unregister")},
         {"id": "drain", "phase": "protect", "do": {"cluster.drain": {"drain": say("drain"), "resume": say("resume"),
             "drained": seen("drain"), "resumed": seen("resume")}}},
         {"id": "close", "phase": "protect", "do": {"traffic.close": {"close": say("close"), "open": say("open")}}},
         {"id": "hold", "phase": "protect", "do": {"service.hold": {"commands": {"scanner": held}}}},
         {"id": "remove", "phase": "protect", "do": {"service.stop": {}}},
         {"id": "backup", "phase": "protect", "do": {"backup.take": {}}},
+        {"id": "link", "phase": "install", "do": script("link", "unlink")},
         {"id": "switch", "phase": "install", "do": {"install.switch": {}}},
+        {"id": "warm", "phase": "install", "do": script("warm", "cool")},
+        {"id": "seal", "phase": "install", "do": script("seal", "unseal")},
         {"id": "migrate", "phase": "install", "do": {"database.migrate": {"run": say("migrate")}}},
         {"id": "start", "phase": "after", "do": {"service.start": {"ready": {"command": {"run": say("ready")}}}}},
         {"id": "answers", "phase": "after", "do": {"test": {"name": "answers", "probe": {"command": {"run": say("test")}}}}},
+        {"id": "announce", "phase": "after", "do": script("announce", "conceal")},
         {"id": "back", "phase": "after", "do": {"cluster.resume": {}}},
         {"id": "open", "phase": "finish", "do": {"traffic.open": {"open": say("open")}}},
     ])
 }
 
 #[test]
-fn pack_closes_drains_and_holds_on_the_way_back_as_on_the_way_there_and_nothing_asks_for_its_own_build()
+fn pack_closes_drains_and_holds_on_the_way_back_too_its_scripts_are_taken_back_and_nothing_asks_for_its_build()
  {
     let says = |build| format!("#!/bin/sh\necho {build} \"$2\" >> \"$1\"\n").into_bytes().leak();
     let tree = |build| -> Tree { vec![("program", Has::File(0o755, says(build)))] };
@@ -213,7 +220,21 @@ fn pack_closes_drains_and_holds_on_the_way_back_as_on_the_way_there_and_nothing_
     assert_eq!((installed(&room), room.runs()), ("1".to_owned(), true));
     let said = fs::read_to_string(&words).unwrap();
     let said: Vec<&str> = said.lines().collect();
-    let expected = ["asked", "drain", "close", "hold", "down", "resume", "open", "let-go"];
+    let expected = [
+        "asked",
+        "conceal",
+        "drain",
+        "close",
+        "hold",
+        "unseal",
+        "cool",
+        "down",
+        "unlink",
+        "resume",
+        "unregister",
+        "open",
+        "let-go",
+    ];
     assert_eq!(said, expected.map(|word| format!("2 {word}")));
 }
 
@@ -246,4 +267,21 @@ fn what_cannot_be_removed_is_refused_with_its_reason() {
     let OrderOutcome::RolledBack { cause, .. } = outcome else { panic!("{outcome:?}") };
     assert!(cause.text.contains("undo set"), "{cause:?}");
     assert_eq!(installed(&undo), "2");
+}
+
+#[test]
+fn what_the_product_writes_until_it_stops_counts_where_the_pack_refuses_to_lose_it() {
+    let refuses = json!({"allowed": "last-pack", "data": "refuse"});
+    let quiet = upgraded(&both()[0], refuses.clone());
+    assert!(matches!(remove(&quiet).unwrap(), OrderOutcome::Succeeded { .. }));
+    let mut late = upgraded(&both()[0], refuses);
+    let last_words = ["sh", "-c", "echo late >> \"$REFIT_ROOT/data/rows\""];
+    let close = json!({"id": "close", "phase": "protect",
+        "do": {"traffic.close": {"close": last_words, "open": ["true"]}}});
+    late.steps.as_array_mut().unwrap().insert(1, close);
+    let outcome = remove(&late).unwrap();
+    let OrderOutcome::RolledBack { cause, .. } = outcome else { panic!("{outcome:?}") };
+    assert!(cause.text.contains("data was written since"), "{cause:?}");
+    assert_eq!((installed(&late), late.runs()), ("2".to_owned(), true));
+    assert_eq!(fs::read(late.root().join("data/rows")).unwrap(), b"beforelate\n");
 }

@@ -55,6 +55,9 @@ pub struct Remove {
     /// The backup to which files and databases return; absent: they stay as they are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<String>,
+    /// Whether data that is younger than that backup is a reason to stop.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub refuse_written: bool,
 }
 
 /// Terms of `install.packages`.

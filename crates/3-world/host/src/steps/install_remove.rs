@@ -1,7 +1,12 @@
 //! `install.remove`: puts back what the last pack replaced, and the unit of that moment if its data is not kept.
 
 use super::{Deed, Precheck, Undo, install_switch::expect};
-use crate::{context::Context, error::StepError, in_place};
+use crate::{
+    context::Context,
+    error::StepError,
+    in_place,
+    uninstall::{was_written, written_since},
+};
 use refit_backup::{Sealed, UnitPlace, restore};
 use refit_packs::runbook::Remove;
 
@@ -10,6 +15,28 @@ pub(super) struct InstallRemove<'a> {
 }
 
 impl InstallRemove<'_> {
+    /// The last look, now that the product takes no more writes; once, for restoring writes too.
+    fn refuse_written(&self, context: &Context<'_>) -> Result<(), StepError> {
+        let (Some(id), true) = (&self.terms.backup, self.terms.refuse_written) else {
+            return Ok(());
+        };
+        let looked = format!("leg{}/not-written", context.leg);
+        if context.log.recall(context.order, &looked)?.is_some() {
+            return Ok(());
+        }
+        let sealed = Sealed::open(&context.backups(), &context.product.name, id)?;
+        if written_since(&sealed, &context.record.manifest.unit, &context.product.root)? {
+            let (product, build) = (context.product.name.clone(), context.from.clone());
+            return Err(StepError::CannotUninstall {
+                product,
+                build,
+                because: was_written(&sealed),
+            });
+        }
+        context.log.remember(context.order, &looked, "")?;
+        Ok(())
+    }
+
     fn restore(&self, context: &Context<'_>) -> Result<String, StepError> {
         let Some(id) = &self.terms.backup else {
             return Ok("files and databases stay as they are".to_owned());
@@ -44,6 +71,7 @@ impl Deed for InstallRemove<'_> {
     }
 
     fn apply(&self, context: &Context<'_>) -> Result<String, StepError> {
+        self.refuse_written(context)?;
         let back = match &self.terms.in_place {
             Some(terms) => in_place::take_out(context, terms, &self.terms.installed_by)?,
             None => 0,

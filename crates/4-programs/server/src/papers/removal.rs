@@ -17,7 +17,8 @@ pub(super) fn of(
     for own in own {
         // As hosts fill it in, but for what only they know.
         let in_place = own.runbook.in_place().cloned();
-        let remove = Remove { installed_by: String::new(), in_place, backup: None };
+        let remove =
+            Remove { installed_by: String::new(), in_place, backup: None, refuse_written: false };
         let Ok(back) = refit_packs::removal(own, to, &remove) else { continue };
         let mut note = pack_note(&back);
         note.terms.push(data(own));
