@@ -6,7 +6,7 @@ use crate::{config::Config, error::AgentError};
 use clap::Args;
 use refit_ambient::Clock;
 use refit_host::engine::{EngineError, PreflightInput, preflight};
-use refit_names::{Coded, ErrorClass, ParameterName};
+use refit_names::{Coded, ErrorClass, ParameterName, counted};
 use refit_packs::{manifest::ManifestError, runbook::RunbookError};
 use refit_protocol::preflight::{CheckVerdict, Preflight, PreflightCheck};
 use std::{io, path::PathBuf, sync::Arc};
@@ -69,7 +69,7 @@ pub enum PreflightError {
         source: io::Error,
     },
     /// It was measured, and the order would end before the first change.
-    #[error("{count} checks stand in the way of build {to} of `{product}`: {checks}")]
+    #[error("in the way of build {to} of `{product}`: {}: {checks}", counted(*count, "check"))]
     Fails {
         /// How many.
         count: usize,

@@ -202,6 +202,11 @@ pub(crate) async fn runbook_of(
     Ok((record.runbook, Some(record.manifest.estimate)))
 }
 
+/// Names of the runbooks that Refit ships, and what each is for.
+pub(crate) fn shipped_runbooks() -> Vec<(String, String)> {
+    shipped::runbooks()
+}
+
 /// The text of a runbook that Refit ships.
 pub(crate) fn shipped_runbook(name: &str) -> Option<&'static str> {
     shipped::runbook_text(name)

@@ -3,7 +3,7 @@
 mod show;
 mod test;
 
-use crate::{CliError, Exit, commands::pack, context::Context};
+use crate::{CliError, Exit, commands::pack, context::Context, output::table};
 use clap::{Args, Subcommand};
 use refit_names::Coded as _;
 use refit_packs::{runbook, schema::SchemaOf};
@@ -13,7 +13,7 @@ use std::path::PathBuf;
 /// Arguments of `refit runbook`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  refit runbook lint runbook.yaml\n  refit runbook show --pack ledger@1200\n  refit runbook test runbook.yaml --on lab-1\n  refit runbook schema > runbook.schema.json"
+    after_help = "Examples:\n  refit runbook lint runbook.yaml\n  refit runbook list\n  refit runbook show --pack ledger@1200\n  refit runbook test runbook.yaml --on lab-1\n  refit runbook schema > runbook.schema.json"
 )]
 pub(crate) struct RunbookArgs {
     #[command(subcommand)]
@@ -24,6 +24,9 @@ pub(crate) struct RunbookArgs {
 enum Verb {
     /// Finds every fault of a runbook: exit code 1 with faults, 0 without
     Lint(LintArgs),
+    /// Lists the runbooks that Refit ships
+    #[command(after_help = "Example:\n  refit runbook list")]
+    List,
     /// Shows a runbook: steps by phase, parameters, who is asked, the way back, how long it takes
     #[command(
         after_help = "Examples:\n  refit runbook show file-print\n  refit runbook show runbook.yaml --json\n  refit runbook show --pack ledger@1200"
@@ -48,10 +51,21 @@ struct LintArgs {
 pub(crate) async fn run(args: RunbookArgs, context: &Context) -> Result<Exit, CliError> {
     match args.verb {
         Verb::Lint(args) => lint(&args, context),
+        Verb::List => list(context),
         Verb::Show(args) => show::run(args, context).await,
         Verb::Test(args) => test::run(args, context).await,
         Verb::Schema => pack::schema(SchemaOf::Runbook, context),
     }
+}
+
+fn list(context: &Context) -> Result<Exit, CliError> {
+    let all = pack::shipped_runbooks();
+    let data: Vec<_> =
+        all.iter().map(|(name, about)| json!({ "name": name, "for": about })).collect();
+    context.output.data(&json!(data), |_| {
+        table(["NAME", "FOR"], all.iter().cloned().map(|(name, about)| [name, about]).collect())
+    })?;
+    Ok(Exit::Done)
 }
 
 fn lint(args: &LintArgs, context: &Context) -> Result<Exit, CliError> {

@@ -1,7 +1,7 @@
 //! The runbooks that Refit ships, for `refit pack init --runbook`: the folder `runbooks` of the source, inside the program.
 
 use super::example::{ExampleFile, manifest_of};
-use clap::ValueEnum;
+use clap::{ValueEnum, builder::PossibleValue};
 use refit_names::ProductName;
 
 /// A shipped runbook, by its folder's name.
@@ -92,6 +92,16 @@ impl Shipped {
 /// The text of a shipped runbook by its name.
 pub(super) fn runbook_text(name: &str) -> Option<&'static str> {
     Shipped::from_str(name, false).ok().map(|shipped| shipped.texts().0)
+}
+
+/// Names of the shipped runbooks, and what each is for.
+pub(super) fn runbooks() -> Vec<(String, String)> {
+    let all = Shipped::value_variants().iter().filter_map(ValueEnum::to_possible_value);
+    let told = |value: PossibleValue| {
+        let text = value.get_help().map(ToString::to_string).unwrap_or_default();
+        (value.get_name().to_owned(), text)
+    };
+    all.map(told).collect()
 }
 
 #[cfg(test)]

@@ -69,9 +69,14 @@ fn by_name(name: &str) -> Result<Runbook, CliError> {
         None => Err(CliError::new(
             "runbook.not-found",
             Exit::NotFound,
-            format!("`{name}` is neither a file nor a runbook that Refit ships"),
+            format!("`{name}` is neither a file nor a runbook that Refit ships: {}", shipped()),
         )),
     }
+}
+
+fn shipped() -> String {
+    let names = pack::shipped_runbooks().into_iter().map(|(name, _)| format!("`{name}`"));
+    names.collect::<Vec<_>>().join(", ")
 }
 
 /// An error with a line for each fault.
