@@ -20,7 +20,7 @@ fn every_unknown_name_of_a_large_file_is_told_and_names_are_guessed_for_as_many_
     let mut fleet = Fleet::default();
     for number in 0..hosts {
         let mut record = host(&format!("web-{number}"));
-        record.after.insert(HostName::parse(&format!("wbe-{number}")).unwrap());
+        record.after.insert(HostName::parse(format!("wbe-{number}")).unwrap());
         fleet.put_host(record);
     }
 
