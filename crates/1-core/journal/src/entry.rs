@@ -149,6 +149,12 @@ impl Cause {
     }
 }
 
+impl std::fmt::Display for Cause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.code, self.text)
+    }
+}
+
 /// Why an entry has no hash.
 #[derive(Debug, thiserror::Error)]
 #[error("failed to write the journal entry as JSON")]

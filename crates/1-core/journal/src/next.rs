@@ -371,8 +371,8 @@ fn needs_person(cause: Cause) -> Move {
 fn stuck(why_back: &Cause, undo: Option<&Cause>) -> Move {
     let Some(undo) = undo else { return needs_person(why_back.clone()) };
     let text = format!(
-        "failed to take the leg back: {}; it was taken back because of {}: {}",
-        undo.text, why_back.code, why_back.text
+        "failed to take the leg back: {}; it was taken back because of {why_back}",
+        undo.text
     );
     needs_person(Cause { code: undo.code.clone(), text })
 }

@@ -110,7 +110,7 @@ fn record(legs: &[LegSteps], entry: &Entry) -> Option<StepRecord> {
         (Verb::Apply, StepResult::Done { note }) => ("done", note.clone()),
         (Verb::Undo, StepResult::Done { note }) => ("undone", note.clone()),
         (_, StepResult::NotNeeded { note }) => ("not needed", note.clone()),
-        (_, StepResult::Failed { cause }) => ("failed", format!("{}: {}", cause.code, cause.text)),
+        (_, StepResult::Failed { cause }) => ("failed", cause.to_string()),
     };
     Some(StepRecord {
         leg: *leg,

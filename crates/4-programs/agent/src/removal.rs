@@ -341,7 +341,7 @@ fn carry_out(desk: &Desk, order: &Order, removal: &Removal) -> Result<(), AgentE
             outcome: OrderOutcome::RolledBack { cause, .. } | OrderOutcome::NeedsPerson { cause },
             ..
         } => {
-            let text = format!("{}: {}", cause.code, cause.text);
+            let text = cause.to_string();
             Err(RemovalError::TakenBack { build: removal.build.clone(), text }.into())
         }
         RunEnd::Rebooting => Ok(()),

@@ -176,7 +176,7 @@ pub(crate) fn measure(view: &RolloutView) -> Measure {
 pub(crate) fn bar(host: &RolloutHostView, measure: Measure) -> Bar {
     let mut bar = moving(host, measure);
     if let Some(cause) = host.report.as_ref().and_then(|report| report.stuck.as_ref()) {
-        bar.what = format!("cannot go on: {}: {}", cause.code, cause.text);
+        bar.what = format!("cannot go on: {cause}");
         bar.time.clear();
     }
     bar

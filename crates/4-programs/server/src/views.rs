@@ -201,7 +201,7 @@ pub(crate) async fn why(app: &App, name: &RolloutName, host: &HostName) -> Answe
     let reports = app.store.reports(name).await?;
     let report = reports.get(host).filter(|report| speaks_of(host, report, plan));
     if let Some(cause) = report.and_then(|report| report.stuck.as_ref()) {
-        why.because = format!("it cannot go on: {}: {}", cause.code, cause.text);
+        why.because = format!("it cannot go on: {cause}");
         why.unblocked_by = "the cause removed on the host, which goes on by itself".to_owned();
     }
     Ok(WhyView {

@@ -142,7 +142,7 @@ impl Walk {
             Some(OrderOutcome::RolledBack { cause, .. } | OrderOutcome::NeedsPerson { cause }) => {
                 *tally.calls.entry(format!("taken back with {}", cause.code)).or_default() += 1;
                 if !kind.fails() && !names_it(&cause.text) {
-                    wrong.push(format!("the cause is not named: {}: {}", cause.code, cause.text));
+                    wrong.push(format!("the cause is not named: {cause}"));
                 }
             }
             None => {

@@ -110,7 +110,7 @@ pub(crate) fn build_of(folder: &Path) -> Result<String> {
             Ok(build.to_string())
         }
         OrderOutcome::NeedsPerson { cause } => {
-            bail!("a person is called: {}: {}", cause.code, cause.text)
+            bail!("a person is called: {cause}")
         }
     }
 }

@@ -161,7 +161,7 @@ impl Engine {
             && cause.code != NO_TIME_LEFT
             && !self.removes(refused)
         {
-            let because = format!("{}: {}", cause.code, cause.text);
+            let because = cause.to_string();
             self.input.log.quarantine(product, refused, &because)?;
         }
         let key = &self.input.order.key;

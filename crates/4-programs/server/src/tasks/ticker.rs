@@ -6,7 +6,7 @@ use crate::{
     campaign::{self, CampaignRow},
     refusal::Answer,
 };
-use refit_journal::{Cause, OrderOutcome};
+use refit_journal::OrderOutcome;
 use refit_names::{Digest, HostName, RolloutName};
 use refit_protocol::{
     Problem,
@@ -100,12 +100,11 @@ async fn listen(app: &App, name: &RolloutName, words: &mut Words) -> Answer<()> 
 }
 
 fn standing(report: &OrderReport) -> HostReport {
-    let text = |cause: &Cause| format!("{}: {}", cause.code, cause.text);
     match &report.standing {
-        Standing::Refused { cause } => HostReport::Refused { cause: text(cause) },
+        Standing::Refused { cause } => HostReport::Refused { cause: cause.to_string() },
         Standing::Preparing { stage, .. } => HostReport::Preparing { stage: *stage },
         Standing::PrepareFailed { stage, cause, .. } => {
-            HostReport::PrepareFailed { stage: *stage, cause: text(cause) }
+            HostReport::PrepareFailed { stage: *stage, cause: cause.to_string() }
         }
         Standing::Prepared { .. } => HostReport::Prepared,
         Standing::Running { progress } => HostReport::Running {
@@ -115,9 +114,11 @@ fn standing(report: &OrderReport) -> HostReport {
         Standing::Finished { outcome, .. } => match outcome {
             OrderOutcome::Succeeded { build } => HostReport::Succeeded { build: build.clone() },
             OrderOutcome::RolledBack { build, cause, .. } => {
-                HostReport::RolledBack { build: build.clone(), cause: text(cause) }
+                HostReport::RolledBack { build: build.clone(), cause: cause.to_string() }
             }
-            OrderOutcome::NeedsPerson { cause } => HostReport::NeedsPerson { cause: text(cause) },
+            OrderOutcome::NeedsPerson { cause } => {
+                HostReport::NeedsPerson { cause: cause.to_string() }
+            }
         },
     }
 }

@@ -159,7 +159,7 @@ pub(super) fn host_text(host: &RolloutHostView) -> String {
     };
     let stuck = host.report.as_ref().and_then(|report| report.stuck.as_ref());
     let text = match stuck {
-        Some(cause) => format!("{text}; cannot go on: {}: {}", cause.code, cause.text),
+        Some(cause) => format!("{text}; cannot go on: {cause}"),
         None => text,
     };
     if host.reachable { text } else { format!("{text} (agent unreachable)") }

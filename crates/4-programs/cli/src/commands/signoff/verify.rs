@@ -58,13 +58,10 @@ fn people(found: &Verified) -> String {
             format!("succeeded: build {build} runs, {} before", run.build_before)
         }
         OrderOutcome::RolledBack { build, refused, cause } => {
-            format!(
-                "rolled back from {refused}: build {build} runs ({}: {})",
-                cause.code, cause.text
-            )
+            format!("rolled back from {refused}: build {build} runs ({cause})")
         }
         OrderOutcome::NeedsPerson { cause } => {
-            format!("needs a person ({}: {})", cause.code, cause.text)
+            format!("needs a person ({cause})")
         }
     };
     let passed = run
