@@ -92,25 +92,32 @@ impl Fleet {
         };
         let kept = !known.sites.is_empty();
         if kept && new.has("site") && !known.sites.contains(host.site.as_str()) {
-            fault("site", known.unknown("site", host.site.as_str(), &known.sites));
+            fault("site", known.unknown("site", host.site.as_str(), known.sites.iter().copied()));
         }
         if let Some(cluster) = &host.cluster
             && !known.clusters.is_empty()
             && new.has("cluster")
             && !known.clusters.contains(cluster.as_str())
         {
-            fault("cluster", known.unknown("cluster", cluster, &known.clusters));
+            fault("cluster", known.unknown("cluster", cluster, known.clusters.iter().copied()));
         }
         if let Some(windows) = known.windows.as_ref().filter(|_| new.has("windows")) {
             for window in host.windows.iter().filter(|name| !windows.contains(name.as_str())) {
-                fault("windows", known.unknown("window", window.as_str(), windows));
+                fault("windows", known.unknown("window", window.as_str(), windows.iter().copied()));
             }
         }
         for before in host.after.iter().filter(|_| new.has("after")) {
             if *before == host.name {
                 fault("after", "a host cannot wait for itself".to_owned());
             } else if !self.hosts().contains_key(before) && !assumed.contains(before) {
-                fault("after", known.unknown("host", before.as_str(), &known.hosts));
+                fault(
+                    "after",
+                    known.unknown(
+                        "host",
+                        before.as_str(),
+                        self.hosts().keys().map(HostName::as_str),
+                    ),
+                );
             }
         }
     }
@@ -200,14 +207,20 @@ impl Fleet {
                 for site in
                     engineer.sites.iter().filter(|site| !known.sites.contains(site.as_str()))
                 {
-                    fault("sites", known.unknown("site", site.as_str(), &known.sites));
+                    fault(
+                        "sites",
+                        known.unknown("site", site.as_str(), known.sites.iter().copied()),
+                    );
                 }
             }
             if let Some(windows) = known.windows.as_ref().filter(|_| new.has("available")) {
                 for window in
                     engineer.available.iter().filter(|one| !windows.contains(one.as_str()))
                 {
-                    fault("available", known.unknown("window", window.as_str(), windows));
+                    fault(
+                        "available",
+                        known.unknown("window", window.as_str(), windows.iter().copied()),
+                    );
                 }
             }
         }
@@ -281,7 +294,6 @@ fn circle_fault(circle: &[&HostName]) -> FleetFault {
 
 /// Names that may be used.
 struct Known<'a> {
-    hosts: BTreeSet<&'a str>,
     sites: BTreeSet<&'a str>,
     clusters: BTreeSet<&'a str>,
     windows: Option<BTreeSet<&'a str>>,
@@ -293,7 +305,6 @@ impl<'a> Known<'a> {
     fn of(fleet: &'a Fleet) -> Self {
         let windows = fleet.windows().map(|all| all.iter().map(|name| name.as_str()).collect());
         Self {
-            hosts: fleet.hosts().keys().map(HostName::as_str).collect(),
             sites: fleet.sites().keys().map(|name| name.as_str()).collect(),
             clusters: fleet.clusters().keys().map(String::as_str).collect(),
             windows,
@@ -301,10 +312,15 @@ impl<'a> Known<'a> {
         }
     }
 
-    fn unknown(&self, what: &str, found: &str, names: &BTreeSet<&str>) -> String {
+    fn unknown<'n>(
+        &self,
+        what: &str,
+        found: &str,
+        names: impl ExactSizeIterator<Item = &'n str>,
+    ) -> String {
         let left = self.comparisons.get().checked_sub(names.len());
         self.comparisons.set(left.unwrap_or_default());
-        let meant = left.map(|_| did_you_mean(found, names.iter().copied()));
+        let meant = left.map(|_| did_you_mean(found, names));
         format!("{what} `{found}` is not known{}", meant.unwrap_or_default())
     }
 }

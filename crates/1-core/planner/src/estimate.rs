@@ -19,12 +19,12 @@ pub(crate) struct HostEstimate {
 pub(crate) fn of(input: &PlanInput, path: &[&PackSummary], role: &RoleName) -> HostEstimate {
     let mut whole = HostEstimate::default();
     let mut origins = Vec::new();
+    // History tells of installations; of a removal nobody knows more than its pack says of them.
+    let told = !input.history.is_empty() && input.demands.way == Way::Forward;
     for pack in path {
         let said = input.estimates.get(&pack.record_digest).copied().unwrap_or_default();
-        // History tells of installations; of a removal nobody knows more than its pack says of them.
-        let known = !input.history.is_empty() && input.demands.way == Way::Forward;
-        let measured =
-            known.then(|| input.history.get(&(pack.record_digest, role.clone()))).flatten();
+        let key = || (pack.record_digest, role.clone());
+        let measured = if told { input.history.get(&key()) } else { None };
         let (mut p50, mut p95, mut undo) = (said.p50_ms, said.p95_ms, said.undo_p95_ms);
         if let Some(runs) = measured.filter(|measured| measured.runs >= SAMPLES_MIN) {
             (p50, p95) = (runs.p50_ms, runs.p95_ms);
