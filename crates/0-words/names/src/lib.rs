@@ -14,6 +14,7 @@ mod counted;
 mod digest;
 mod name;
 mod size;
+mod span;
 mod time_class;
 
 pub use coded::{Coded, ErrorClass, chain};
@@ -25,4 +26,5 @@ pub use name::{
     TreePathError, WaveName, WindowName,
 };
 pub use size::{ByteSize, Generation, Percent, SizeError};
+pub use span::span;
 pub use time_class::TimeClass;

@@ -1,7 +1,7 @@
 //! A window in words, for lists and pages.
 
 use crate::Window;
-use refit_names::counted;
+use refit_names::{counted, span};
 
 /// When the window opens and for how long, as people say it; a rule that has no short form stands as it is.
 #[must_use]
@@ -11,7 +11,7 @@ pub fn in_words(window: &Window) -> String {
         || format!("once on {} at {time}", window.starts.date()),
         |rule| repeats(rule, window, &time).unwrap_or_else(|| format!("{rule} at {time}")),
     );
-    let mut text = format!("{days} for {}", length(window.minutes));
+    let mut text = format!("{days} for {}", span(u64::from(window.minutes) * 60_000));
     let (less, more) = (window.except.len(), window.extra.len());
     if less > 0 {
         text.push_str(&format!(", but on {}", counted(less, "day")));
@@ -94,12 +94,4 @@ fn one(day: &str) -> Option<String> {
         _ => return None,
     };
     Some(format!("{which} {name}"))
-}
-
-fn length(minutes: u32) -> String {
-    match (minutes / 60, minutes % 60) {
-        (0, rest) => format!("{rest} min"),
-        (hours, 0) => format!("{hours} h"),
-        (hours, rest) => format!("{hours} h {rest} min"),
-    }
 }

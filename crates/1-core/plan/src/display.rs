@@ -2,9 +2,8 @@
 
 use crate::{Advance, Plan, PlannedHost, PlannedWave, Slot, Way};
 use jiff::Timestamp;
-use refit_names::{BuildId, PersonName, counted};
+use refit_names::{BuildId, PersonName, counted, span};
 use std::fmt::{self, Write as _};
-use std::time::Duration;
 
 impl Plan {
     /// The whole plan as text: what, waves with every host and its reason, who is left out.
@@ -142,25 +141,5 @@ impl PlannedHost {
     pub fn builds(&self) -> Vec<BuildId> {
         let first = self.legs.first().map(|leg| leg.from.clone());
         first.into_iter().chain(self.legs.iter().map(|leg| leg.pack.to.clone())).collect()
-    }
-}
-
-/// A duration in its two largest units.
-pub(crate) fn span(ms: u64) -> String {
-    let duration = Duration::from_millis(ms);
-    let seconds = duration.as_secs();
-    match seconds {
-        0 => format!("{ms} ms"),
-        1..60 => format!("{seconds} s"),
-        60..3600 => pair(seconds, 60, "min", "s"),
-        3600..86_400 => pair(seconds / 60, 60, "h", "min"),
-        _ => pair(seconds / 3600, 24, "d", "h"),
-    }
-}
-
-fn pair(small: u64, factor: u64, large_unit: &str, small_unit: &str) -> String {
-    match (small / factor, small % factor) {
-        (large, 0) => format!("{large} {large_unit}"),
-        (large, rest) => format!("{large} {large_unit} {rest} {small_unit}"),
     }
 }

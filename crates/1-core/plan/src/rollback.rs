@@ -87,7 +87,7 @@ impl RollbackPlan {
                 host.host,
                 host.from,
                 host.to,
-                crate::display::span(host.undo_p95_ms)
+                refit_names::span(host.undo_p95_ms)
             );
         }
         for host in &self.left_out {

@@ -46,8 +46,8 @@ pub(crate) fn exclude_misfits(
             }
             if let Some(limit) = rule.for_ms.filter(|_| told.insert(cluster)) {
                 warnings.extend([format!(
-                    "cluster {cluster}: build `{build}` may run beside others for {} min only{}",
-                    text::minutes(ms(limit)),
+                    "cluster {cluster}: build `{build}` may run beside others for {} only{}",
+                    text::span(ms(limit)),
                     reason(rule)
                 )]);
             }
@@ -98,14 +98,14 @@ pub(crate) fn without_long_mixes<'a>(
             let found = match stays {
                 Some((name, seen)) => format!("`{name}` would stay at build `{seen}`"),
                 None if mixed > ms(limit) => format!(
-                    "its members would take {} min from the first one's start to the last one's end",
-                    text::minutes(mixed)
+                    "its members would take {} from the first one's start to the last one's end",
+                    text::span(mixed)
                 ),
                 None => return None,
             };
             Some(format!(
-                "build `{build}` may run beside others in cluster {cluster} for {} min only, and {found}{}",
-                text::minutes(ms(limit)),
+                "build `{build}` may run beside others in cluster {cluster} for {} only, and {found}{}",
+                text::span(ms(limit)),
                 reason(rule)
             ))
         });

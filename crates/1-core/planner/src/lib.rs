@@ -218,8 +218,8 @@ fn does_not_fit<'a>(input: &'a PlanInput, tried: &mut Attempt<'a>) -> PlanError 
         let late = finish.saturating_sub(deadline.as_millisecond());
         let finish = times::moment(finish);
         demand.push(format!(
-            "not finished by {deadline}: the plan ends at {finish}, {} min later",
-            text::minutes(late)
+            "not finished by {deadline}: the plan ends at {finish}, {} later",
+            text::span(late)
         ));
         if let Some(bound) = tried.bound {
             remarks.push(format!(
@@ -249,7 +249,7 @@ fn does_not_fit<'a>(input: &'a PlanInput, tried: &mut Attempt<'a>) -> PlanError 
     if conflict.is_empty() {
         let longest = tried.ordered.iter().map(|host| host.p95_ms).max().unwrap_or(0);
         let longest = board::ms(longest.saturating_add(input.demands.validation_ms));
-        remarks.push(format!("the longest host alone needs {} min", text::minutes(longest)));
+        remarks.push(format!("the longest host alone needs {}", text::span(longest)));
     }
     PlanError::DoesNotFit {
         demand: demand.join("; "),

@@ -11,14 +11,19 @@ use refit_names::{HostName, counted};
 use refit_plan::Plan;
 use std::collections::BTreeMap;
 
-/// Minutes, with one decimal when they are not whole.
-pub(crate) fn minutes(ms: i64) -> String {
+/// Minutes, with one decimal when they are not whole: sums of them can be checked by eye.
+fn minutes(ms: i64) -> String {
     if ms % 60_000 == 0 {
         (ms / 60_000).to_string()
     } else {
         let tenths = (ms + 5_999) / 6_000;
         format!("{}.{}", tenths / 10, tenths % 10)
     }
+}
+
+/// A duration, in words.
+pub(crate) fn span(ms: i64) -> String {
+    refit_names::span(u64::try_from(ms).unwrap_or(0))
 }
 
 /// Why a host starts when it starts.

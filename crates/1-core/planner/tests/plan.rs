@@ -387,7 +387,7 @@ fn what_a_pack_asks_of_hosts_is_refused_with_its_reason() {
     let remarks = plan(&two).unwrap().1.remarks.join("\n");
     assert!(remarks.contains("build `1200` switches export: off -> on. Every night."), "{remarks}");
     assert!(
-        remarks.contains("cluster blue: build `1200` may run beside others for 120 min only"),
+        remarks.contains("cluster blue: build `1200` may run beside others for 2 h only"),
         "{remarks}"
     );
     two.catalog.packs[0].terms.coexistence.as_mut().unwrap().with.clear();

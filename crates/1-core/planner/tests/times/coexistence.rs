@@ -39,7 +39,7 @@ fn a_cluster_that_would_be_mixed_for_too_long_is_left_out_with_the_arithmetic() 
     assert_eq!(left_out, ["a", "b"]);
     assert_eq!(
         made.excluded[0].because,
-        "build `1200` may run beside others in cluster blue for 134 min only, and its members would take 135 min \
+        "build `1200` may run beside others in cluster blue for 2 h 14 min only, and its members would take 2 h 15 min \
          from the first one's start to the last one's end: the replication format changed"
     );
     assert_eq!(start(&made, "other"), 60);
@@ -54,7 +54,7 @@ fn a_member_that_stays_behind_keeps_the_others() {
     }
     let (made, _) = judged(&input);
     let because = &made.excluded[0].because;
-    assert!(because.contains("for 600 min only, and `b` would stay at build `1000`"), "{because}");
+    assert!(because.contains("for 10 h only, and `b` would stay at build `1000`"), "{because}");
     input.hosts.pop();
     assert!(matches!(plan(&input), Err(PlanError::Nobody { .. })));
 }

@@ -3,6 +3,7 @@
 use crate::output::table;
 use jiff::Timestamp;
 use refit_calendar::{in_words, local};
+use refit_names::span;
 use refit_plan::{Freeze, Opening, Scope};
 use refit_protocol::v1::{FeedQuery, FeedView, OpeningsView, WindowView};
 
@@ -55,14 +56,14 @@ pub(super) fn check(asked: &OpeningsView) -> String {
 
 pub(super) fn next(asked: &OpeningsView) -> String {
     let row = |opening: &Opening| {
-        let minutes = opening.closes_at.duration_since(opening.opens_at).as_mins();
+        let open = opening.closes_at.duration_since(opening.opens_at).as_millis();
         [
             at(opening.opens_at, &asked.zone),
             at(opening.closes_at, &asked.zone),
             asked.zone.clone(),
             opening.opens_at.to_string(),
             opening.closes_at.to_string(),
-            length(minutes),
+            span(u64::try_from(open).unwrap_or(0)),
         ]
     };
     let rows = asked.next.iter().map(row).collect();
@@ -114,21 +115,14 @@ fn scope(scope: &Scope) -> String {
     if parts.is_empty() { "everything".to_owned() } else { parts.join("; ") }
 }
 
-/// `2026-01-03 22:00`, as clocks in `zone` show it.
+/// `Sat 2026-01-03 22:00`, as clocks in `zone` show it; with the offset in an hour that they show twice.
 fn at(moment: Timestamp, zone: &str) -> String {
-    local(moment, zone)
-        .map_or_else(|| moment.to_string(), |there| there.strftime("%a %Y-%m-%d %H:%M").to_string())
+    let Some(there) = local(moment, zone) else { return moment.to_string() };
+    let twice = there.time_zone().to_ambiguous_zoned(there.datetime()).is_ambiguous();
+    there.strftime(if twice { "%a %Y-%m-%d %H:%M %:z" } else { "%a %Y-%m-%d %H:%M" }).to_string()
 }
 
 /// The same with UTC behind it.
 fn both(moment: Timestamp, zone: &str) -> String {
     format!("{} {zone} ({moment})", at(moment, zone))
-}
-
-fn length(minutes: i64) -> String {
-    match (minutes / 60, minutes % 60) {
-        (0, rest) => format!("{rest} min"),
-        (hours, 0) => format!("{hours} h"),
-        (hours, rest) => format!("{hours} h {rest} min"),
-    }
 }
