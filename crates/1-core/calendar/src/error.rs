@@ -127,6 +127,39 @@ pub enum CalendarError {
         /// Its end.
         until: Timestamp,
     },
+    /// Over already.
+    #[error("freeze `{freeze}` ends at {until}, expected an end after now, {now}")]
+    FreezeOver {
+        /// Which.
+        freeze: String,
+        /// Its end.
+        until: Timestamp,
+        /// Now.
+        now: Timestamp,
+    },
+    /// Nobody would know what it is for.
+    #[error("freeze `{freeze}` has no reason, expected why nothing may be changed")]
+    NoReason {
+        /// Which.
+        freeze: String,
+    },
+    /// It covers something that is nowhere: it would protect nothing.
+    #[error(
+        "freeze `{freeze}`: {what} `{name}` is not known, expected one that {holders}{}",
+        meant(.suggestion)
+    )]
+    UnknownInScope {
+        /// Which.
+        freeze: String,
+        /// A site, a role or a product.
+        what: &'static str,
+        /// What it says.
+        name: String,
+        /// Who would have it.
+        holders: &'static str,
+        /// What was probably meant.
+        suggestion: Option<String>,
+    },
 }
 
 impl CalendarError {
@@ -141,7 +174,12 @@ impl CalendarError {
             Self::Rule { .. } => "window.bad-rule",
             Self::NeverOpens { .. } => "window.never-opens",
             Self::Overlap { .. } => "window.overlap",
-            Self::Length { .. } | Self::Year { .. } | Self::EmptyFreeze { .. } => "window.refused",
+            Self::Length { .. }
+            | Self::Year { .. }
+            | Self::EmptyFreeze { .. }
+            | Self::FreezeOver { .. }
+            | Self::NoReason { .. }
+            | Self::UnknownInScope { .. } => "window.refused",
         }
     }
 
@@ -153,7 +191,8 @@ impl CalendarError {
                 "SUMMARY"
             }
             Self::UnknownZone { .. } | Self::Year { .. } => "DTSTART",
-            Self::Length { .. } | Self::EmptyFreeze { .. } => "DTEND",
+            Self::Length { .. } | Self::EmptyFreeze { .. } | Self::FreezeOver { .. } => "DTEND",
+            Self::NoReason { .. } | Self::UnknownInScope { .. } => "DESCRIPTION",
             Self::Rule { .. } | Self::NeverOpens { .. } | Self::Overlap { .. } => "RRULE",
         }
     }

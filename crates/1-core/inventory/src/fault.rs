@@ -40,15 +40,18 @@ const COMPARED_MAX: usize = 500_000;
 /// Hosts of a circle that are named; the rest is counted.
 const CIRCLE_NAMES_MAX: usize = 12;
 
+/// The name that is most like the one found, if one is.
+#[must_use]
+pub fn closest<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let like = |name: &&str| strsim::jaro_winkler(&found.to_lowercase(), &name.to_lowercase());
+    let best = known.map(|name| (like(&name), name)).max_by(|a, b| a.0.total_cmp(&b.0));
+    best.filter(|(likeness, _)| *likeness >= LIKE_ENOUGH).map(|(_, name)| name)
+}
+
 /// `; did you mean ...?` with the name that is most like the one found, if one is.
 #[must_use]
 pub fn did_you_mean<'a>(found: &str, known: impl Iterator<Item = &'a str>) -> String {
-    let like = |name: &&str| strsim::jaro_winkler(&found.to_lowercase(), &name.to_lowercase());
-    let best = known.map(|name| (like(&name), name)).max_by(|a, b| a.0.total_cmp(&b.0));
-    match best {
-        Some((likeness, name)) if likeness >= LIKE_ENOUGH => format!("; did you mean `{name}`?"),
-        _ => String::new(),
-    }
+    closest(found, known).map_or_else(String::new, |name| format!("; did you mean `{name}`?"))
 }
 
 impl Fleet {

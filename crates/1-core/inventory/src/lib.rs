@@ -14,7 +14,7 @@ mod fleet;
 mod stated;
 mod surroundings;
 
-pub use fault::{FleetFault, did_you_mean};
+pub use fault::{FleetFault, closest, did_you_mean};
 pub use field::{HostField, Said};
 pub use fleet::{ChangeKind, FieldChange, Fleet, RecordChange, RecordKind, field_changes};
 pub use stated::{Retirement, StatedFacts};

@@ -1,6 +1,7 @@
 //! Windows and freezes: judged over all of them before any is kept, compiled once, shown as openings and as feeds.
 
 mod feed;
+mod scope;
 
 pub(crate) use feed::{NewFeedSecret, feed};
 
@@ -198,20 +199,20 @@ pub(crate) async fn remove(app: &App, person: &PersonName, name: &WindowName) ->
 
 /// Keeps a freeze; from that moment nothing that it covers begins.
 pub(crate) async fn add_freeze(app: &App, person: &PersonName, freeze: Freeze) -> Answer<Freeze> {
+    let mut faults = scope::unknown(app, &freeze).await?;
+    let name = || freeze.name.clone();
     if freeze.reason.trim().is_empty() {
-        let (expected, found) = ("why nothing may be changed".to_owned(), "nothing".to_owned());
-        return Err(Refusal::OutOfRange { field: "reason", expected, found }.into());
+        faults.push(CalendarError::NoReason { freeze: name() });
     }
     let now = app.now();
     if freeze.until > freeze.from && freeze.until <= now {
-        let (expected, found) = (format!("an end after now, {now}"), freeze.until.to_string());
-        return Err(Refusal::OutOfRange { field: "until", expected, found }.into());
+        faults.push(CalendarError::FreezeOver { freeze: name(), until: freeze.until, now });
     }
     let added = app.store.change_calendar(Keep::Yes, |records| {
         let errors = Calendar::new(Vec::new(), vec![freeze.clone()]).err().map(|errors| errors.0);
-        let mut faults = errors.unwrap_or_default();
-        if records.freezes.insert(freeze.name.clone(), freeze.clone()).is_some() {
-            faults.push(CalendarError::DuplicateFreeze { freeze: freeze.name.clone(), found: 2 });
+        faults.extend(errors.unwrap_or_default());
+        if records.freezes.insert(name(), freeze.clone()).is_some() {
+            faults.push(CalendarError::DuplicateFreeze { freeze: name(), found: 2 });
         }
         if faults.is_empty() { Ok(()) } else { Err(ApiError::from(CalendarErrors(faults))) }
     });

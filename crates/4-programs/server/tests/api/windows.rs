@@ -3,7 +3,9 @@
 use crate::stage::Stage;
 use refit_client::{ApiClient, ClientError};
 use refit_plan::{Freeze, Scope, Window};
-use refit_protocol::v1::{Existing, FeedQuery, NewFeed, OpeningsQuery, Right, WindowsPut};
+use refit_protocol::v1::{
+    Existing, FeedQuery, FleetImport, NewFeed, OpeningsQuery, Right, WindowsPut,
+};
 use std::collections::BTreeSet;
 
 fn window(name: &str, rule: &str) -> Window {
@@ -29,6 +31,12 @@ fn code(error: &ClientError) -> (u16, &str) {
         ClientError::Problem(problem) => (problem.status, problem.code.as_str()),
         other => panic!("{other:?}"),
     }
+}
+
+/// A site that a freeze may be for.
+fn north() -> FleetImport {
+    let site = serde_json::json!({ "name": "north", "zone": "Europe/Berlin" });
+    FleetImport { sites: vec![serde_json::from_value(site).unwrap()], ..FleetImport::default() }
 }
 
 async fn names(planner: &ApiClient) -> Vec<String> {
@@ -83,10 +91,33 @@ async fn freezes_are_cut_out_of_openings_where_they_cover_the_place() {
         scope: Scope { sites: BTreeSet::from(["north".parse().unwrap()]), ..Scope::default() },
         reason: "audit".to_owned(),
     };
+    let nowhere = planner.add_freeze(&freeze).await.unwrap_err();
+    assert_eq!(code(&nowhere), (422, "window.refused"), "it would protect nothing");
+    assert!(nowhere.to_string().contains("site `north` is not known"), "{nowhere}");
+    planner.import_fleet(&north()).await.unwrap();
     planner.add_freeze(&freeze).await.unwrap();
     assert_eq!(code(&planner.add_freeze(&freeze).await.unwrap_err()), (422, "window.duplicate"));
-    let silent = Freeze { name: "b".to_owned(), reason: " ".to_owned(), ..freeze.clone() };
-    assert_eq!(code(&planner.add_freeze(&silent).await.unwrap_err()), (422, "api.out-of-range"));
+    let wrong = Freeze {
+        name: "b".to_owned(),
+        from: "2020-01-01T00:00:00Z".parse().unwrap(),
+        until: "2020-01-02T00:00:00Z".parse().unwrap(),
+        reason: " ".to_owned(),
+        scope: Scope {
+            sites: BTreeSet::from(["nroth".parse().unwrap()]),
+            roles: BTreeSet::from(["mail".parse().unwrap()]),
+            products: BTreeSet::from(["ledgr".parse().unwrap()]),
+        },
+    };
+    let refused = planner.add_freeze(&wrong).await.unwrap_err().to_string();
+    for fault in [
+        "site `nroth` is not known, expected one that has a record or a host; did you mean `north`?",
+        "role `mail` is not known",
+        "product `ledgr` is not known",
+        "has no reason",
+        "expected an end after now",
+    ] {
+        assert!(refused.contains(fault), "{fault}: {refused}");
+    }
 
     let at = Some("2098-12-06T22:30:00Z".parse().unwrap());
     let everywhere = OpeningsQuery { at, count: Some(1), ..OpeningsQuery::default() };

@@ -3,6 +3,7 @@
 use super::{confirmed, lines, moment, show};
 use crate::{CliError, Exit, context::Context};
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 use refit_names::{ProductName, RoleName, SiteName, WindowName};
 use refit_plan::{Freeze, Scope};
 
@@ -64,10 +65,11 @@ struct AddArgs {
 pub(super) async fn run(args: FreezeArgs, context: &Context) -> Result<Exit, CliError> {
     match args.verb {
         Verb::Add(args) => {
+            let (from, until) = span(&args)?;
             let freeze = Freeze {
                 name: args.name.to_string(),
-                from: moment(&args.from, &args.zone)?,
-                until: moment(&args.until, &args.zone)?,
+                from,
+                until,
                 scope: Scope {
                     sites: args.sites.into_iter().collect(),
                     roles: args.roles.into_iter().collect(),
@@ -89,4 +91,16 @@ pub(super) async fn run(args: FreezeArgs, context: &Context) -> Result<Exit, Cli
         }
     }
     Ok(Exit::Done)
+}
+
+/// Both ends, or what is wrong with both.
+fn span(args: &AddArgs) -> Result<(Timestamp, Timestamp), CliError> {
+    match (moment(&args.from, &args.zone), moment(&args.until, &args.zone)) {
+        (Ok(from), Ok(until)) => Ok((from, until)),
+        (Err(from), Err(until)) if from.text != until.text => {
+            Err(CliError::usage("2 faults, nothing was changed".to_owned())
+                .with_details(vec![from.text, until.text]))
+        }
+        (Err(fault), _) | (_, Err(fault)) => Err(fault),
+    }
 }
