@@ -110,6 +110,7 @@ DURATION:PT6H
             (1, "BEGIN"),
             (4, "DTSTART"),
             (9, "DTSTART"),
+            (10, "DURATION"),
             (16, "RRULE"),
             (18, ""),
             (20, "SUMMARY"),
@@ -148,6 +149,24 @@ END:VCALENDAR
             "line 6, RRULE: rule `FREQ=FORTNIGHTLY;BYDAY=SA,XX`: `BYDAY` has `XX`, expected days such as MO, or 2MO and -1FR in a monthly or yearly rule",
         ]
     );
+}
+
+#[test]
+fn an_event_without_a_start_is_judged_in_all_its_other_lines() {
+    let bad = "BEGIN:VCALENDAR
+BEGIN:VEVENT
+SUMMARY:one
+DTSTART;TZID=Mars/Base:tomorrow
+DTEND:20260104
+EXDATE:20260110T220000,soon
+RRULE:FREQ=WEEKLY;BYDAY=XX
+END:VEVENT
+END:VCALENDAR
+";
+    let said = read(bad, "UTC").unwrap_err().0;
+    let places: Vec<(usize, &str)> =
+        said.iter().map(|fault| (fault.line, fault.property.as_str())).collect();
+    assert_eq!(places, [(4, "DTSTART"), (4, "DTSTART"), (6, "EXDATE"), (7, "RRULE")], "{said:?}");
 }
 
 #[test]

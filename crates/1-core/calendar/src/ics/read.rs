@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use jiff::civil::{DateTime, Weekday};
 use jiff::tz::TimeZone;
 use refit_names::{Coded, ErrorClass, TimeClass, WindowName};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Everything that is wrong with a calendar file.
@@ -85,6 +85,9 @@ pub fn read(text: &str, zone: &str) -> Result<Vec<Window>, IcsErrors> {
         Err(IcsErrors(faults))
     }
 }
+
+/// No rule ends before it.
+const EARLIEST: DateTime = DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
 
 /// The lines of one `VEVENT`, without those of components inside it.
 struct Event<'a> {
@@ -166,43 +169,41 @@ fn window(event: &Event<'_>, floating: &str) -> Result<Option<Window>, Vec<IcsEr
     }
     let name = name(event, summary).map_err(|fault| faults.push(fault)).ok();
     let starts = match start {
-        Some(line) => one_time(line, floating).map_err(|fault| faults.push(fault)).ok(),
+        Some(line) => one_time(line, floating).map_err(|found| faults.extend(found)).ok(),
         None => {
             faults.push(missing(event, "DTSTART"));
             None
         }
     };
-    let Some(starts) = starts else { return Err(faults) };
-    let minutes = minutes(event, &starts, floating, &mut faults);
-    let mut days = BTreeSet::new();
-    for time in moments(event, "EXDATE", floating, &mut faults) {
-        days.insert(time.shown_in(&starts.zone).date());
-    }
+    let minutes = minutes(event, starts.as_ref(), floating, &mut faults);
+    let except = moments(event, "EXDATE", floating, &mut faults);
     let extra = moments(event, "RDATE", floating, &mut faults);
-    let extra = extra.iter().map(|time| time.shown_in(&starts.zone)).collect();
-    match (name, minutes, faults.is_empty()) {
-        (Some(name), Some(minutes), true) => Ok(Some(Window {
+    match (name, starts, minutes, faults.is_empty()) {
+        (Some(name), Some(starts), Some(minutes), true) => Ok(Some(Window {
             name,
             about: about.map(text).unwrap_or_default(),
             class: class(event, starts.at),
+            except: except.iter().map(|time| time.shown_in(&starts.zone).date()).collect(),
+            extra: extra.iter().map(|time| time.shown_in(&starts.zone)).collect(),
             zone: starts.zone,
             starts: starts.at,
             rule: rule.map(|line| line.value.clone()),
             minutes,
-            except: days,
-            extra,
         })),
-        _ => {
+        (_, starts, ..) => {
             // Of a whole window the calendar judges the rule.
-            faults.extend(rule.into_iter().flat_map(|line| rule_faults(line, &starts)));
+            faults.extend(rule.into_iter().flat_map(|line| rule_faults(line, starts.as_ref())));
             Err(faults)
         }
     }
 }
 
-fn rule_faults(line: &Line, starts: &Time) -> Vec<IcsError> {
-    let zone = crate::zone::zone(&starts.zone).unwrap_or(TimeZone::UTC);
-    let faults = Rule::parse(&line.value, starts.at, &zone).err().unwrap_or_default();
+/// What is wrong with a rule; where nobody knows when the event starts, with the rule by itself.
+fn rule_faults(line: &Line, starts: Option<&Time>) -> Vec<IcsError> {
+    let zone = starts.and_then(|starts| crate::zone::zone(&starts.zone).ok());
+    let at = starts.map_or(EARLIEST, |starts| starts.at);
+    let parsed = Rule::parse(&line.value, at, &zone.unwrap_or(TimeZone::UTC));
+    let faults = parsed.err().unwrap_or_default();
     faults.iter().map(|fault| line.fault(format!("rule `{}`: {fault}", line.value))).collect()
 }
 
@@ -223,15 +224,18 @@ fn name(event: &Event<'_>, summary: Option<&Line>) -> Result<WindowName, IcsErro
 
 fn minutes(
     event: &Event<'_>,
-    starts: &Time,
+    starts: Option<&Time>,
     floating: &str,
     faults: &mut Vec<IcsError>,
 ) -> Option<u32> {
     let (end, length) = (event.one("DTEND", faults), event.one("DURATION", faults));
     let (line, elapsed) = match (end, length) {
-        (Some(line), None) => (line, elapsed(line, starts, floating)),
+        (Some(line), None) => {
+            let end = one_time(line, floating).map_err(|found| faults.extend(found)).ok()?;
+            (line, elapsed(line, starts?, &end))
+        }
         (None, Some(line)) => (line, duration(line)),
-        (None, None) if starts.whole_day => return Some(24 * 60),
+        (None, None) if starts?.whole_day => return Some(24 * 60),
         (None, None) => {
             faults.push(missing(event, "DTEND"));
             return None;
@@ -253,8 +257,7 @@ fn minutes(
     whole.map_err(|fault| faults.push(fault)).ok()
 }
 
-fn elapsed(line: &Line, starts: &Time, floating: &str) -> Result<SignedDuration, IcsError> {
-    let end = one_time(line, floating)?;
+fn elapsed(line: &Line, starts: &Time, end: &Time) -> Result<SignedDuration, IcsError> {
     if starts.whole_day && end.whole_day {
         return Ok(end.at.duration_since(starts.at));
     }
@@ -273,7 +276,7 @@ fn moments(
     for line in event.all(name) {
         match times(line, floating) {
             Ok(times) => found.extend(times),
-            Err(fault) => faults.push(fault),
+            Err(wrong) => faults.extend(wrong),
         }
     }
     found

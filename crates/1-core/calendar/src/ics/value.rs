@@ -34,19 +34,30 @@ impl Time {
 }
 
 /// Reads the times of a property; those without a zone are meant in `floating`.
-pub(crate) fn times(line: &Line, floating: &str) -> Result<Vec<Time>, IcsError> {
+pub(crate) fn times(line: &Line, floating: &str) -> Result<Vec<Time>, Vec<IcsError>> {
+    let mut faults = Vec::new();
     let stated =
         line.parameter("TZID").map_or_else(|| Ok(floating.to_owned()), |id| zone_of(line, id));
-    let stated = stated?;
-    line.value.split(',').map(|text| time(line, text.trim(), &stated)).collect()
+    let stated = stated.unwrap_or_else(|fault| {
+        faults.push(fault);
+        floating.to_owned()
+    });
+    let mut read = Vec::new();
+    for text in line.value.split(',') {
+        match time(line, text.trim(), &stated) {
+            Ok(time) => read.push(time),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    if faults.is_empty() { Ok(read) } else { Err(faults) }
 }
 
 /// Reads the only time of a property.
-pub(crate) fn one_time(line: &Line, floating: &str) -> Result<Time, IcsError> {
+pub(crate) fn one_time(line: &Line, floating: &str) -> Result<Time, Vec<IcsError>> {
     let mut all = times(line, floating)?.into_iter();
     match (all.next(), all.next()) {
         (Some(time), None) => Ok(time),
-        _ => Err(line.fault(format!("`{}` has several times, expected one", line.value))),
+        _ => Err(vec![line.fault(format!("`{}` has several times, expected one", line.value))]),
     }
 }
 
