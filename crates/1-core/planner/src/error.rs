@@ -64,12 +64,25 @@ pub enum Fault {
         found: usize,
     },
     /// The target is in no catalogue.
-    #[error("build `{target}` of product `{product}` is not published")]
+    #[error(
+        "build `{target}` of product `{product}` is not published, expected one of {}",
+        list(published)
+    )]
     UnknownTarget {
         /// The product.
         product: ProductName,
         /// The build.
         target: BuildId,
+        /// Those that packs lead to.
+        published: Vec<BuildId>,
+    },
+    /// The product is in no catalogue.
+    #[error("repository has no pack of product `{product}`, expected one of {}", list(published))]
+    UnknownProduct {
+        /// The product.
+        product: ProductName,
+        /// Those that have packs.
+        published: Vec<ProductName>,
     },
     /// Nothing can be taken back to the target.
     #[error(transparent)]
@@ -203,6 +216,7 @@ impl Fault {
             Self::UnknownHosts { .. } => "plan.unknown-hosts",
             Self::Duplicate { .. } => "plan.duplicate",
             Self::UnknownTarget { .. } => "plan.unknown-target",
+            Self::UnknownProduct { .. } => "plan.unknown-product",
             Self::NoRemoval(_) => "plan.no-removal",
             Self::Circle { .. } => "plan.circle",
             Self::TierOrder { .. } => "plan.tier-order",
@@ -230,8 +244,11 @@ fn lines(faults: &[Fault]) -> String {
     }
 }
 
-fn list(hosts: &[HostName]) -> String {
-    hosts.iter().map(|host| format!("`{host}`")).collect::<Vec<_>>().join(", ")
+fn list(names: &[impl std::fmt::Display]) -> String {
+    match names {
+        [] => "none: there is nothing".to_owned(),
+        some => some.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+    }
 }
 
 fn conflict_text(conflict: &[String], remarks: &[String]) -> String {

@@ -5,8 +5,8 @@ use crate::people::all_or_has;
 use crate::times::{ANY_TIME, moment};
 use crate::{Candidate, Fault, PlanInput};
 use refit_inventory::{EngineerRecord, HostRecord};
-use refit_names::{HostName, WindowName};
-use refit_packs::catalog::PackSummary;
+use refit_names::{BuildId, HostName, ProductName, WindowName};
+use refit_packs::catalog::Catalog;
 use refit_plan::{Pin, PinnedTo, Way};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,16 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(crate) fn of_input(input: &PlanInput) -> Vec<Fault> {
     let mut faults: Vec<Fault> = reserved(input).into_iter().collect();
     duplicates(input, &mut faults);
-    let mut unknown: BTreeSet<&HostName> = input.wanted.iter().collect();
-    if !unknown.is_empty() {
-        for host in &input.hosts {
-            unknown.remove(&host.record.name);
-        }
-    }
-    if !unknown.is_empty() {
-        faults.push(Fault::UnknownHosts { hosts: unknown.into_iter().cloned().collect() });
-    }
-    faults.extend(target(input));
+    faults.extend(unknown_hosts(&input.wanted, input.hosts.iter().map(|host| &host.record.name)));
+    faults.extend(unknown_target(&input.catalog, &input.product, &input.target, input.demands.way));
     if input.shape.shares.is_empty() {
         let expected = "at least one share";
         faults.push(Fault::Shape { found: "no shares".to_owned(), expected });
@@ -44,15 +36,44 @@ pub(crate) fn of_input(input: &PlanInput) -> Vec<Fault> {
     faults
 }
 
-/// A target that nothing leads to.
-fn target(input: &PlanInput) -> Option<Fault> {
-    if input.demands.way == Way::Removal {
-        let removable = input.catalog.removable(&input.product, &input.target);
-        return removable.err().map(Fault::NoRemoval);
+/// Wanted hosts that the fleet does not have.
+pub fn unknown_hosts<'a>(
+    wanted: &BTreeSet<HostName>,
+    fleet: impl Iterator<Item = &'a HostName>,
+) -> Option<Fault> {
+    if wanted.is_empty() {
+        return None;
     }
-    let published = |pack: &PackSummary| pack.product == input.product && pack.to == input.target;
-    let (product, target) = (input.product.clone(), input.target.clone());
-    (!input.catalog.packs.iter().any(published)).then_some(Fault::UnknownTarget { product, target })
+    let mut unknown: BTreeSet<&HostName> = wanted.iter().collect();
+    for host in fleet {
+        unknown.remove(host);
+    }
+    let hosts: Vec<_> = unknown.into_iter().cloned().collect();
+    (!hosts.is_empty()).then_some(Fault::UnknownHosts { hosts })
+}
+
+/// A target that nothing leads to.
+pub fn unknown_target(
+    catalog: &Catalog,
+    product: &ProductName,
+    target: &BuildId,
+    way: Way,
+) -> Option<Fault> {
+    let own = || catalog.packs.iter().filter(|pack| pack.product == *product);
+    if own().next().is_none() {
+        let published: BTreeSet<_> = catalog.packs.iter().map(|pack| &pack.product).collect();
+        let published = published.into_iter().cloned().collect();
+        return Some(Fault::UnknownProduct { product: product.clone(), published });
+    }
+    if way == Way::Removal {
+        return catalog.removable(product, target).err().map(Fault::NoRemoval);
+    }
+    let published: BTreeSet<&BuildId> = own().map(|pack| &pack.to).collect();
+    (!published.contains(target)).then(|| Fault::UnknownTarget {
+        product: product.clone(),
+        target: target.clone(),
+        published: published.into_iter().cloned().collect(),
+    })
 }
 
 fn duplicates(input: &PlanInput, faults: &mut Vec<Fault>) {

@@ -41,6 +41,7 @@ mod times;
 mod waves;
 
 pub use error::{Fault, PlanError};
+pub use faults::{unknown_hosts, unknown_target};
 pub use input::{
     Begun, Candidate, Demands, HORIZON_DAYS, Measured, PlanInput, SAMPLES_MIN, Shape, Surroundings,
 };

@@ -279,6 +279,8 @@ fn wrong_input_is_named() {
     let mut target = input(vec![host(0, 1)]);
     target.target = name("9999");
     assert!(matches!(fault(&target), Fault::UnknownTarget { .. }));
+    target.product = name("ledgr");
+    assert!(matches!(fault(&target), Fault::UnknownProduct { .. }));
     assert!(matches!(error(&input(Vec::new())), PlanError::Nobody { .. }));
 }
 

@@ -238,7 +238,11 @@ impl From<refit_planner::PlanError> for ApiError {
         use refit_planner::{Fault, PlanError};
         let status = match &error {
             PlanError::Faults(faults) => match &faults[..] {
-                [Fault::UnknownHosts { .. } | Fault::UnknownTarget { .. }] => StatusCode::NOT_FOUND,
+                [
+                    Fault::UnknownHosts { .. }
+                    | Fault::UnknownTarget { .. }
+                    | Fault::UnknownProduct { .. },
+                ] => StatusCode::NOT_FOUND,
                 // The request is lawful; it is the state of the fleet that forbids it.
                 [Fault::Circle { .. }] => StatusCode::CONFLICT,
                 _ => StatusCode::UNPROCESSABLE_ENTITY,

@@ -5,13 +5,14 @@ use crate::{
     app::App,
     body,
     campaign::Campaign,
+    depot::Depot,
     planning,
     refusal::{Answer, Refusal},
     views,
 };
 use axum::{Json, extract::State, http::StatusCode};
 use refit_names::{Generation, HostName, RolloutName, WaveName};
-use refit_plan::{RollbackPlan, Way};
+use refit_plan::RollbackPlan;
 use refit_planner::PlanError;
 use refit_protocol::v1::{NewRollout, PlanLine, PlanRequest, PlanView, RolloutView, WhyView};
 use refit_rollout::Rollout;
@@ -41,13 +42,7 @@ pub(super) async fn add(
         }
         .into());
     }
-    if let Some(stock) = app.depot.as_ref().and_then(crate::depot::Depot::stock) {
-        crate::parts::wanted(&stock, &spec.product, &spec.target, &spec.demands)?;
-        if spec.way == Way::Removal {
-            let removable = stock.catalog.removable(&spec.product, &spec.target);
-            removable.map_err(|why| PlanError::Faults(vec![why.into()]))?;
-        }
-    }
+    named_rightly(&app, &spec).await?;
     let name = spec.name.clone();
     let campaign = Campaign {
         rollout: Rollout::draft(name.clone()),
@@ -61,6 +56,25 @@ pub(super) async fn add(
     app.audit(&person.name, "rollout.add", &campaign.spec).await?;
     app.changed();
     Ok((StatusCode::CREATED, Json(views::rollout(&app, &name).await?)))
+}
+
+/// Refuses names that nobody knows now, not first when a plan is made: a draft keeps its name for good.
+async fn named_rightly(app: &App, spec: &NewRollout) -> Answer<()> {
+    let hosts = app.store.said_hosts().await?;
+    let mut faults = Vec::new();
+    faults.extend(refit_planner::unknown_hosts(&spec.hosts, hosts.iter().map(|host| &host.name)));
+    let stock = app.depot.as_ref().and_then(Depot::stock);
+    if let Some(stock) = &stock {
+        let (product, target) = (&spec.product, &spec.target);
+        faults.extend(refit_planner::unknown_target(&stock.catalog, product, target, spec.way));
+    }
+    if !faults.is_empty() {
+        return Err(PlanError::Faults(faults).into());
+    }
+    if let Some(stock) = &stock {
+        crate::parts::wanted(stock, &spec.product, &spec.target, &spec.demands)?;
+    }
+    Ok(())
 }
 
 pub(super) async fn plan(
