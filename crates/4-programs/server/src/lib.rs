@@ -36,6 +36,7 @@ mod hub;
 mod notify;
 mod papers;
 mod parts;
+mod people;
 mod planning;
 mod questions;
 mod refusal;

@@ -6,7 +6,7 @@ mod removal;
 use crate::{
     app::App,
     campaign::Campaign,
-    planning,
+    people, planning,
     refusal::{Answer, ApiError, Refusal},
     rehearsal,
 };
@@ -131,7 +131,9 @@ pub(crate) async fn csv(app: &App, name: &RolloutName) -> Answer<String> {
 /// The plan as calendar, of one person or of all.
 pub(crate) async fn ics(app: &App, name: &RolloutName, query: &ExportQuery) -> Answer<String> {
     let input = input::of(app, name).await?;
-    Ok(refit_calendar::ics::write(&paper::events(&input, query.person.as_ref())))
+    let events = paper::events(&input, query.person.as_ref());
+    people::calendar_of_somebody(app, query.person.as_ref(), &events).await?;
+    Ok(refit_calendar::ics::write(&events))
 }
 
 /// A file of the plan by its name, for the console.

@@ -4,6 +4,7 @@ use super::load;
 use crate::{
     app::{App, token_hash},
     campaign::Campaign,
+    people,
     refusal::Answer,
 };
 use jiff::SignedDuration;
@@ -106,6 +107,7 @@ async fn hosts(app: &App, of: &FeedQuery) -> Answer<Vec<Event>> {
         }
     }
     events.sort_by(|one, other| (one.starts, &one.uid).cmp(&(other.starts, &other.uid)));
+    people::calendar_of_somebody(app, of.person.as_ref(), &events).await?;
     Ok(events)
 }
 
