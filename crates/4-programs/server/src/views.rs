@@ -6,6 +6,7 @@ use crate::{
     questions,
     refusal::{Answer, Refusal},
 };
+use refit_inventory::HostRecord;
 use refit_names::{BuildId, HostName, RolloutName};
 use refit_plan::{Plan, PlannedHost, Way};
 use refit_protocol::{
@@ -161,6 +162,21 @@ fn settled(campaign: &Campaign, host: &HostName) -> bool {
     campaign.rollout.host(host).is_some_and(refit_rollout::RolloutHost::settled)
 }
 
+/// Why a host of the fleet has no place in a plan.
+fn left_out(plan: &Plan, campaign: &Campaign, record: &HostRecord) -> String {
+    if let Some(left_out) = plan.excluded.iter().find(|left_out| left_out.host == record.name) {
+        return left_out.because.clone();
+    }
+    let wanted = &campaign.spec.hosts;
+    match record.retired_because() {
+        Some(reason) => format!("it is retired: {reason}"),
+        None if !wanted.is_empty() && !wanted.contains(&record.name) => {
+            "the rollout is for other hosts".to_owned()
+        }
+        None => format!("nobody knew it, or its build, when the plan was made at {}", plan.made_at),
+    }
+}
+
 /// Why a host of a campaign stands where it stands.
 pub(crate) async fn why(app: &App, name: &RolloutName, host: &HostName) -> Answer<WhyView> {
     let campaign = campaign::load(app, name).await?.body;
@@ -171,21 +187,20 @@ pub(crate) async fn why(app: &App, name: &RolloutName, host: &HostName) -> Answe
     let record = record.ok_or_else(|| Refusal::NotFound { what: "host", key: host.to_string() })?;
     let around = crate::risk::Surroundings::of(app).await?;
     let risk = around.score(app, record, None);
-    if let Some(left_out) = plan.excluded.iter().find(|excluded| excluded.host == *host) {
+    let planned = plan.hosts().find(|(_, planned)| planned.host == *host);
+    let standing = planned.zip(campaign.rollout.why(host, app.now()));
+    let Some(((_, planned), mut why)) = standing else {
+        let reason = left_out(plan, &campaign, record);
         return Ok(WhyView {
             host: host.clone(),
-            because: format!("it is not in the plan: {}", left_out.because),
+            because: format!("it is not in the plan: {reason}"),
             unblocked_by: "a new plan, when the reason is gone".to_owned(),
             latest: None,
-            placement: left_out.because.clone(),
+            placement: reason,
             risk,
             findings: Vec::new(),
         });
-    }
-    let planned = plan.hosts().find(|(_, planned)| planned.host == *host);
-    let not_planned = || Refusal::NotFound { what: "host of the plan", key: host.to_string() };
-    let (_, planned) = planned.ok_or_else(not_planned)?;
-    let mut why = campaign.rollout.why(host, app.now()).ok_or_else(not_planned)?;
+    };
     if let Some(view) = questions::open_of(app, name, host).await? {
         let step = &view.key.step;
         why.because =
