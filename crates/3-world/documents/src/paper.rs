@@ -10,6 +10,7 @@ mod matrix;
 mod plan_pages;
 mod procedure;
 mod project_plan;
+mod readme;
 mod risk;
 mod simulation;
 mod spread;

@@ -37,7 +37,7 @@ pub fn approach(input: &PaperInput) -> Paper {
 /// What the second judge objects to stands before everything else.
 pub(crate) fn findings(builder: &mut Builder, input: &PaperInput) {
     for finding in &input.findings {
-        builder.note(Tone::Bad, format!("The second judge objects: {finding}"));
+        builder.note(Tone::Bad, format!("The second judge objects: {}", input.told(finding)));
     }
     if let Some(reason) = &input.plan.emergency {
         builder.note(Tone::Warn, format!("Emergency: freezes do not count. Reason: {reason}"));
@@ -85,7 +85,7 @@ fn goal(builder: &mut Builder, input: &PaperInput) {
 pub(crate) fn left_out(builder: &mut Builder, input: &PaperInput) {
     builder.part("Left out");
     let rows = input.plan.excluded.iter();
-    let rows = rows.map(|out| vec![out.host.as_str().into(), out.because.clone().into()]);
+    let rows = rows.map(|out| vec![out.host.as_str().into(), input.told(&out.because).into()]);
     builder.table(
         &[("server", 1.4, Form::Name), ("because", 4.0, Form::Plain)],
         rows.collect(),
@@ -177,7 +177,7 @@ fn issues(builder: &mut Builder, input: &PaperInput) {
         builder.list(note.terms.iter().map(|term| format!("Build {}: {term}", pin.to)));
         if !note.readme.trim().is_empty() {
             builder.part(&format!("Read-me of build {}", pin.to));
-            builder.paragraphs(&note.readme);
+            builder.readme(&note.readme);
         }
     }
 }
@@ -227,10 +227,10 @@ fn order(builder: &mut Builder, input: &PaperInput) {
     builder.part("Why this order");
     builder.text("Every server carries the reason for its place; all of them stand in the project plan. Some of them:");
     let samples = plan.waves.iter().flat_map(|wave| wave.hosts.first().map(|host| (wave, host)));
-    builder.list(
-        samples.map(|(wave, host)| format!("{} in {}: {}", host.host, wave.name, host.because)),
-    );
-    builder.list(input.remarks.iter().cloned());
+    builder.list(samples.map(|(wave, host)| {
+        format!("{} in {}: {}", host.host, wave.name, input.told(&host.because))
+    }));
+    builder.list(input.remarks.iter().map(|remark| input.told(remark)));
 }
 
 fn classes(builder: &mut Builder, input: &PaperInput) {

@@ -1,7 +1,7 @@
 //! Puts blocks together and numbers the sections.
 
 use super::text::{clean, zone_name};
-use super::{Block, Cell, Column, Form, Paper, PaperInput, SignLine, Tone, text};
+use super::{Block, Cell, Column, Form, Paper, PaperInput, SignLine, Tone, readme, text};
 use refit_plan::Way;
 
 /// Longest paragraph: a read-me is shown as far as people read it.
@@ -72,27 +72,10 @@ impl Builder {
         self.push(Block::Text { text: clean(text.as_ref(), TEXT_CHARS_MAX) })
     }
 
-    /// A read-me: its headings, paragraphs and lists; every other mark in it stays a letter.
-    pub(crate) fn paragraphs(&mut self, text: &str) -> &mut Self {
+    /// A read-me in Markdown, as far as people read it.
+    pub(crate) fn readme(&mut self, text: &str) -> &mut Self {
         let kept: String = text.chars().take(TEXT_CHARS_MAX).collect();
-        let (mut words, mut items) = (String::new(), Vec::<String>::new());
-        for line in kept.lines().map(str::trim).chain([""]) {
-            let item = line.strip_prefix("- ").or_else(|| line.strip_prefix("* "));
-            let head = line.starts_with('#').then(|| line.trim_start_matches('#').trim());
-            let is_between = line.is_empty() || head.is_some();
-            if (is_between || item.is_some()) && !words.is_empty() {
-                self.text(std::mem::take(&mut words));
-            }
-            if is_between && !items.is_empty() {
-                self.list(std::mem::take(&mut items));
-            }
-            match (head, item, items.last_mut()) {
-                (Some(head), _, _) => drop(self.push(Block::Head { text: clean(head, 120) })),
-                (None, Some(item), _) => items.push(item.to_owned()),
-                (None, None, Some(last)) => *last = format!("{last} {line}"),
-                (None, None, None) => words = format!("{words} {line}").trim().to_owned(),
-            }
-        }
+        self.paper.blocks.extend(readme::blocks(&kept));
         self
     }
 

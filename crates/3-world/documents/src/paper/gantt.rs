@@ -10,7 +10,7 @@ use refit_plan::{Opening, Plan, PlannedHost, PlannedWave};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Rows of one drawing: what fits on a page with its caption.
-const ROWS_MAX: usize = 22;
+const ROWS_MAX: usize = 18;
 const ROW: f64 = 26.0;
 const LABELS: f64 = 290.0;
 const HEAD: f64 = 42.0;

@@ -61,6 +61,11 @@ impl PaperInput {
     pub(crate) fn note(&self, host: &HostName) -> Option<&HostNote> {
         self.hosts.get(host)
     }
+
+    /// A sentence of the planner or the judge with moments as this paper tells them.
+    pub(crate) fn told(&self, text: &str) -> String {
+        super::text::told(text, &self.zone)
+    }
 }
 
 /// How far people are with the plan.

@@ -74,7 +74,7 @@ fn servers(builder: &mut Builder, input: &PaperInput, wave: &PlannedWave) {
             times(host).into(),
             window.into(),
             people.into(),
-            host.because.clone().into(),
+            input.told(&host.because).into(),
         ]
     });
     builder.table(

@@ -35,7 +35,7 @@ pub fn project_plan(input: &PaperInput) -> Paper {
     approach::left_out(&mut builder, input);
     if !input.remarks.is_empty() {
         builder.part("Remarks of the planner");
-        builder.list(input.remarks.iter().cloned());
+        builder.list(input.remarks.iter().map(|remark| input.told(remark)));
     }
     approach::agreement(&mut builder, input);
     builder.done()

@@ -107,7 +107,7 @@ pub(crate) fn highest(builder: &mut Builder, input: &PaperInput) {
             .take(4)
             .map(|reason| format!("{} (+{})", reason.text, reason.points))
             .collect();
-        let said = if reasons.is_empty() { host.because.clone() } else { reasons.join("; ") };
+        let said = if reasons.is_empty() { input.told(&host.because) } else { reasons.join("; ") };
         vec![
             host.host.as_str().into(),
             host.role.as_str().into(),

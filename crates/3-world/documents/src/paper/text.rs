@@ -47,6 +47,18 @@ pub(crate) fn span(from: Timestamp, to: Timestamp, zone: &TimeZone) -> String {
     format!("{} to {end}", moment(from, zone))
 }
 
+/// A planner's sentence, whose moments are in UTC, with those of the paper.
+pub(crate) fn told(text: &str, zone: &TimeZone) -> String {
+    let word = |word: &str| {
+        let moment_of = word.trim_matches([' ', ',', ';', ':', '.', '(', ')']);
+        match moment_of.parse::<Timestamp>() {
+            Ok(at) => word.replacen(moment_of, &moment(at, zone), 1),
+            Err(_) => word.to_owned(),
+        }
+    };
+    text.split_inclusive(' ').map(word).collect()
+}
+
 /// What a zone is called.
 pub(crate) fn zone_name(zone: &TimeZone) -> String {
     zone.iana_name().unwrap_or("UTC").to_owned()
@@ -116,5 +128,14 @@ mod tests {
         assert_eq!(duration(26 * 3_600_000), "26 h");
         assert_eq!(list(["a", "b", "c"]), "a, b and c");
         assert_eq!(list(Vec::<String>::new()), "–");
+    }
+
+    #[test]
+    fn moments_of_a_sentence_are_those_of_the_paper() {
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        assert_eq!(
+            told("pinned to 2026-03-07T21:00:00Z; window sat (of 2 h) opens then", &zone),
+            "pinned to Sat 7 Mar 2026 22:00; window sat (of 2 h) opens then"
+        );
     }
 }

@@ -127,9 +127,9 @@ fn a_readme_keeps_its_headings_and_lists() {
     let mut input = input();
     let note = input.packs.values_mut().next().unwrap();
     note.readme =
-        "# Pack\r\n\nTwo lines\nin one.\n- first\n  goes on\n* second\n\nlast `#1`".to_owned();
+        "# Pack\r\n\nTwo lines\nin one.\n- first\n  goes on\n- second\n\nlast `#1`".to_owned();
     let page = html(&approach(&input));
-    let set = "<p><b>Pack</b></p>\n<p>Two lines in one.</p>\n<ul><li>first goes on</li><li>second</li></ul>\n<p>last `#1`</p>";
+    let set = "<p><b>Pack</b></p>\n<p>Two lines in one.</p>\n<ul><li>first goes on</li><li>second</li></ul>\n<p>last #1</p>";
     assert!(page.contains(set), "{page}");
 }
 
