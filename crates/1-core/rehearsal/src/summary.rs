@@ -8,6 +8,9 @@ use crate::report::{
 };
 use std::collections::BTreeMap;
 
+/// In milliseconds.
+const MINUTE: i64 = 60_000;
+
 /// Bars of the histogram: enough for its shape, few enough for a line of text.
 const BINS: i64 = 20;
 
@@ -100,7 +103,9 @@ fn histogram(completed: &[i64]) -> Vec<Bin> {
     let (Some(first), Some(last)) = (completed.first(), completed.last()) else {
         return Vec::new();
     };
-    let width = ((last - first) / BINS + 1).max(1);
+    // People read moments by the minute: bars that begin within one would all be called the same.
+    let first = first - first.rem_euclid(MINUTE);
+    let width = ((last - first) / BINS / MINUTE + 1) * MINUTE;
     let bins = (0..BINS).map(|bin| (first + bin * width, first + (bin + 1) * width));
     bins.filter(|(from, _)| from <= last)
         .map(|(from, to)| Bin {
@@ -202,5 +207,8 @@ mod tests {
         assert_eq!(bins.iter().map(|bin| bin.runs).sum::<u32>(), 5);
         assert!(histogram(&[]).is_empty());
         assert_eq!(histogram(&[3, 3]).len(), 1);
+        let close = histogram(&[50_000, 61_000, 119_000]);
+        let starts: Vec<i64> = close.iter().map(|bin| bin.from.as_millisecond()).collect();
+        assert_eq!(starts, [0, MINUTE], "within two minutes");
     }
 }
