@@ -29,7 +29,7 @@ pub(super) fn cluster(input: &RiskInput<'_>) -> Vec<RiskReason> {
 
 pub(super) fn dependencies(input: &RiskInput<'_>) -> Vec<RiskReason> {
     let count = input.host.after.len();
-    let text = format!("it depends on {count} other hosts");
+    let text = format!("it depends on {}", refit_names::counted(count, "other host"));
     let reason = because(text, "change and verify those first", INVENTORY, None);
     each(input, "dependencies", count, ("dependencies.each", "dependencies.most"), reason)
 }

@@ -110,7 +110,13 @@ fn acted(
             if let Some(mitigation) = mitigation {
                 entry.mitigation = limited("mitigation", &mitigation)?;
             }
-            text("mitigation", &entry.mitigation)?;
+            if entry.mitigation.trim().is_empty() {
+                let expected =
+                    "what was done, as none is written down for this risk: `--mitigation TEXT`"
+                        .to_owned();
+                let found = "nothing".to_owned();
+                return Err(Refusal::OutOfRange { field: "mitigation", expected, found }.into());
+            }
             if left.product() > entry.exposure.product() {
                 let most = entry.exposure.product();
                 let expected = format!("at most the {most} of before");
