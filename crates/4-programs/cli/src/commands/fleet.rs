@@ -61,9 +61,9 @@ enum Verb {
         after_help = "Examples:\n  refit fleet export > servers.csv\n  refit fleet export --format json > fleet.json\n  refit fleet export --format ansible --where 'site == \"north\"' > north.json"
     )]
     Export {
-        /// How it is written
-        #[arg(long, default_value = "csv")]
-        format: export::ExportFormat,
+        /// How it is written; csv by default, json with --json
+        #[arg(long)]
+        format: Option<export::ExportFormat>,
         /// Only hosts that this expression names (docs/expressions.md)
         #[arg(long = "where", value_name = "EXPRESSION")]
         filter: Option<String>,

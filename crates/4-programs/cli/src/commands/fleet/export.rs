@@ -19,10 +19,15 @@ pub(crate) enum ExportFormat {
 
 /// Writes to standard output.
 pub(super) async fn run(
-    format: ExportFormat,
+    format: Option<ExportFormat>,
     filter: Option<&str>,
     context: &Context,
 ) -> Result<Exit, CliError> {
+    let format = match format {
+        Some(format) => format,
+        None if context.output.is_json() => ExportFormat::Json,
+        None => ExportFormat::Csv,
+    };
     let api = context.api()?;
     let mut records = api.fleet_records().await?;
     if filter.is_some() {
