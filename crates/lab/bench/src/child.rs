@@ -98,11 +98,6 @@ pub fn programs() -> Result<PathBuf> {
     Ok(here.parent().context("the program has no folder")?.to_path_buf())
 }
 
-/// A port on loopback that was free a moment ago.
-pub fn free_port() -> Result<u16> {
-    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
-}
-
 /// Waits until `ready` says so.
 pub async fn until<F: AsyncFnMut() -> bool>(
     what: &str,

@@ -4,9 +4,10 @@
 //! writes counts.
 
 use crate::ROUNDS;
-use crate::child::{free_port, programs, until};
+use crate::child::{programs, until};
 use crate::row::{Better, Row};
 use anyhow::{Context, Result, bail};
+use refit_testkit::free_port;
 use serde_json::{Value, json};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -91,7 +92,7 @@ pub(crate) async fn script(trees: &Path, ground: &Path, heavy: Option<&Heavy<'_>
         archives.push((build, archive));
     }
     symlink("releases/1000", root.join("current"))?;
-    let service = Service { root, port: free_port()? };
+    let service = Service { root, port: free_port() };
     service.start()?;
     let outcome = upgrade(&service, &archives, (&backups, heavy), ground).await;
     service.stop()?;

@@ -1,7 +1,8 @@
 //! Peers that are installed and started by the benchmark itself.
 
-use crate::child::{Measured, free_port, until};
+use crate::child::{Measured, until};
 use anyhow::{Context, Result, bail};
+use refit_testkit::free_port;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -47,7 +48,7 @@ impl GooseBit {
             .args(["-c", GOOSEBIT_SCHEMA])
             .envs(environment.clone())
             .current_dir(dir))?;
-        let port = free_port()?;
+        let port = free_port();
         let log = std::fs::File::create(dir.join("goosebit.log"))?;
         let process = Measured::start(
             Command::new(&python)

@@ -1,6 +1,6 @@
 //! What one server bears: authenticated syncs per CPU second, and memory per idle agent.
 
-use crate::child::{Measured, free_port, programs, until};
+use crate::child::{Measured, programs, until};
 use crate::peers::GooseBit;
 use crate::row::{Better, Row};
 use crate::{ROUNDS, peers};
@@ -10,6 +10,7 @@ use refit_inventory::ObservedFacts;
 use refit_names::{ByteSize, HostName, RoleName, SiteName};
 use refit_protocol::agent::{PROTOCOL, SyncRequest};
 use refit_protocol::v1::NewEnrolmentToken;
+use refit_testkit::free_port;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -26,7 +27,7 @@ const IDLE_AGENTS: usize = 500;
 /// Both cases.
 pub async fn run() -> Result<Vec<Row>> {
     let dir = tempfile::tempdir()?;
-    let server = Server::start(dir.path(), free_port()?).await?;
+    let server = Server::start(dir.path(), free_port()).await?;
     let mut identities = Vec::new();
     for number in 0..IDLE_AGENTS {
         identities.push(server.enrol(number).await?);
@@ -170,7 +171,7 @@ async fn settle(process: &Measured) -> Result<()> {
 }
 
 async fn raw_task_kib(connections: usize, dir: &Path) -> Result<f64> {
-    let port = free_port()?;
+    let port = free_port();
     let certificate = dir.join(format!("raw-{port}.pem"));
     let mut command = Command::new(std::env::current_exe()?);
     let process =

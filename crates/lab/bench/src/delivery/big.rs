@@ -9,10 +9,11 @@
 
 use super::{BENCH, ours, output, say, trees, web::Web};
 use crate::{
-    child::{Measured, free_port, programs},
+    child::{Measured, programs},
     row::{Better, Row},
 };
 use anyhow::{Context, Result, bail, ensure};
+use refit_testkit::free_port;
 use std::{
     io::{BufRead, BufReader, Read, Write},
     path::{Path, PathBuf},
@@ -137,7 +138,7 @@ fn server(dir: &Path, url: &str, root: &Path) -> Result<Peak> {
     let (state, log) = (dir.join("server"), dir.join("server.log"));
     let mut command = Command::new(programs()?.join("refit"));
     command
-        .args(["server", "--listen", &format!("127.0.0.1:{}", free_port()?), "--state"])
+        .args(["server", "--listen", &format!("127.0.0.1:{}", free_port()), "--state"])
         .arg(&state)
         .arg("--repository-metadata")
         .arg(format!("{url}/metadata/"))

@@ -1,7 +1,8 @@
 //! A web server for those who fetch by HTTP, that tells how much it sent.
 
-use crate::child::{Measured, free_port};
+use crate::child::Measured;
 use anyhow::{Context, Result};
+use refit_testkit::free_port;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -19,7 +20,7 @@ impl Web {
         let (folder, state) = (dir.join("web"), dir.join("nginx"));
         std::fs::create_dir_all(&folder)?;
         std::fs::create_dir_all(&state)?;
-        let (port, log) = (free_port()?, state.join("sent.log"));
+        let (port, log) = (free_port(), state.join("sent.log"));
         let path = |name: &str| state.join(name).display().to_string();
         let config = format!(
             "daemon off; master_process off; pid {}; error_log {} crit;\nevents {{ worker_connections 256; }}\n\

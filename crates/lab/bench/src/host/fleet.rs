@@ -1,8 +1,9 @@
 //! A server and agents, worked with the commands that users type: a campaign of six small steps.
 
 use super::done;
-use crate::child::{Measured, free_port, programs};
+use crate::child::{Measured, programs};
 use anyhow::{Context, Result, bail};
+use refit_testkit::free_port;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -28,7 +29,7 @@ pub(super) struct Fleet {
 impl Fleet {
     /// A repository with one pack, a server, and `hosts` hosts with the build before it.
     pub(super) fn start(dir: &Path, hosts: u32, payload: &[u8]) -> Result<Self> {
-        let address = format!("127.0.0.1:{}", free_port()?);
+        let address = format!("127.0.0.1:{}", free_port());
         let (programs, running) = (programs()?, Vec::new());
         let mut new = Self { dir: dir.to_path_buf(), programs, address, running };
         fs::create_dir_all(dir.join("pack/payload"))?;
