@@ -4,6 +4,7 @@
 
 use crate::{CliError, Exit};
 use comfy_table::{ContentArrangement, Table, presets::NOTHING};
+use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -144,6 +145,11 @@ impl Output {
 pub(crate) fn usage(error: &clap::Error) -> Exit {
     let _ = error.print();
     if error.use_stderr() { Exit::Usage } else { Exit::Done }
+}
+
+/// A moment in UTC, to the second: what people compare and type again.
+pub(crate) fn moment(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// A table without lines, headers first; cells are texts.

@@ -73,7 +73,7 @@ pub(crate) enum Refusal {
     Configuration { what: String },
     #[error("`{field}` is out of range: expected {expected}, found {found}")]
     OutOfRange { field: &'static str, expected: String, found: String },
-    #[error("{} faults, nothing was changed: {}", faults.len(), first(faults))]
+    #[error("{}, nothing was changed: {}", refit_names::counted(faults.len(), "fault"), first(faults))]
     FleetFaults { faults: Vec<FleetFault> },
     #[error("weights are wrong, nothing was changed: {}", errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Weights { errors: Vec<refit_risk::WeightError> },

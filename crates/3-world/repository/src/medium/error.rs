@@ -23,7 +23,7 @@ pub enum MediumError {
         why: String,
     },
     /// Files are missing, damaged or foreign; nothing was copied.
-    #[error("medium {} has {} faults, nothing was copied: {}", path.display(), faults.len(), shown(faults))]
+    #[error("medium {} has {}, nothing was copied: {}", path.display(), refit_names::counted(faults.len(), "fault"), shown(faults))]
     Damaged {
         /// The folder.
         path: PathBuf,

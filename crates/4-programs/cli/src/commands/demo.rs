@@ -5,6 +5,7 @@ use clap::Args;
 use refit_demo::{
     AfterReport, DemoError, DemoOptions, DemoReport, Display, Failure, Ground, Load, Talk,
 };
+use refit_names::counted;
 use std::{env, path::PathBuf, sync::Arc};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -119,7 +120,7 @@ fn verdict(
         return Ok(Exit::Done);
     }
     output.say(&format!("left to look at: {}", ground.dir().display()));
-    let text = format!("the demo's own check found {} faults", report.problems.len());
+    let text = format!("the demo's own check found {}", counted(report.problems.len(), "fault"));
     Err(CliError::new("demo.check-failed", Exit::NotVerified, text)
         .with_details(report.problems.clone()))
 }

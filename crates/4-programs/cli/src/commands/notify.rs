@@ -1,6 +1,11 @@
 //! `refit notify`: who hears of which events, and what was sent.
 
-use crate::{CliError, Exit, context::Context, context::text, output::table};
+use crate::{
+    CliError, Exit,
+    context::Context,
+    context::text,
+    output::{moment, table},
+};
 use clap::{Args, Subcommand, ValueEnum};
 use refit_protocol::v1::{
     ChannelCreated, ChannelTarget, ChannelView, DeliveryState, EventKind, EventView, NewChannel,
@@ -267,7 +272,7 @@ fn log(events: &[EventView]) -> String {
                 DeliveryState::Delivered => "delivered".to_owned(),
                 DeliveryState::Failed => "given up".to_owned(),
                 DeliveryState::Pending => match delivery.next_at {
-                    Some(at) if delivery.attempts > 0 => format!("tried again at {at}"),
+                    Some(at) if delivery.attempts > 0 => format!("tried again at {}", moment(at)),
                     _ => "to be sent".to_owned(),
                 },
             };

@@ -1,6 +1,6 @@
 //! Hosts as text.
 
-use crate::output::{columns, table};
+use crate::output::{columns, moment, table};
 use jiff::Timestamp;
 use refit_inventory::{HostField, ObservedFacts, StatedFacts};
 use refit_protocol::v1::{ChangeView, HostView};
@@ -125,7 +125,7 @@ fn state(host: &HostView) -> &'static str {
 fn presence(host: &HostView) -> String {
     match (host.reachable, host.record.last_seen) {
         (true, _) => "connected".to_owned(),
-        (false, Some(at)) => format!("last heard of {at}"),
+        (false, Some(at)) => format!("last heard of {}", moment(at)),
         (false, None) => "never heard of".to_owned(),
     }
 }
@@ -163,7 +163,7 @@ pub(super) fn one(host: &HostView, changes: &[ChangeView], now: Timestamp) -> St
     if !changes.is_empty() {
         let row = |view: &ChangeView| {
             let [_, _, what] = super::import::change_row(&view.change);
-            [view.at.to_string(), view.who.clone(), what]
+            [moment(view.at), view.who.clone(), what]
         };
         lines.push(format!(
             "\n{}",
@@ -200,7 +200,7 @@ fn seen(facts: &ObservedFacts, now: Timestamp) -> Vec<[String; 4]> {
         fact("memory", facts.memory.to_string()),
     ];
     rows.extend(facts.virtualisation.as_ref().map(|kind| fact("virtualisation", kind.clone())));
-    rows.extend(facts.booted_at.map(|at| fact("started", at.to_string())));
+    rows.extend(facts.booted_at.map(|at| fact("started", moment(at))));
     for product in &facts.products {
         let build = product.build.as_ref().map_or("none", |build| build.as_str());
         let services = format!("{:?}", product.services).to_lowercase();
@@ -210,7 +210,7 @@ fn seen(facts: &ObservedFacts, now: Timestamp) -> Vec<[String; 4]> {
         );
         rows.push(fact(product.name.as_str(), text));
         rows.extend(
-            product.backup_at.map(|at| fact(&format!("{} backup", product.name), at.to_string())),
+            product.backup_at.map(|at| fact(&format!("{} backup", product.name), moment(at))),
         );
     }
     rows
@@ -226,8 +226,8 @@ fn told(stated: &StatedFacts, now: Timestamp) -> Vec<[String; 4]> {
     let mut rows = Vec::new();
     rows.extend(stated.os.as_ref().map(|os| fact("os", os.clone())));
     rows.extend(stated.memory.map(|memory| fact("memory", memory.to_string())));
-    rows.extend(stated.booted_at.map(|at| fact("started", at.to_string())));
-    rows.extend(stated.backup_at.map(|at| fact("backup", at.to_string())));
+    rows.extend(stated.booted_at.map(|at| fact("started", moment(at))));
+    rows.extend(stated.backup_at.map(|at| fact("backup", moment(at))));
     rows.extend(
         stated.products.iter().map(|(name, build)| fact(name.as_str(), format!("build {build}"))),
     );
@@ -243,6 +243,5 @@ fn age(at: Timestamp, now: Timestamp) -> String {
         3600..172_800 => format!("{} h", seconds / 3600),
         _ => format!("{} days", seconds / 86_400),
     };
-    let at = Timestamp::from_second(at.as_second()).unwrap_or(at);
-    format!("{at} ({ago} ago)")
+    format!("{} ({ago} ago)", moment(at))
 }

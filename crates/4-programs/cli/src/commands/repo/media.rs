@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{CliError, Exit, context::Context, output::table};
 use clap::Args;
-use refit_names::{BuildId, ByteSize, ProductName};
+use refit_names::{BuildId, ByteSize, ProductName, counted};
 use refit_repository::medium::{self, ImportOptions, Medium, MediumError, Selection};
 use serde_json::json;
 use std::{
@@ -66,7 +66,11 @@ fn refused(error: MediumError) -> CliError {
         MediumError::Damaged { path, faults } => CliError::new(
             "medium.damaged",
             Exit::NotVerified,
-            format!("medium {} has {} faults, nothing was copied", path.display(), faults.len()),
+            format!(
+                "medium {} has {}, nothing was copied",
+                path.display(),
+                counted(faults.len(), "fault")
+            ),
         )
         .with_details(faults),
         other => CliError::from(other),

@@ -1,6 +1,6 @@
 //! Risk as text.
 
-use crate::output::table;
+use crate::output::{moment, table};
 use refit_protocol::v1::{HostRisk, RiskEntryView, WeightsView};
 use refit_risk::{RiskReason, RiskStatus};
 
@@ -79,7 +79,7 @@ pub(super) fn one(host: &HostRisk) -> String {
             reason.text.clone(),
             reason.weight.clone(),
             reason.source.clone(),
-            reason.known_at.map(|at| at.to_string()).unwrap_or_default(),
+            reason.known_at.map(moment).unwrap_or_default(),
             reason.mitigation.clone(),
         ]
     };
@@ -105,7 +105,7 @@ pub(super) fn one(host: &HostRisk) -> String {
 /// All weights.
 pub(super) fn weights(view: &WeightsView) -> String {
     let by = match (&view.by, view.at) {
-        (Some(by), Some(at)) => format!("version {} by {by} at {at}", view.version),
+        (Some(by), Some(at)) => format!("version {} by {by} at {}", view.version, moment(at)),
         _ => "the ones that Refit comes with".to_owned(),
     };
     let rows = view.weights.iter().map(|one| {

@@ -1,6 +1,11 @@
 //! Rollouts and plans as text.
 
-use crate::{CliError, Exit, context::Context, output::table, span};
+use crate::{
+    CliError, Exit,
+    context::Context,
+    output::{moment, table},
+    span,
+};
 use refit_names::{BuildId, ByteSize, RolloutName};
 use refit_plan::Way;
 use refit_protocol::agent::{Progress, Standing};
@@ -51,10 +56,7 @@ pub(super) fn why(
         let mut lines = vec![
             format!("{}: {}", why.host, why.because),
             format!("unblocked by: {}", why.unblocked_by),
-            format!(
-                "at the latest: {}",
-                why.latest.map_or("when that happens".to_owned(), |at| at.to_string())
-            ),
+            format!("at the latest: {}", why.latest.map_or("when that happens".to_owned(), moment)),
             format!("placed there because: {}", why.placement),
         ];
         lines.extend(

@@ -8,7 +8,7 @@
 
 use super::export::{self, KEY_FILE, file_name, write};
 use crate::{CliError, Exit, context::Context, context::text, output::table};
-use refit_names::RolloutName;
+use refit_names::{RolloutName, counted};
 use refit_protocol::v1::CertificateState;
 use refit_repository::medium::{MediumFile, listed};
 use serde::{Deserialize, Serialize};
@@ -113,9 +113,9 @@ pub(super) fn import(
     }
     if !faults.is_empty() {
         let text = format!(
-            "evidence in {} has {} faults, nothing was copied",
+            "evidence in {} has {}, nothing was copied",
             dir.display(),
-            faults.len()
+            counted(faults.len(), "fault")
         );
         return Err(
             CliError::new("signoff.evidence-damaged", Exit::NotVerified, text).with_details(faults)

@@ -1,7 +1,7 @@
 //! `refit updates check`.
 
 use super::{arrow, list};
-use crate::{CliError, Exit, context::Context};
+use crate::{CliError, Exit, context::Context, output::moment};
 use clap::Args;
 use refit_protocol::v1::{CheckReport, RepositoryView, UpdateView};
 
@@ -57,8 +57,7 @@ fn people(report: &CheckReport) -> String {
 }
 
 fn status(view: &RepositoryView) -> String {
-    let when =
-        |at: Option<jiff::Timestamp>| at.map_or_else(|| "never".to_owned(), |at| at.to_string());
+    let when = |at: Option<jiff::Timestamp>| at.map_or_else(|| "never".to_owned(), moment);
     let mut lines = vec![
         format!("repository    {}", view.url),
         format!("refreshed     {}", when(view.refreshed_at)),

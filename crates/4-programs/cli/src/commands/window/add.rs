@@ -5,7 +5,7 @@ use crate::{CliError, Exit, context::Context, span};
 use clap::{Args, ValueEnum};
 use jiff::civil::{Date, DateTime};
 use refit_calendar::ics::IcsErrors;
-use refit_names::{TimeClass, WindowName};
+use refit_names::{TimeClass, WindowName, counted};
 use refit_plan::Window;
 use refit_protocol::v1::{Existing, WindowsChanged, WindowsPut};
 use std::io::Read as _;
@@ -105,7 +105,11 @@ pub(super) async fn import(
 }
 
 fn told(file: &Path, errors: &IcsErrors) -> CliError {
-    let text = format!("{} has {} faults, nothing was imported", file.display(), errors.0.len());
+    let text = format!(
+        "{} has {}, nothing was imported",
+        file.display(),
+        counted(errors.0.len(), "fault")
+    );
     CliError::new("window.bad-calendar-file", Exit::Usage, text)
         .with_details(errors.0.iter().map(ToString::to_string).collect())
 }
