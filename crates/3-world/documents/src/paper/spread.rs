@@ -6,13 +6,16 @@ use jiff::Timestamp;
 use refit_names::{BuildId, Coded, ErrorClass, PersonName};
 use refit_plan::{PlannedHost, PlannedWave};
 use rust_xlsxwriter::{
-    Color, DocProperties, ExcelDateTime, Format, FormatAlign, Table, TableColumn, TableStyle,
-    Workbook, Worksheet, XlsxError,
+    Color, DocProperties, ExcelDateTime, Format, Table, TableColumn, TableStyle, Workbook,
+    Worksheet, XlsxError,
 };
 use std::collections::BTreeMap;
 
 /// Excel's own limit for the text of one cell.
 const CELL_CHARS_MAX: usize = 32_000;
+
+/// Widest column: a sentence.
+const COLUMN_PIXELS_MAX: u32 = 460;
 
 /// Why there is no spreadsheet.
 #[derive(Debug, thiserror::Error)]
@@ -61,10 +64,10 @@ impl From<u32> for Value {
     }
 }
 
-/// A sheet before it is written: heads with the width of their column in letters.
+/// A sheet before it is written.
 struct Sheet {
     name: &'static str,
-    heads: Vec<(&'static str, f64)>,
+    heads: Vec<&'static str>,
     rows: Vec<Vec<Value>>,
 }
 
@@ -105,24 +108,19 @@ fn fill(
     input: &PaperInput,
 ) -> Result<(), XlsxError> {
     page.set_name(sheet.name)?;
-    let wrap = Format::new().set_text_wrap().set_align(FormatAlign::Top);
-    let top = Format::new().set_align(FormatAlign::Top);
-    let moment = Format::new().set_num_format("yyyy-mm-dd hh:mm").set_align(FormatAlign::Top);
+    let moment = Format::new().set_num_format("yyyy-mm-dd hh:mm");
     let head = Format::new().set_bold().set_font_color(Color::White).set_background_color(0x1d2733);
-    for (column, (name, width)) in (0u16..).zip(&sheet.heads) {
-        page.set_column_width(column, *width)?;
+    for (column, name) in (0u16..).zip(&sheet.heads) {
         page.write_string_with_format(0, column, *name, &head)?;
     }
     for (row, values) in (1u32..).zip(&sheet.rows) {
         for (column, value) in (0u16..).zip(values) {
             match value {
-                Value::Text(text) if text.is_empty() => page.write_blank(row, column, &top)?,
+                Value::Text(text) if text.is_empty() => continue,
+                Value::Moment(None) => continue,
                 // A string is never a formula, whatever it begins with.
-                Value::Text(text) => page.write_string_with_format(row, column, text, &wrap)?,
-                Value::Number(number) => {
-                    page.write_number_with_format(row, column, *number, &top)?
-                }
-                Value::Moment(None) => page.write_blank(row, column, &top)?,
+                Value::Text(text) => page.write_string(row, column, text)?,
+                Value::Number(number) => page.write_number(row, column, *number)?,
                 Value::Moment(Some(at)) => {
                     page.write_datetime_with_format(row, column, local(*at, input)?, &moment)?
                 }
@@ -133,14 +131,16 @@ fn fill(
     if !sheet.rows.is_empty() {
         let last = u32::try_from(sheet.rows.len()).unwrap_or(u32::MAX);
         let width = u16::try_from(sheet.heads.len()).unwrap_or(1) - 1;
-        let columns: Vec<TableColumn> =
-            sheet.heads.iter().map(|(name, _)| TableColumn::new().set_header(*name)).collect();
+        let column = |name: &&str| TableColumn::new().set_header(*name).set_header_format(&head);
+        let columns: Vec<TableColumn> = sheet.heads.iter().map(column).collect();
         let table = Table::new()
             .set_name(format!("{}_{}", sheet.name, number + 1))
             .set_columns(&columns)
             .set_style(TableStyle::Light1);
         page.add_table(0, 0, last, width, &table)?;
     }
+    // Lines that wrap lie on each other in programs that keep the heights of rows as they find them.
+    page.set_autofit_max_width(COLUMN_PIXELS_MAX).autofit();
     page.set_landscape().set_paper_size(9).set_print_fit_to_pages(1, 0).set_repeat_rows(0, 0)?;
     page.set_footer(format!("&L{}  plan {}&R&P / &N", input.plan.rollout, input.hash));
     Ok(())
@@ -160,27 +160,27 @@ fn local(at: Timestamp, input: &PaperInput) -> Result<ExcelDateTime, XlsxError> 
 
 fn servers(input: &PaperInput) -> Sheet {
     let heads = vec![
-        ("wave", 10.0),
-        ("server", 22.0),
-        ("site", 12.0),
-        ("role", 16.0),
-        ("risk", 6.0),
-        ("criticality", 11.0),
-        ("cluster", 12.0),
-        ("owner", 16.0),
-        ("path", 22.0),
-        ("starts", 16.0),
-        ("ends", 16.0),
-        ("window", 16.0),
-        ("opens", 16.0),
-        ("closes", 16.0),
-        ("kind of time", 13.0),
-        ("people", 24.0),
-        ("half done in, minutes", 10.0),
-        ("19 of 20 done in, minutes", 10.0),
-        ("validation, minutes", 10.0),
-        ("back in, minutes", 10.0),
-        ("why here", 50.0),
+        "wave",
+        "server",
+        "site",
+        "role",
+        "risk",
+        "criticality",
+        "cluster",
+        "owner",
+        "path",
+        "starts",
+        "ends",
+        "window",
+        "opens",
+        "closes",
+        "kind of time",
+        "people",
+        "half done in, minutes",
+        "19 of 20 done in, minutes",
+        "validation, minutes",
+        "back in, minutes",
+        "why here",
     ];
     let rows = input.plan.hosts().map(|(wave, host)| server(input, wave, host)).collect();
     Sheet { name: "servers", heads, rows }
@@ -226,16 +226,16 @@ fn names<'a>(people: impl IntoIterator<Item = &'a PersonName>) -> String {
 
 fn waves(input: &PaperInput) -> Sheet {
     let heads = vec![
-        ("wave", 12.0),
-        ("servers", 9.0),
-        ("starts", 16.0),
-        ("ends", 16.0),
-        ("goal, %", 8.0),
-        ("failures borne", 10.0),
-        ("down at once", 10.0),
-        ("watched, minutes", 11.0),
-        ("waits at most, hours", 11.0),
-        ("next one", 12.0),
+        "wave",
+        "servers",
+        "starts",
+        "ends",
+        "goal, %",
+        "failures borne",
+        "down at once",
+        "watched, minutes",
+        "waits at most, hours",
+        "next one",
     ];
     let rows = input.plan.waves.iter().map(|wave| {
         vec![
@@ -256,16 +256,16 @@ fn waves(input: &PaperInput) -> Sheet {
 
 fn risks(input: &PaperInput) -> Sheet {
     let heads = vec![
-        ("server", 22.0),
-        ("reason", 18.0),
-        ("points", 8.0),
-        ("what was found", 44.0),
-        ("mitigation", 44.0),
-        ("stated risk", 10.0),
-        ("likelihood", 10.0),
-        ("impact", 8.0),
-        ("owner", 16.0),
-        ("state", 11.0),
+        "server",
+        "reason",
+        "points",
+        "what was found",
+        "mitigation",
+        "stated risk",
+        "likelihood",
+        "impact",
+        "owner",
+        "state",
     ];
     let scored = input.plan.hosts().flat_map(|(_, host)| {
         host.reasons.iter().map(|reason| {
@@ -300,15 +300,15 @@ fn risks(input: &PaperInput) -> Sheet {
 
 fn people(input: &PaperInput) -> Sheet {
     let heads = vec![
-        ("person", 20.0),
-        ("server", 22.0),
-        ("wave", 10.0),
-        ("starts", 16.0),
-        ("ends", 16.0),
-        ("kind of time", 13.0),
-        ("window", 16.0),
-        ("site", 12.0),
-        ("role", 16.0),
+        "person",
+        "server",
+        "wave",
+        "starts",
+        "ends",
+        "kind of time",
+        "window",
+        "site",
+        "role",
     ];
     let mut slots: BTreeMap<(&PersonName, Timestamp, &str), Vec<Value>> = BTreeMap::new();
     for (wave, host) in input.plan.hosts() {
@@ -341,7 +341,7 @@ pub fn csv(input: &PaperInput) -> String {
         out.push_str(&cells.join(","));
         out.push_str("\r\n");
     };
-    line(&mut out, sheet.heads.iter().map(|(head, _)| (*head).to_owned()).collect());
+    line(&mut out, sheet.heads.iter().map(|head| (*head).to_owned()).collect());
     for row in sheet.rows {
         let cells = row.into_iter().map(|value| match value {
             Value::Text(text) => harmless(text),
