@@ -20,7 +20,7 @@ impl Plan {
         writeln!(out, "{}: {hosts}", self.goal())?;
         let parent = self.parent.map_or_else(String::new, |parent| format!(", replaces {parent}"));
         writeln!(out, "rollout {}, generation {}{parent}", self.rollout, self.generation)?;
-        writeln!(out, "made by {} at {}", self.author, self.made_at)?;
+        writeln!(out, "made by {} at {:.0}", self.author, self.made_at)?;
         writeln!(
             out,
             "halts after more than {}; {} must agree, not counting the author",
@@ -66,7 +66,7 @@ impl Plan {
             let outside = span(self.out_of_hours_ms());
             writeln!(
                 out,
-                "expected to end at {finish}; {outside} of work outside of working hours"
+                "expected to end at {finish:.0}; {outside} of work outside of working hours"
             )?;
         }
         if let Some(deadline) = self.deadline {
@@ -124,12 +124,12 @@ fn write_wave(out: &mut String, wave: &PlannedWave) -> fmt::Result {
 }
 
 fn shown(at: Option<Timestamp>) -> String {
-    at.map_or_else(String::new, |at| at.to_string())
+    at.map_or_else(String::new, |at| format!("{at:.0}"))
 }
 
 impl fmt::Display for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} in window {} ({})", self.starts_at, self.opening.window, self.class)?;
+        write!(f, "{:.0} in window {} ({})", self.starts_at, self.opening.window, self.class)?;
         let people: Vec<_> = self.people.iter().map(PersonName::as_str).collect();
         if people.is_empty() { Ok(()) } else { write!(f, " by {}", people.join(", ")) }
     }

@@ -48,7 +48,7 @@ pub enum PlanError {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum Fault {
     /// Names that the fleet does not have.
-    #[error("hosts {} are not in the fleet", list(hosts))]
+    #[error("{} not in the fleet", are(hosts))]
     UnknownHosts {
         /// The names.
         hosts: Vec<HostName>,
@@ -241,6 +241,14 @@ fn lines(faults: &[Fault]) -> String {
             let count = format!("{} faults", faults.len());
             std::iter::once(count).chain(each).collect::<Vec<_>>().join("\n")
         }
+    }
+}
+
+fn are(hosts: &[HostName]) -> String {
+    if let [only] = hosts {
+        format!("host `{only}` is")
+    } else {
+        format!("hosts {} are", list(hosts))
     }
 }
 

@@ -163,8 +163,12 @@ pub(crate) fn outside(plan: &Plan) -> Option<String> {
         }
     }
     let each = by_class.into_iter().map(|(class, (hosts, ms))| {
-        let (hours, minutes) = (ms / 3_600_000, ms / 60_000 % 60);
-        format!("{class} {}, {hours} h {minutes} min", counted(hosts, "host"))
+        // Work is counted in hours, however many days of it there are.
+        let work = match (ms / 3_600_000, ms / 60_000 % 60) {
+            (0, _) => refit_names::span(ms),
+            (hours, minutes) => format!("{hours} h {minutes} min"),
+        };
+        format!("{class} {}, {work}", counted(hosts, "host"))
     });
     let lines: Vec<_> = each.collect();
     (!lines.is_empty()).then(|| format!("work: {}", lines.join("; ")))

@@ -141,7 +141,7 @@ pub(crate) fn remarks(attempt: &Attempt<'_>) -> Vec<String> {
     let Some(finish) = attempt.finish.filter(|_| attempt.board.is_some()) else {
         return Vec::new();
     };
-    let mut remarks = vec![format!("expected to end at {}", moment(finish))];
+    let mut remarks = vec![format!("expected to end at {:.0}", moment(finish))];
     if let (Some(bound), Some(board)) = (attempt.bound, &attempt.board) {
         let now = board.times.now;
         let over = finish.saturating_sub(bound);

@@ -1,6 +1,6 @@
 //! Stated risks by likelihood and impact.
 
-use refit_names::HostName;
+use refit_names::{HostName, counted};
 use refit_protocol::v1::RiskEntryView;
 use refit_risk::Level;
 use serde::Serialize;
@@ -88,8 +88,8 @@ impl Matrix {
         lines.push(format!("             {}", numbers.join(" ")));
         lines.push(format!("             {:^1$}", "impact", (width + 3) * 5));
         lines.push(format!(
-            "{} risks; ! high (product from {HIGH}), + medium (from {MEDIUM})",
-            self.risks
+            "{}; ! high (product from {HIGH}), + medium (from {MEDIUM})",
+            counted(self.risks, "risk")
         ));
         lines.join("\n")
     }

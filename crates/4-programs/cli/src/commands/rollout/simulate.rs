@@ -1,7 +1,7 @@
 //! `refit rollout simulate`: a plan is rehearsed, from the server or from a file.
 
 use super::plan_file;
-use crate::{CliError, Exit, context::Context, output::table, span};
+use crate::{CliError, Exit, context::Context, output::table};
 use clap::Args;
 use jiff::Timestamp;
 use refit_names::RolloutName;
@@ -253,12 +253,7 @@ fn ms(wire: u64) -> i64 {
     i64::try_from(wire).unwrap_or(i64::MAX)
 }
 
-/// A duration in its two largest units; below an hour as everywhere else.
+/// A duration in its two largest units.
 fn long(ms: i64) -> String {
-    let minutes = ms / 60_000;
-    match minutes {
-        ..60 => span::text(u64::try_from(ms).unwrap_or(0)),
-        60..1_440 => format!("{} h {:02} min", minutes / 60, minutes % 60),
-        _ => format!("{} d {} h", minutes / 1_440, minutes % 1_440 / 60),
-    }
+    refit_names::span(u64::try_from(ms).unwrap_or(0))
 }
