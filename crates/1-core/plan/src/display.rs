@@ -63,11 +63,11 @@ impl Plan {
             writeln!(out, "EMERGENCY, freezes do not count: {reason}")?;
         }
         if let Some(finish) = self.finishes_at() {
-            let outside = span(self.out_of_hours_ms());
-            writeln!(
-                out,
-                "expected to end at {finish:.0}; {outside} of work outside of working hours"
-            )?;
+            let outside = match self.out_of_hours_ms() {
+                0 => "no work".to_owned(),
+                ms => format!("{} of work", span(ms)),
+            };
+            writeln!(out, "expected to end at {finish:.0}; {outside} outside of working hours")?;
         }
         if let Some(deadline) = self.deadline {
             writeln!(out, "wanted by {deadline}")?;

@@ -29,10 +29,10 @@ pub(crate) fn of(input: &PlanInput, path: &[&PackSummary], role: &RoleName) -> H
         if let Some(runs) = measured.filter(|measured| measured.runs >= SAMPLES_MIN) {
             (p50, p95) = (runs.p50_ms, runs.p95_ms);
             origins.push(format!(
-                "build {}: {} finished runs of role {role} (its pack says {} min)",
+                "build {}: {} finished runs of role {role} (its pack says {})",
                 pack.to,
                 runs.runs,
-                said.p95_ms.div_ceil(60_000)
+                refit_names::span(said.p95_ms)
             ));
         }
         if let Some(runs) = measured.filter(|measured| measured.undone >= SAMPLES_MIN) {
