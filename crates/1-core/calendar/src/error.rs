@@ -128,7 +128,7 @@ pub enum CalendarError {
         until: Timestamp,
     },
     /// Over already.
-    #[error("freeze `{freeze}` ends at {until}, expected an end after now, {now}")]
+    #[error("freeze `{freeze}` ends at {until}, expected an end after now, {now:.0}")]
     FreezeOver {
         /// Which.
         freeze: String,

@@ -204,7 +204,7 @@ pub(crate) async fn add_freeze(app: &App, person: &PersonName, freeze: Freeze) -
     if freeze.reason.trim().is_empty() {
         faults.push(CalendarError::NoReason { freeze: name() });
     }
-    let now = app.now().round(jiff::Unit::Second).unwrap_or_else(|_| app.now());
+    let now = app.now();
     if freeze.until > freeze.from && freeze.until <= now {
         faults.push(CalendarError::FreezeOver { freeze: name(), until: freeze.until, now });
     }

@@ -2,6 +2,7 @@
 
 use crate::stage::Stage;
 use refit_client::{ApiClient, ClientError};
+use refit_inventory::{HostField, HostRecord, Said};
 use refit_plan::{Freeze, Scope, Window};
 use refit_protocol::v1::{
     Existing, FeedQuery, FleetImport, NewFeed, OpeningsQuery, Right, WindowsPut,
@@ -33,10 +34,16 @@ fn code(error: &ClientError) -> (u16, &str) {
     }
 }
 
-/// A site that a freeze may be for.
+/// A site that a freeze may be for, with a host of which a product is only stated.
 fn north() -> FleetImport {
     let site = serde_json::json!({ "name": "north", "zone": "Europe/Berlin" });
-    FleetImport { sites: vec![serde_json::from_value(site).unwrap()], ..FleetImport::default() }
+    let said = Said { by: "planner".parse().unwrap(), at: "2026-01-01T00:00:00Z".parse().unwrap() };
+    let [name, site_name, role] = ["a", "north", "app"];
+    let mut host =
+        HostRecord::new(name.parse().unwrap(), site_name.parse().unwrap(), role.parse().unwrap());
+    host.set_field(HostField::Products, "ledger=1000", &said).unwrap();
+    let sites = vec![serde_json::from_value(site).unwrap()];
+    FleetImport { sites, hosts: vec![host], ..FleetImport::default() }
 }
 
 async fn names(planner: &ApiClient) -> Vec<String> {
@@ -112,12 +119,20 @@ async fn freezes_are_cut_out_of_openings_where_they_cover_the_place() {
     for fault in [
         "site `nroth` is not known, expected one that has a record or a host; did you mean `north`?",
         "role `mail` is not known",
-        "product `ledgr` is not known",
+        "product `ledgr` is not known, expected one that is installed or published; did you mean `ledger`?",
         "has no reason",
         "expected an end after now",
     ] {
         assert!(refused.contains(fault), "{fault}: {refused}");
     }
+    let products = BTreeSet::from(["ledger".parse().unwrap()]);
+    let stated = Freeze {
+        name: "stated".to_owned(),
+        scope: Scope { products, ..Scope::default() },
+        ..freeze.clone()
+    };
+    planner.add_freeze(&stated).await.unwrap();
+    planner.remove_freeze(&"stated".parse().unwrap()).await.unwrap();
 
     let at = Some("2098-12-06T22:30:00Z".parse().unwrap());
     let everywhere = OpeningsQuery { at, count: Some(1), ..OpeningsQuery::default() };
