@@ -4,8 +4,12 @@ use super::text::{clean, zone_name};
 use super::{Block, Cell, Column, Form, Paper, PaperInput, SignLine, Tone, readme, text};
 use refit_plan::Way;
 
+/// Longest heading below a section.
+pub(super) const HEAD_CHARS_MAX: usize = 120;
+/// Longest item of a list.
+pub(super) const ITEM_CHARS_MAX: usize = 600;
 /// Longest paragraph: a read-me is shown as far as people read it.
-const TEXT_CHARS_MAX: usize = 1_600;
+pub(super) const TEXT_CHARS_MAX: usize = 1_600;
 
 /// A paper in the making.
 pub(crate) struct Builder {
@@ -65,7 +69,7 @@ impl Builder {
     pub(crate) fn part(&mut self, title: &str) -> &mut Self {
         self.part += 1;
         let number = format!("{}.{}", self.section, self.part);
-        self.push(Block::Section { number, text: clean(title, 120), level: 2 })
+        self.push(Block::Section { number, text: clean(title, HEAD_CHARS_MAX), level: 2 })
     }
 
     pub(crate) fn text(&mut self, text: impl AsRef<str>) -> &mut Self {
@@ -94,7 +98,7 @@ impl Builder {
     }
 
     pub(crate) fn list(&mut self, items: impl IntoIterator<Item = String>) -> &mut Self {
-        let items = items.into_iter().map(|item| clean(&item, 600)).collect();
+        let items = items.into_iter().map(|item| clean(&item, ITEM_CHARS_MAX)).collect();
         self.push(Block::List { items })
     }
 

@@ -3,12 +3,9 @@
 //! Words of strangers in a document that people sign: no HTML, no pictures, and where a link leads stands behind it.
 
 use super::Block;
+use super::builder::{HEAD_CHARS_MAX, ITEM_CHARS_MAX, TEXT_CHARS_MAX};
 use super::text::clean;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
-
-const HEAD_CHARS_MAX: usize = 120;
-const ITEM_CHARS_MAX: usize = 600;
-const TEXT_CHARS_MAX: usize = 1_600;
 
 /// The blocks that a read-me makes.
 pub(crate) fn blocks(markdown: &str) -> Vec<Block> {
@@ -24,10 +21,8 @@ struct Page {
     blocks: Vec<Block>,
     words: String,
     items: Vec<String>,
-    /// How deep in lists; items of inner ones stand among those of the outer one.
-    depth: u32,
-    /// The next number of each open list; none where it has bullets.
-    numbers: Vec<Option<u64>>,
+    /// The next number of each open list; none where it has bullets. Items of inner lists stand among those of the outermost.
+    lists: Vec<Option<u64>>,
     /// Where the open link leads.
     link: Option<String>,
 }
@@ -47,16 +42,15 @@ impl Page {
         match tag {
             Tag::List(first) => {
                 // What stands before an inner list is the outer item.
-                if self.depth > 0 {
-                    self.item();
+                if self.lists.is_empty() {
+                    self.text()
                 } else {
-                    self.text();
+                    self.item()
                 }
-                self.depth += 1;
-                self.numbers.push(first);
+                self.lists.push(first);
             }
             Tag::Item => {
-                let number = self.numbers.last_mut().and_then(Option::as_mut);
+                let number = self.lists.last_mut().and_then(Option::as_mut);
                 if let Some(number) = number {
                     self.words = format!("{number}. ");
                     *number += 1;
@@ -73,13 +67,12 @@ impl Page {
                 let text = clean(&std::mem::take(&mut self.words), HEAD_CHARS_MAX);
                 self.blocks.push(Block::Head { text });
             }
-            TagEnd::Paragraph | TagEnd::CodeBlock if self.depth > 0 => self.words.push(' '),
+            TagEnd::Paragraph | TagEnd::CodeBlock if !self.lists.is_empty() => self.words.push(' '),
             TagEnd::Paragraph | TagEnd::CodeBlock => self.text(),
             TagEnd::Item => self.item(),
             TagEnd::List(_) => {
-                self.depth -= 1;
-                self.numbers.pop();
-                if self.depth == 0 && !self.items.is_empty() {
+                self.lists.pop();
+                if self.lists.is_empty() && !self.items.is_empty() {
                     let items = std::mem::take(&mut self.items);
                     self.blocks.push(Block::List { items });
                 }
