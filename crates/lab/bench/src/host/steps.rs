@@ -31,14 +31,11 @@ pub(super) fn run(dir: &Path, size: Size) -> Result<Vec<Row>> {
     let ansible = Ansible::install(dir)?;
     let (mut own, mut mitogen) = (Vec::new(), Vec::new());
     for round in 1..=ROUNDS {
-        own.push(ours(&dir.join("fleet"), size.hosts)?);
-        mitogen.push(adopting(|| ansible.mitogen(size.hosts))?);
-        let pair = own.last().zip(mitogen.last());
-        if let Some((own, theirs)) = pair {
-            say(&format!(
-                "round {round}: {own:.1} CPU ms a host and step, with mitogen {theirs:.1}"
-            ));
-        }
+        let here = ours(&dir.join("fleet"), size.hosts)?;
+        let theirs = adopting(|| ansible.mitogen(size.hosts))?;
+        say(&format!("round {round}: {here:.1} CPU ms a host and step, with mitogen {theirs:.1}"));
+        own.push(here);
+        mitogen.push(theirs);
     }
     say(&format!("ansible over ssh on {} hosts", size.ssh_hosts));
     let ssh = [adopting(|| ansible.ssh(size.ssh_hosts))?];
