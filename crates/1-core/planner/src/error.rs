@@ -86,7 +86,7 @@ pub enum Fault {
     },
     /// Nothing can be taken back to the target.
     #[error(transparent)]
-    NoRemoval(#[from] NoRemoval),
+    NoRemoval(NoRemoval),
     /// Each waits for another.
     #[error("hosts {} wait for each other in a circle", list(hosts))]
     Circle {

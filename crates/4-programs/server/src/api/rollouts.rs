@@ -60,9 +60,12 @@ pub(super) async fn add(
 
 /// Refuses names that nobody knows now, not first when a plan is made: a draft keeps its name for good.
 async fn named_rightly(app: &App, spec: &NewRollout) -> Answer<()> {
-    let hosts = app.store.said_hosts().await?;
     let mut faults = Vec::new();
-    faults.extend(refit_planner::unknown_hosts(&spec.hosts, hosts.iter().map(|host| &host.name)));
+    if !spec.hosts.is_empty() {
+        let fleet = app.store.said_hosts().await?;
+        let names = fleet.iter().map(|host| &host.name);
+        faults.extend(refit_planner::unknown_hosts(&spec.hosts, names));
+    }
     let stock = app.depot.as_ref().and_then(Depot::stock);
     if let Some(stock) = &stock {
         let (product, target) = (&spec.product, &spec.target);

@@ -65,7 +65,7 @@ struct AddArgs {
 pub(super) async fn run(args: FreezeArgs, context: &Context) -> Result<Exit, CliError> {
     match args.verb {
         Verb::Add(args) => {
-            let (from, until) = span(&args)?;
+            let (from, until) = ends(&args)?;
             let freeze = Freeze {
                 name: args.name.to_string(),
                 from,
@@ -94,7 +94,7 @@ pub(super) async fn run(args: FreezeArgs, context: &Context) -> Result<Exit, Cli
 }
 
 /// Both ends, or what is wrong with both.
-fn span(args: &AddArgs) -> Result<(Timestamp, Timestamp), CliError> {
+fn ends(args: &AddArgs) -> Result<(Timestamp, Timestamp), CliError> {
     match (moment(&args.from, &args.zone), moment(&args.until, &args.zone)) {
         (Ok(from), Ok(until)) => Ok((from, until)),
         (Err(from), Err(until)) if from.text != until.text => {
