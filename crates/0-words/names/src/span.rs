@@ -1,9 +1,10 @@
-/// A duration in its two largest units: `850 ms`, `40 s`, `1 h 30 min`, `42 d 23 h`; what is smaller is left out.
+/// A duration in its two largest units: `850 ms`, `1.5 s`, `40 s`, `1 h 30 min`, `42 d 23 h`; what is smaller is left out.
 #[must_use]
 pub fn span(ms: u64) -> String {
-    let seconds = ms / 1_000;
+    let (seconds, tenths) = (ms / 1_000, ms % 1_000 / 100);
     match seconds {
         0 => format!("{ms} ms"),
+        1..10 if tenths > 0 => format!("{seconds}.{tenths} s"),
         1..60 => format!("{seconds} s"),
         60..3_600 => pair(seconds, 60, "min", "s"),
         3_600..86_400 => pair(seconds / 60, 60, "h", "min"),
@@ -26,8 +27,8 @@ mod tests {
     fn two_largest_units_tell_a_duration() {
         let minutes = |minutes: u64| span(minutes * 60_000);
         assert_eq!(
-            (span(0), span(999), span(59_999)),
-            ("0 ms".into(), "999 ms".into(), "59 s".into())
+            [0, 999, 1_099, 9_950, 59_999].map(span),
+            ["0 ms", "999 ms", "1 s", "9.9 s", "59 s"]
         );
         assert_eq!(
             (minutes(1), minutes(90), minutes(360)),

@@ -19,7 +19,6 @@ mod evidence;
 pub mod facts;
 mod finding;
 pub mod holders;
-mod human;
 pub mod in_place;
 pub mod journal;
 pub mod layout;

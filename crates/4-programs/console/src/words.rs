@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use refit_names::{BuildId, ByteSize, WaveName};
+use refit_names::{BuildId, ByteSize, WaveName, span};
 use refit_packs::runbook::Phase;
 use refit_protocol::agent::{Progress, Standing};
 use refit_protocol::v1::{HostView, RolloutHostView, RolloutView, WaveState};
@@ -225,10 +225,10 @@ fn moving(host: &RolloutHostView, measure: Measure) -> Bar {
 
 /// How long it runs, what is left, how many bytes the step has done, and whom it waits for.
 fn run_time(progress: &Progress) -> String {
-    let spent = duration(progress.elapsed_ms);
+    let spent = span(progress.elapsed_ms);
     let mut text = match progress.expected_left_ms {
-        Some(left) => format!("{spent}, about {} left", duration(left)),
-        None => format!("{spent} of {}", duration(progress.expected_ms)),
+        Some(left) => format!("{spent}, about {} left", span(left)),
+        None => format!("{spent} of {}", span(progress.expected_ms)),
     };
     if progress.bytes_total > 0 {
         let (done, total) = (ByteSize(progress.bytes_done), ByteSize(progress.bytes_total));
@@ -289,19 +289,7 @@ pub(crate) fn moment(at: Timestamp) -> String {
 pub(crate) fn ago(at: Timestamp, now: Timestamp) -> String {
     match u64::try_from(now.duration_since(at).as_millis()) {
         Ok(0..5_000) | Err(_) => "now".to_owned(),
-        Ok(ms) => format!("{} ago", duration(ms - ms % 1_000)),
-    }
-}
-
-/// A duration with two places at most.
-pub(crate) fn duration(ms: u64) -> String {
-    match ms {
-        0..1_000 => format!("{ms} ms"),
-        1_000..10_000 => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
-        10_000..60_000 => format!("{} s", ms / 1_000),
-        60_000..3_600_000 => format!("{} min {} s", ms / 60_000, ms % 60_000 / 1_000),
-        3_600_000..86_400_000 => format!("{} h {} min", ms / 3_600_000, ms % 3_600_000 / 60_000),
-        _ => format!("{} d {} h", ms / 86_400_000, ms % 86_400_000 / 3_600_000),
+        Ok(ms) => format!("{} ago", span(ms - ms % 1_000)),
     }
 }
 
@@ -320,7 +308,7 @@ pub(crate) fn wave_title(name: &WaveName) -> String {
 
 /// What was seen, and how long it took unless that was said already.
 pub(crate) fn note(seen: &str, took_ms: u64) -> String {
-    let took = duration(took_ms);
+    let took = span(took_ms);
     if seen.ends_with(&took) { seen.to_owned() } else { format!("{seen} · {took}") }
 }
 

@@ -173,7 +173,9 @@ fn left_out(plan: &Plan, campaign: &Campaign, record: &HostRecord) -> String {
         None if !wanted.is_empty() && !wanted.contains(&record.name) => {
             "the rollout is for other hosts".to_owned()
         }
-        None => format!("nobody knew it, or its build, when the plan was made at {}", plan.made_at),
+        None => {
+            format!("nobody knew it, or its build, when the plan was made at {:.0}", plan.made_at)
+        }
     }
 }
 

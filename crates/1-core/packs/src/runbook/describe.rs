@@ -6,6 +6,7 @@ use super::{
     Command, ConfigFiles, InPlace, Packages, Phase, RebootPolicy, Runbook, Step, StepKind, Value,
 };
 use looks::probed;
+use refit_names::span;
 
 impl StepKind {
     /// What the step does, as the rest of a sentence that begins with "it".
@@ -193,15 +194,6 @@ fn value(value: &Value) -> String {
         Value::Param { param } => format!("<{param}>"),
         Value::Number(number) => number.to_string(),
         Value::Text(text) => text.clone(),
-    }
-}
-
-fn span(ms: u64) -> String {
-    match ms {
-        0..1_000 => format!("{ms} ms"),
-        1_000..120_000 => format!("{} s", ms / 1_000),
-        120_000..7_200_000 => format!("{} min", ms / 60_000),
-        _ => format!("{} h", ms / 3_600_000),
     }
 }
 

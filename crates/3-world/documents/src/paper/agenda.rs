@@ -1,9 +1,9 @@
 //! The plan as entries of a calendar.
 
 use super::PaperInput;
-use super::text::{duration, list, zone_name};
+use super::text::{list, zone_name};
 use refit_calendar::ics::Event;
-use refit_names::PersonName;
+use refit_names::{PersonName, span as duration};
 
 /// One entry per server with a slot, in the order of time; only those of `person` when one is named.
 #[must_use]

@@ -1,9 +1,9 @@
 //! The approach document: what is done, why this way, what may go wrong, and who agrees to it.
 
 use super::builder::Builder;
-use super::text::{capital, duration, list, words};
+use super::text::{capital, list, words};
 use super::{Cell, Form, Paper, PaperInput, SignLine, Tone, procedure, risk};
-use refit_names::{BuildId, PersonName, RoleName, SiteName, TimeClass, counted};
+use refit_names::{BuildId, PersonName, RoleName, SiteName, TimeClass, counted, span as duration};
 use refit_plan::{Advance, PlannedHost, Way};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,10 +1,10 @@
 //! The tables of the project plan: servers by wave, people, work outside working hours, ways back.
 
 use super::builder::Builder;
-use super::text::{duration, list, moment, short_moment, span, words};
+use super::text::{list, moment, short_moment, span, words};
 use super::{Cell, Form, PaperInput, RunbookNote, risk};
 use jiff::{SignedDuration, Timestamp};
-use refit_names::{BuildId, PersonName, RoleName, TimeClass, counted};
+use refit_names::{BuildId, PersonName, RoleName, TimeClass, counted, span as duration};
 use refit_plan::{Advance, PlannedHost, PlannedWave};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,9 +1,9 @@
 //! How a server is changed, brought back and tested, as its runbooks say.
 
 use super::builder::Builder;
-use super::text::{duration, list, words};
+use super::text::{list, words};
 use super::{Form, PaperInput, RunbookNote};
-use refit_names::counted;
+use refit_names::{counted, span as duration};
 use std::collections::BTreeSet;
 
 /// What is done on a server, by runbook.

@@ -1,9 +1,9 @@
 //! The project plan: dates, people, budgets, ways back.
 
 use super::builder::Builder;
-use super::text::{day, duration, moment};
+use super::text::{day, moment};
 use super::{Form, Paper, PaperInput, approach, gantt, plan_pages, risk, simulation};
-use refit_names::{PersonName, TimeClass, counted};
+use refit_names::{PersonName, TimeClass, counted, span as duration};
 use refit_plan::Way;
 use std::collections::BTreeSet;
 

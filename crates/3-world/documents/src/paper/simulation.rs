@@ -50,7 +50,7 @@ pub(crate) fn write(builder: &mut Builder, input: &PaperInput) {
         assumed.undo_failure,
         assumed.prepare_failure,
         assumed.unreachable,
-        super::text::duration(assumed.decision.p50_ms),
+        refit_names::span(assumed.decision.p50_ms),
         assumed.hours.from_hour,
         assumed.hours.to_hour,
         assumed.hours.zone,

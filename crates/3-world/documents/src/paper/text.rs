@@ -64,29 +64,9 @@ pub(crate) fn zone_name(zone: &TimeZone) -> String {
     zone.iana_name().unwrap_or("UTC").to_owned()
 }
 
-/// A duration in its two largest units.
-pub(crate) fn duration(ms: u64) -> String {
-    let seconds = ms.div_ceil(1_000);
-    let (minutes, hours) = (seconds / 60, seconds / 3_600);
-    match seconds {
-        0 => "0".to_owned(),
-        1..60 => format!("{seconds} s"),
-        60..3_600 => pair(minutes, "min", seconds % 60, "s"),
-        3_600..172_800 => pair(hours, "h", minutes % 60, "min"),
-        _ => pair(hours / 24, "d", hours % 24, "h"),
-    }
-}
-
-fn pair(large: u64, large_unit: &str, small: u64, small_unit: &str) -> String {
-    match small {
-        0 => format!("{large} {large_unit}"),
-        _ => format!("{large} {large_unit} {small} {small_unit}"),
-    }
-}
-
 /// A duration of the rehearsal.
 pub(crate) fn signed(ms: i64) -> String {
-    duration(u64::try_from(ms).unwrap_or(0))
+    refit_names::span(u64::try_from(ms).unwrap_or(0))
 }
 
 /// `a, b and c`; a dash for nobody.
@@ -122,10 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_have_two_units_and_lists_end_with_and() {
-        assert_eq!(duration(90_000), "1 min 30 s");
-        assert_eq!(duration(3 * 86_400_000), "3 d");
-        assert_eq!(duration(26 * 3_600_000), "26 h");
+    fn lists_end_with_and() {
         assert_eq!(list(["a", "b", "c"]), "a, b and c");
         assert_eq!(list(Vec::<String>::new()), "–");
     }

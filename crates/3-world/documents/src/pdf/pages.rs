@@ -5,7 +5,7 @@ use crate::verify::party_name;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use refit_journal::{Cause, OrderOutcome};
-use refit_names::{Digest, StepId};
+use refit_names::{Digest, StepId, span};
 use refit_plan::Way;
 use refit_protocol::agent::{RunEvidence, TestPair, TestResult};
 use refit_protocol::question::AnswerRecord;
@@ -231,8 +231,8 @@ fn figures(evidence: &CertificateEvidence) -> Vec<(&'static str, String)> {
     let whole = run.finished_at.duration_since(run.started_at).as_millis();
     let passed = |pair: &&TestPair| pair.after.as_ref().is_some_and(|after| after.passed);
     vec![
-        ("downtime", duration(run.downtime_ms)),
-        ("from begin to end", duration(u64::try_from(whole).unwrap_or_default())),
+        ("downtime", span(run.downtime_ms)),
+        ("from begin to end", span(u64::try_from(whole).unwrap_or_default())),
         ("fetched", format!("{} of {}", run.prepare.bytes_fetched, run.prepare.bytes_full)),
         (
             "tests passed",
@@ -267,7 +267,7 @@ fn steps(run: &RunEvidence) -> Vec<StepLine> {
             kind: cell(&step.kind),
             result: cell(&step.result),
             note: cell(&step.note),
-            took: duration(step.took_ms),
+            took: span(step.took_ms),
         })
         .collect()
 }
@@ -308,7 +308,7 @@ fn cell(text: &str) -> String {
 
 /// What a test saw, and how long it took unless that was said already.
 fn note(seen: &str, took_ms: u64) -> String {
-    let (seen, took) = (cell(seen), duration(took_ms));
+    let (seen, took) = (cell(seen), span(took_ms));
     if seen.ends_with(&took) { seen } else { format!("{seen} · {took}") }
 }
 
@@ -323,13 +323,4 @@ fn line(text: &str, chars_max: usize) -> String {
 
 fn moment(at: Timestamp) -> String {
     at.to_zoned(TimeZone::UTC).strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
-}
-
-fn duration(ms: u64) -> String {
-    match ms {
-        0..1_000 => format!("{ms} ms"),
-        1_000..60_000 => format!("{}.{:02} s", ms / 1_000, ms % 1_000 / 10),
-        60_000..3_600_000 => format!("{} min {} s", ms / 60_000, ms % 60_000 / 1_000),
-        _ => format!("{} h {} min", ms / 3_600_000, ms % 3_600_000 / 60_000),
-    }
 }

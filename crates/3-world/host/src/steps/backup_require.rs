@@ -1,7 +1,7 @@
 //! `backup.require`: a backup that others take is young enough and holds what it must; a hook proves it.
 
 use super::measure::Measure;
-use crate::{command::last_lines, context::Context, error::StepError, finding::Finding, human};
+use crate::{command::last_lines, context::Context, error::StepError, finding::Finding};
 use jiff::Timestamp;
 use refit_packs::runbook::BackupRequire;
 use serde::Deserialize;
@@ -49,9 +49,9 @@ impl Measure for BackupRequireOf<'_> {
         let found = if future {
             format!("taken at {}, which is in the future", proof.taken_at)
         } else {
-            format!("{}, taken at {}", human::span_ms(age_ms), proof.taken_at)
+            format!("{}, taken at {}", refit_names::span(age_ms), proof.taken_at)
         };
-        let limit = format!("at most {}", human::span_ms(*within_ms));
+        let limit = format!("at most {}", refit_names::span(*within_ms));
         let age = Finding::new("age of the independent backup", found, limit);
         let mut findings = vec![age.judged(!future && age_ms <= *within_ms, REMEDY)];
         if !covers.is_empty() {

@@ -1,7 +1,7 @@
 //! `check.backup-age`: Refit's newest backup of the product: how old it is, and whether it holds what the pack says belongs together.
 
 use super::measure::Measure;
-use crate::{context::Context, error::StepError, finding::Finding, human};
+use crate::{context::Context, error::StepError, finding::Finding};
 use refit_backup::Sealed;
 use refit_packs::runbook::CheckBackupAge;
 
@@ -11,7 +11,7 @@ const REMEDY: &str = "take a backup: `refit backup run`";
 
 impl Measure for CheckBackupAgeOf<'_> {
     fn measure(&self, context: &Context<'_>) -> Result<Vec<Finding>, StepError> {
-        let limit = format!("at most {}", human::span_ms(self.0.within_ms));
+        let limit = format!("at most {}", refit_names::span(self.0.within_ms));
         let all = refit_backup::list(&context.backups(), &context.product.name);
         let Some(newest) = all.last() else {
             let none = Finding::new("age of the newest backup", "there is none", limit);
@@ -19,7 +19,7 @@ impl Measure for CheckBackupAgeOf<'_> {
         };
         let age = context.clock.now().duration_since(newest.manifest.taken_at);
         let age_ms = u64::try_from(age.as_millis()).unwrap_or(0);
-        let found = format!("{}, taken at {}", human::span_ms(age_ms), newest.manifest.taken_at);
+        let found = format!("{}, taken at {}", refit_names::span(age_ms), newest.manifest.taken_at);
         let age = Finding::new("age of the newest backup", found, limit);
         Ok(vec![age.judged(age_ms <= self.0.within_ms, REMEDY), coverage(context, newest)?])
     }

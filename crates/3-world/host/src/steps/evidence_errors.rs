@@ -5,7 +5,7 @@ use crate::{
     context::Context,
     error::StepError,
     finding::{Finding, judge},
-    human, places,
+    places,
     system_journal::{self, Errors, kind},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -88,7 +88,7 @@ impl EvidenceErrorsOf<'_> {
         let kinds = kinds.into_iter().take(KINDS_MAX).collect();
         let (logs, seen) = (files.len(), Seen { at, count, kinds, files });
         context.remember(SEEN, &serde_json::to_string(&seen)?)?;
-        let span = human::span_ms(self.0.period_ms);
+        let span = refit_names::span(self.0.period_ms);
         Ok(format!("{count} errors in the journal in the last {span}; {logs} log files marked"))
     }
 

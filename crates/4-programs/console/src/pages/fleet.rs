@@ -287,7 +287,7 @@ fn orders(rollouts: &[RolloutView], name: &HostName) -> Vec<OrderLine> {
             downtime: host
                 .evidence
                 .as_ref()
-                .map(|run| words::duration(run.downtime_ms))
+                .map(|run| refit_names::span(run.downtime_ms))
                 .unwrap_or_default(),
             finished: host
                 .evidence

@@ -130,7 +130,7 @@ fn proof(evidence: &RunEvidence) -> Proof {
             words::moment(evidence.started_at),
             words::moment(evidence.finished_at)
         ),
-        downtime: words::duration(evidence.downtime_ms),
+        downtime: refit_names::span(evidence.downtime_ms),
         bytes: format!("{} of {}", prepare.bytes_fetched, prepare.bytes_full),
         journal: evidence.journal_head.to_string(),
         backups: evidence.backups.iter().map(ToString::to_string).collect(),
@@ -185,6 +185,6 @@ fn step_line(step: &StepRecord) -> StepLine {
             _ => "idle",
         },
         note: step.note.clone(),
-        took: words::duration(step.took_ms),
+        took: refit_names::span(step.took_ms),
     }
 }

@@ -161,8 +161,8 @@ fn plan_block(view: &PlanView) -> PlanBlock {
                     wave.parallel,
                     wave.goal,
                     refit_names::counted(wave.failure_budget as usize, "failure"),
-                    words::duration(wave.soak_ms),
-                    words::duration(wave.timeout_ms),
+                    refit_names::span(wave.soak_ms),
+                    refit_names::span(wave.timeout_ms),
                     words::wire(&wave.advance),
                 )
             })
@@ -282,7 +282,7 @@ fn host_row(view: &RolloutView, host: &RolloutHostView) -> String {
         reachable: host.reachable,
         bar: words::bar(host, words::measure(view)),
         downtime: evidence
-            .map(|evidence| words::duration(evidence.downtime_ms))
+            .map(|evidence| refit_names::span(evidence.downtime_ms))
             .unwrap_or_default(),
         bytes: evidence
             .map(|evidence| {

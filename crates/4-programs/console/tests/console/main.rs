@@ -169,7 +169,7 @@ async fn rollout_says_what_it_waits_for_and_how_far_each_host_is() {
     for expected in [
         "Wave 2 runs",
         "leg 2/2 · install · migrate",
-        "4.2 s of 9.0 s",
+        "4.2 s of 9 s",
         "value=\"68\"",
         "6.0 MiB of 78.2 MiB",
         "approver, owner",
