@@ -1,21 +1,23 @@
 //! Runs one command: clean environment, process group of its own, limit in time and in output.
 
+mod watched;
+
 use crate::{
     error::StepError,
     process::{self, ORDER_MARK},
     user::User,
 };
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::Signal;
 use std::{
-    collections::{BTreeMap, VecDeque},
-    io::{self, Read},
+    collections::BTreeMap,
+    io,
     os::unix::process::{CommandExt, ExitStatusExt},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
-    sync::{Arc, Mutex, PoisonError, mpsc},
+    process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
+use watched::{Watched, failed};
 
 /// The end of the output is kept: what went wrong stands there.
 const OUTPUT_BYTES_MAX: usize = 64 << 10;
@@ -23,6 +25,8 @@ const OUTPUT_BYTES_MAX: usize = 64 << 10;
 const SAID_BYTES_MAX: usize = 1 << 10;
 /// A command that was asked to stop may take back what it holds.
 const TERM_GRACE: Duration = Duration::from_secs(2);
+/// A killed process leaves at once unless the kernel is stuck.
+const KILL_GRACE: Duration = Duration::from_secs(3600);
 /// What a command left running may hold its output open; what it says later is nobody's.
 const OUTPUT_GRACE: Duration = Duration::from_millis(300);
 /// How often what a command left running is looked for; most leave nothing.
@@ -121,34 +125,22 @@ impl Run {
 
     /// Runs it to its end; a command that ends badly is no error here.
     pub(crate) fn end(&self, limit: Duration) -> Result<Ended, StepError> {
-        let mut command = self.command()?;
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let (mut child, begun) = (self.spawn(&mut command)?, Instant::now());
-        let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-        let tail = Tail::default();
-        let (closed, all_closed) = mpsc::channel::<()>();
-        tail.follow(child.stdout.take(), closed.clone());
-        tail.follow(child.stderr.take(), closed);
-        let (ended, end) = mpsc::channel();
-        thread::spawn(move || ended.send(child.wait()));
-        let mut late = false;
-        let mut waited = end.recv_timeout(limit);
-        for (signal, grace) in [(Signal::TERM, TERM_GRACE), (Signal::KILL, Duration::MAX)] {
-            if matches!(waited, Err(mpsc::RecvTimeoutError::Timeout)) {
-                late = true;
-                // The group may be gone in this very moment.
-                let _ = group.map(|group| kill_process_group(group, signal));
-                waited = end.recv_timeout(grace.min(Duration::from_secs(3600)));
+        let begun = Instant::now();
+        let mut watched = Watched::start(self)?;
+        let mut ended = watched.until_end(limit).map_err(failed(self))?;
+        let late = !ended;
+        for (signal, grace) in [(Signal::TERM, TERM_GRACE), (Signal::KILL, KILL_GRACE)] {
+            if !ended {
+                watched.signal(signal);
+                ended = watched.until_end(grace).map_err(failed(self))?;
             }
         }
-        // Both readers drop their sender when the output is closed.
-        let _ = all_closed.recv_timeout(OUTPUT_GRACE);
-        let output = self.redacted(&tail.text());
-        let lost = || std::io::Error::other("its end was not seen");
-        let status: ExitStatus = match waited {
-            Ok(status) => status.map_err(StepError::io("wait for", Path::new(&self.text())))?,
-            Err(_) => return Err(StepError::io("wait for", Path::new(&self.text()))(lost())),
-        };
+        if !ended {
+            return Err(failed(self)(io::Error::other("it does not end although it was killed")));
+        }
+        watched.until_silent(OUTPUT_GRACE).map_err(failed(self))?;
+        let (status, output) = watched.take().map_err(failed(self))?;
+        let output = self.redacted(&output);
         let left = self.left_running(if late { Instant::now() } else { begun + limit })?;
         if late {
             let (command, said) = (self.text(), last_lines(&output));
@@ -208,31 +200,6 @@ pub(crate) fn last_lines(output: &str) -> String {
     if text.is_empty() { "nothing".to_owned() } else { text }
 }
 
-/// The last bytes that came.
-#[derive(Default, Clone)]
-struct Tail(Arc<Mutex<VecDeque<u8>>>);
-
-impl Tail {
-    fn follow(&self, stream: Option<impl Read + Send + 'static>, closed: mpsc::Sender<()>) {
-        let kept = self.0.clone();
-        thread::spawn(move || {
-            let (mut buffer, mut stream) = (vec![0; OUTPUT_BYTES_MAX], stream);
-            while let Some(Ok(count @ 1..)) = stream.as_mut().map(|s| s.read(&mut buffer)) {
-                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-                kept.extend(&buffer[..count]);
-                let surplus = kept.len().saturating_sub(OUTPUT_BYTES_MAX);
-                kept.drain(..surplus);
-            }
-            drop(closed);
-        });
-    }
-
-    fn text(&self) -> String {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(kept.make_contiguous()).into_owned()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -277,6 +244,28 @@ mod tests {
         let begun = Instant::now();
         run("sleep 30 & echo done").succeed(Duration::from_secs(20)).unwrap();
         assert!(begun.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn what_a_command_leaves_running_is_not_ended_by_its_own_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("spoke");
+        let script = format!("(sleep 1; echo late && touch {}) & echo done", file.display());
+        run(&script).succeed(Duration::from_secs(20)).unwrap();
+        assert!(!file.exists());
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !file.exists() {
+            assert!(Instant::now() < deadline, "it did not outlive its word");
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    #[test]
+    fn both_outputs_are_heard_and_one_may_be_closed_early() {
+        let output = run("echo out; exec >&-; sleep 0.1; echo err >&2")
+            .succeed(Duration::from_secs(20))
+            .unwrap();
+        assert_eq!(output, "out\nerr\n");
     }
 
     /// As a step's command: marked, so that it is found wherever it goes.
