@@ -9,16 +9,23 @@ use std::{
 
 /// Writes beside, makes it durable, renames into place.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    fs::create_dir_all(folder)?;
+    put(path, bytes, File::sync_all)?;
+    sync_folder(folder_of(path))
+}
+
+fn put(path: &Path, bytes: &[u8], settle: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
+    fs::create_dir_all(folder_of(path))?;
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".partial");
     let partial = path.with_file_name(name);
     let mut file = File::create(&partial)?;
     file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&partial, path)?;
-    sync_folder(folder)
+    settle(&file)?;
+    fs::rename(&partial, path)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new("/"))
 }
 
 /// Makes the names in a folder durable.
@@ -29,6 +36,11 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
 /// [`write()`] of a value as JSON.
 pub(crate) fn write_json<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
     write(path, &serde_json::to_vec_pretty(value)?)
+}
+
+/// The same of what can be found again: after a power cut it may be the older one, empty or not there.
+pub(crate) fn note_json<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
+    put(path, &serde_json::to_vec_pretty(value)?, |_| Ok(()))
 }
 
 /// Reads what [`write_json`] wrote; none when there is no such file.

@@ -20,6 +20,7 @@ use refit_packs::{
 };
 use refit_plan::{Order, OrderKey, PackPin};
 use refit_protocol::agent::{Measured, PrepareEvidence, StageNote};
+use refit_rollout::PrepareStage;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -77,6 +78,14 @@ impl Coded for OrderStoreError {
             Self::Io { .. } => ErrorClass::Retry,
             Self::RecordDigest { .. } | Self::Record { .. } => ErrorClass::NeedsOperator,
         }
+    }
+}
+
+impl OrderStoreError {
+    /// Whether a file is there whose text is not what was written.
+    fn is_damage(&self) -> bool {
+        let Self::Io { source, .. } = self else { return false };
+        matches!(source.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
     }
 }
 
@@ -172,12 +181,24 @@ impl OrderStore {
         Ok(())
     }
 
+    /// What prepare found; nothing where a power cut damaged it: prepare finds again what is done.
     pub(crate) fn stages(&self, key: &OrderKey) -> Stored<StageBook> {
-        self.read(self.folder(key).join("stages.json")).map(Option::unwrap_or_default)
+        match self.read(self.folder(key).join("stages.json")) {
+            Err(error) if error.is_damage() => {
+                tracing::warn!("prepare begins anew: {}", refit_names::chain(&error));
+                Ok(StageBook::default())
+            }
+            read => read.map(Option::unwrap_or_default),
+        }
     }
 
+    /// Durable once prepare is done: until then it costs no more than a look.
     pub(crate) fn save_stages(&self, key: &OrderKey, book: &StageBook) -> Stored<()> {
-        self.write(&self.folder(key).join("stages.json"), book)
+        let name = self.folder(key).join("stages.json");
+        if book.done.len() == PrepareStage::ALL.len() {
+            return self.write(&name, book);
+        }
+        self.note(&name, book)
     }
 
     fn record_path(&self, key: &OrderKey, leg: usize) -> PathBuf {
@@ -250,7 +271,7 @@ impl OrderStore {
                 .collect(),
         });
         let commands = Commands { plan: order.plan, legs: legs.collect() };
-        self.write(&folder.join("commands.json"), &commands)?;
+        self.note(&folder.join("commands.json"), &commands)?;
         self.write(&folder.join("order.json"), order)?;
         self.write(Path::new("active.json"), &order.key)
     }
@@ -330,6 +351,11 @@ impl OrderStore {
     fn write<T: Serialize>(&self, name: &Path, value: &T) -> Stored<()> {
         let path = self.dir.join(name);
         files::write_json(&path, value).map_err(failed("write", &path))
+    }
+
+    fn note<T: Serialize>(&self, name: &Path, value: &T) -> Stored<()> {
+        let path = self.dir.join(name);
+        files::note_json(&path, value).map_err(failed("write", &path))
     }
 }
 

@@ -70,3 +70,24 @@ fn accepted_generation_survives_a_dropped_order() {
     let seen = store.seen().unwrap();
     assert_eq!(seen[&second.key.rollout], Seen { generation: Generation(2), plan: second.plan });
 }
+
+#[test]
+fn notes_of_prepare_that_a_power_cut_damaged_say_nothing() {
+    let state = tempfile::tempdir().unwrap();
+    let store = OrderStore::new(state.path());
+    let order = order(1, b"a");
+    let note = |stage| StageNote { stage, note: "done".to_owned(), took_ms: 1 };
+    let book =
+        StageBook { done: vec![note(PrepareStage::ReplicateContent)], ..StageBook::default() };
+    store.save_stages(&order.key, &book).unwrap();
+    assert_eq!(store.stages(&order.key).unwrap(), book);
+    let path = store.folder(&order.key).join("stages.json");
+    let text = fs::read(&path).unwrap();
+    for damaged in [&[][..], &text[..text.len() / 2], &[0; 64]] {
+        fs::write(&path, damaged).unwrap();
+        assert_eq!(store.stages(&order.key).unwrap(), StageBook::default());
+    }
+    fs::remove_file(&path).unwrap();
+    fs::create_dir(&path).unwrap();
+    assert_eq!(store.stages(&order.key).unwrap_err().code(), "agent.file-system");
+}
