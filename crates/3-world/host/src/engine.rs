@@ -13,7 +13,7 @@ mod window;
 
 use crate::{
     context::release_digest, evidence, journal::StepLog, layout::Layout, machine::Machine,
-    preflight, product::ProductConfig,
+    preflight, process, product::ProductConfig,
 };
 pub(crate) use leg::LegInput;
 use refit_ambient::Clock;
@@ -266,9 +266,9 @@ impl Engine {
         progress: &(dyn Fn(&str) + Send + Sync),
     ) -> Result<Vec<String>, EngineError> {
         let key = &self.input.order.key;
-        crate::process::end_marked(crate::process::ORDER_MARK, &self.mark())?;
         let mut lines = vec![];
         let mut entries = self.entries()?;
+        self.end_what_was_left(&entries)?;
         while let StageMove::Run { leg, step, id, attempt } = next_stage(&self.steps, &entries)? {
             progress(&format!("leg {leg}: {id}"));
             let deed = drive::Chosen { leg, step, verb: refit_journal::Verb::Apply, attempt };
@@ -311,6 +311,23 @@ impl Engine {
     fn evidence(&self, entries: &[Entry]) -> Result<RunEvidence, EngineError> {
         let prepare = self.prepare_evidence()?;
         Ok(evidence::collect(&self.input, &self.steps, entries, prepare))
+    }
+
+    /// Ends commands that an earlier run started and did not see the end of. Only a deed without an outcome can have left any, and to look
+    /// for them is to read the environment of every process of the host.
+    fn end_what_was_left(&self, entries: &[Entry]) -> Result<(), EngineError> {
+        let is_begun = |entry: &Entry| match entry.body {
+            EntryBody::Intent { .. } => Some(true),
+            EntryBody::Outcome { .. } => Some(false),
+            _ => None,
+        };
+        if entries.iter().rev().find_map(is_begun) == Some(true) {
+            let ended = process::end_marked(process::ORDER_MARK, &self.mark())?;
+            if ended > 0 {
+                tracing::warn!(ended, "ended commands that an earlier run left behind");
+            }
+        }
+        Ok(())
     }
 
     /// Marks what this order starts, so that it is found after a crash.

@@ -7,7 +7,6 @@ use crate::{
     command::redacted,
     context::Context,
     error::StepError,
-    process::{self, ORDER_MARK},
     steps::{Precheck, Undo, deed, restart_is_due},
 };
 use refit_journal::{
@@ -46,10 +45,7 @@ impl Engine {
     ) -> Result<RunEnd, EngineError> {
         let heartbeat = Heartbeat::new(&*self.input.clock, tell, self.meter.clone());
         heartbeat.during(|| {
-            let ended = process::end_marked(ORDER_MARK, &self.mark())?;
-            if ended > 0 {
-                tracing::warn!(ended, "ended commands that an earlier run left behind");
-            }
+            self.end_what_was_left(&entries)?;
             let begun = fold(&self.steps, &entries)?;
             if begun.begun() {
                 self.align_service(&entries, begun.leg())?;
