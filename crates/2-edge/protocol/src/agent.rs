@@ -337,6 +337,9 @@ pub struct RunEvidence {
     pub answers: Vec<AnswerRecord>,
     /// The backup's manifest digest, per leg.
     pub backups: Vec<Digest>,
+    /// What the way back restored, for people, with the folder where that lies which was replaced.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restored: Vec<String>,
     /// SHA-256 of each pack's record.
     pub packs: Vec<Digest>,
     /// The last entry of the journal.

@@ -531,6 +531,9 @@ pub struct WhyView {
     /// Advisory steps that failed, each with who takes it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<AdvisoryFinding>,
+    /// What the way back restored, with the folder where that lies which was replaced.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub restored: Vec<String>,
 }
 
 /// A named party signs for a host.

@@ -17,6 +17,7 @@
 //! 4. A file that did not change since an earlier backup is linked from it, never copied; sealed files are never written again.
 //! 5. What a restore replaces is sealed beside the backup first.
 
+mod aside;
 mod client;
 mod error;
 mod files;
@@ -34,6 +35,7 @@ mod take;
 mod tool;
 mod verify;
 
+pub use aside::{discard, is_aside, set_aside};
 pub use client::{ClientCall, client_call};
 pub use error::{BackupError, is_full};
 pub use files::{clone_or_copy, copy_for_now, measure, sync_folder, sync_volume, tree_digest};

@@ -1,7 +1,7 @@
 //! Brings a unit back to the moment of its backup, whole, after putting aside what is there now.
 
 use crate::{
-    DatabasePlace, Quiet, UnitPlace,
+    DatabasePlace, Quiet, UnitPlace, aside,
     error::BackupError,
     files::{clone_or_copy, make_folder, measure, set_rights, sync_folder, walk},
     manifest::{SavedDatabase, SavedNode, SavedPath},
@@ -12,6 +12,7 @@ use crate::{
     verify::{Depth, verify_told},
 };
 use jiff::Timestamp;
+use refit_names::counted;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -27,6 +28,19 @@ pub struct Restored {
     pub files_written: usize,
     /// Databases that were put back.
     pub databases: usize,
+}
+
+impl Restored {
+    /// For people: what came back, of which moment, and where that lies which was there before.
+    #[must_use]
+    pub fn told(&self, taken_at: Timestamp) -> String {
+        format!(
+            "{} and {} are those of {taken_at:.0}; what was there is kept in {}",
+            counted(self.databases, "database"),
+            counted(self.files_written, "changed file"),
+            self.abandoned.display()
+        )
+    }
 }
 
 /// Restores everything, or says why not. Done twice, it reaches the same goal.
@@ -78,10 +92,10 @@ fn put_aside(sealed: &Sealed, place: &UnitPlace, now: Timestamp) -> Result<PathB
     };
     let id = id.to_string_lossy();
     let mut number = 1;
-    while folder.join(format!("{id}.abandoned-{number}")).exists() {
+    while folder.join(aside::name(&id, number)).exists() {
         number += 1;
     }
-    let name = format!("{id}.abandoned-{number}");
+    let name = aside::name(&id, number);
     // A failed build may have left something that is no database any more: it is kept as it lies.
     seal(folder, &name, (&as_files(place), ReadBack::Later), now)?;
     Ok(folder.join(name))

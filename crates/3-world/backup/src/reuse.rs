@@ -1,6 +1,7 @@
 //! What an earlier backup of the same product holds already: unchanged files are linked, not copied.
 
 use crate::{
+    aside::is_aside,
     error::BackupError,
     manifest::{Identity, Manifest, SavedDatabase, SavedNode, SavedPath},
 };
@@ -32,7 +33,7 @@ impl Earlier {
             .filter(|entry| {
                 let name = entry.file_name();
                 let name = name.to_string_lossy();
-                !name.contains(".abandoned-") && !name.ends_with(".partial")
+                !is_aside(&name) && !name.ends_with(".partial")
             })
             .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
             .collect();

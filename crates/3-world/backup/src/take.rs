@@ -2,6 +2,7 @@
 
 use crate::{
     UnitPlace,
+    aside::is_aside,
     error::BackupError,
     files::{self, sync_folder},
     manifest::{AHEAD_FILE, MANIFEST_FILE, Manifest, SavedNode, SavedPath},
@@ -178,9 +179,18 @@ pub(crate) fn seal(
 /// All sealed backups of a product, oldest first. What is no readable backup is passed over.
 #[must_use]
 pub fn list(store: &Path, product: &ProductName) -> Vec<Sealed> {
+    sealed_in(store, product, |name| !is_aside(name))
+}
+
+/// Those of a name that is `wanted`, oldest first.
+pub(crate) fn sealed_in(
+    store: &Path,
+    product: &ProductName,
+    wanted: impl Fn(&str) -> bool,
+) -> Vec<Sealed> {
     let entries = fs::read_dir(store.join(product.as_str())).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    let sealed = names.filter(|name| !name.contains(".abandoned-") && !name.ends_with(".partial"));
+    let sealed = names.filter(|name| wanted(name) && !name.ends_with(".partial"));
     let mut found: Vec<_> =
         sealed.filter_map(|id| Sealed::open(store, product, &id).ok()).collect();
     found.sort_by_key(|sealed| sealed.manifest.taken_at);
@@ -188,7 +198,7 @@ pub fn list(store: &Path, product: &ProductName) -> Vec<Sealed> {
 }
 
 /// Forgets all but the newest `keep` sealed backups of a product, and never those in `needed`.
-/// What restores put aside stays: only people throw that away.
+/// What restores put aside stays: only people throw that away, with [`crate::discard`].
 ///
 /// # Errors
 /// [`BackupError::Io`] when a folder cannot be listed or removed.
@@ -207,7 +217,7 @@ pub fn prune(
         let entry = entry.map_err(BackupError::io("list", &folder))?;
         let Ok(name) = entry.file_name().into_string() else { continue };
         // What is no readable backup is nobody's to throw away.
-        if name.contains(".abandoned-") || name.ends_with(".partial") {
+        if is_aside(&name) || name.ends_with(".partial") {
             continue;
         }
         // What was saved ahead has served when the order is over: the backup holds the same files.

@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use refit_backup::{
-    BackupError, DatabasePlace, Depth, Quiet, Sealed, UnitPlace, prove, prune, restore, take,
-    verify,
+    BackupError, DatabasePlace, Depth, Quiet, Sealed, UnitPlace, discard, list, prove, prune,
+    restore, set_aside, take, verify,
 };
 use refit_names::{BuildId, Digest, ProductName, TreePath};
 use rusqlite::Connection;
@@ -138,6 +138,20 @@ fn unit_comes_back_whole_and_what_was_there_is_kept() {
     let again = restore(&sealed, &bench.place, Timestamp::now()).unwrap();
     assert_eq!((again.files_written, count(&bench.database())), (0, 7));
     assert_ne!(again.abandoned, restored.abandoned);
+
+    // Both are listed, neither is a backup, and only what was set aside can be thrown away.
+    let store = sealed.folder.parent().unwrap().parent().unwrap();
+    let product = &bench.place.product;
+    let aside =
+        || set_aside(store, product).into_iter().map(|aside| aside.folder).collect::<Vec<_>>();
+    assert_eq!(aside(), [restored.abandoned.clone(), again.abandoned.clone()]);
+    discard(&set_aside(store, product)[0]).unwrap();
+    assert_eq!(aside(), std::slice::from_ref(&again.abandoned));
+    assert!(!restored.abandoned.exists() && list(store, product).len() == 1);
+    // Cut off in the middle: it is still listed.
+    fs::remove_dir_all(again.abandoned.join("data")).unwrap();
+    discard(&set_aside(store, product)[0]).unwrap();
+    assert!(aside().is_empty() && sealed.folder.is_dir());
 }
 
 #[test]

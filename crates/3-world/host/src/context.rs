@@ -33,6 +33,8 @@ use std::{
     time::Duration,
 };
 
+pub(crate) use unit::restored_key;
+
 /// One look must not take as long as a step.
 const LOOK_LIMIT: Duration = Duration::from_secs(10);
 

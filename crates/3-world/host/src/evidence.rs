@@ -1,6 +1,6 @@
 //! What a finished order proves, read from its journal alone, so that it is the same after any crash.
 
-use crate::engine::EngineInput;
+use crate::{context::restored_key, engine::EngineInput};
 use jiff::Timestamp;
 use refit_backup::Sealed;
 use refit_journal::{Entry, EntryBody, LegSteps, OrderOutcome, StepResult, Verb};
@@ -33,9 +33,15 @@ pub(crate) fn collect(
         steps: entries.iter().filter_map(|entry| record(legs, entry)).collect(),
         answers: answers(legs, entries),
         backups: backups(input, legs.len()),
+        restored: (0..).take(legs.len()).filter_map(|leg| restored(input, leg)).collect(),
         packs: input.order.legs.iter().map(|leg| leg.pack.digest).collect(),
         journal_head: entries.last().map_or(Digest::ZERO, |entry| entry.hash),
     }
+}
+
+/// What came back of a leg's unit; none when nothing did, or the journal cannot say.
+fn restored(input: &EngineInput, leg: u32) -> Option<String> {
+    input.log.recall(&input.order.key, &restored_key(leg)).ok().flatten()
 }
 
 fn build_after(legs: &[LegSteps], entries: &[Entry], before: &BuildId) -> BuildId {

@@ -93,7 +93,7 @@ fn newest_backup(state: &Path, product: &ProductConfig) -> Option<Timestamp> {
     let folder = state.join("backups").join(product.name.as_str());
     let sealed = fs::read_dir(folder).ok()?.flatten().filter(|entry| {
         entry.path().extension().is_none_or(|end| end != "partial")
-            && !entry.file_name().to_string_lossy().contains(".abandoned-")
+            && !refit_backup::is_aside(&entry.file_name().to_string_lossy())
     });
     let written =
         |entry: fs::DirEntry| entry.path().join("manifest.json").metadata().ok()?.modified().ok();

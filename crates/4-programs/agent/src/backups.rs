@@ -2,6 +2,7 @@
 //!
 //! All of it blocks: whoever calls from the running agent does so on a thread of its own.
 
+mod aside;
 pub(crate) mod command;
 mod notes;
 mod place;
@@ -72,11 +73,23 @@ pub enum BackupsError {
         /// Of which product.
         product: ProductName,
     },
+    /// No restore replaced anything of that name.
+    #[error(
+        "nothing of product `{product}` is kept aside as `{id}`, expected a name that `refit-agent backup aside` lists"
+    )]
+    NothingAside {
+        /// What was asked for.
+        id: String,
+        /// Of which product.
+        product: ProductName,
+    },
     /// A person thought better of it.
-    #[error("backup `{backup}` was not restored: the answer was not `yes`")]
+    #[error("`{what}` was not {done}: the answer was not `yes`")]
     NotConfirmed {
         /// Which.
-        backup: String,
+        what: String,
+        /// What would have been done with it.
+        done: &'static str,
     },
     /// The product.
     #[error(transparent)]
@@ -119,6 +132,7 @@ impl Coded for BackupsError {
             Self::BadTarget { .. } => "backup.bad-target",
             Self::NoSecret { .. } => "backup.no-secret",
             Self::NoBackup { .. } => "backup.no-snapshot",
+            Self::NothingAside { .. } => "backup.nothing-aside",
             Self::NotConfirmed { .. } => "backup.not-confirmed",
             Self::Host(error) => error.code(),
             Self::Vault(error) => error.code(),

@@ -55,6 +55,23 @@ impl World {
         out.into_owned()
     }
 
+    /// What a person on the host types; it must end with `code`. The answer is its standard output and standard error.
+    #[track_caller]
+    fn backup_of(&self, host: &str, args: &[&str], code: i32) -> (String, String) {
+        let (state, config) =
+            (self.path(&format!("{host}/state")), self.path(&format!("{host}/agent.toml")));
+        let output = Command::new(neighbour("refit-agent"))
+            .args(["backup", "--state", &state, "--config", &config])
+            .args(args)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let [out, err] =
+            [&output.stdout, &output.stderr].map(|said| String::from_utf8_lossy(said).into_owned());
+        assert_eq!(output.status.code(), Some(code), "backup {args:?}\n{out}\n{err}");
+        (out, err)
+    }
+
     fn start(&mut self, program: &Path, args: &[&str], log: &str) {
         let log = fs::File::create(self.dir.path().join(log)).unwrap();
         let child = Command::new(program)
@@ -322,6 +339,22 @@ fn one_walk_by_commands_ends_with_6_when_a_host_came_back() {
         status.contains("succeeded at build 1200") && status.contains("row 2 (entry `harbour`)"),
         "{status}"
     );
+
+    let why = world.ends("planner", &["rollout", "why", "spring", "web-2"], 0);
+    let aside = why.split("what was there is kept in ").nth(1).unwrap_or_else(|| panic!("{why}"));
+    let aside = Path::new(aside.lines().next().unwrap());
+    assert!(why.contains("\nrestored: 1 database and ") && aside.is_dir(), "{why}");
+    let name = aside.file_name().unwrap().to_str().unwrap();
+    let (listed, _) = world.backup_of("web-2", &["aside"], 0);
+    assert!(listed.contains(name) && listed.contains(&aside.display().to_string()), "{listed}");
+    let (_, said) = world.backup_of("web-2", &["discard", "ledger", name], 1);
+    assert!(said.contains("error[backup.not-confirmed]: ") && aside.is_dir(), "{said}");
+    let sealed = name.split(".abandoned-").next().unwrap();
+    let (_, said) = world.backup_of("web-2", &["discard", "ledger", sealed, "--yes"], 1);
+    assert!(said.contains("error[backup.nothing-aside]: "), "{said}");
+    world.backup_of("web-2", &["discard", "ledger", name, "--yes"], 0);
+    assert!(!aside.exists() && aside.with_file_name(sealed).is_dir());
+    assert_eq!(world.backup_of("web-2", &["aside"], 0).0.trim(), "nothing is kept aside");
 
     let release = world.dir.path().join("web-1/root/releases/1200/share");
     assert!(release.join("samples/text").is_file() && !release.join("manual").exists());

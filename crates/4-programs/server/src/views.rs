@@ -201,6 +201,7 @@ pub(crate) async fn why(app: &App, name: &RolloutName, host: &HostName) -> Answe
             placement: reason,
             risk,
             findings: Vec::new(),
+            restored: Vec::new(),
         });
     };
     if let Some(view) = questions::open_of(app, name, host).await? {
@@ -232,5 +233,6 @@ pub(crate) async fn why(app: &App, name: &RolloutName, host: &HostName) -> Answe
         placement: placement(planned),
         risk,
         findings: findings(&campaign, host, report),
+        restored: report.and_then(evidence).map(|e| e.restored.clone()).unwrap_or_default(),
     })
 }

@@ -118,6 +118,7 @@ fn run() -> RunEvidence {
         ],
         steps: steps(),
         answers: Vec::new(),
+        restored: Vec::new(),
         backups: vec![Digest::of(b"backup 1"), Digest::of(b"backup 2")],
         packs: vec![Digest::of(b"1100"), Digest::of(b"1200")],
         journal_head: Digest::of(b"journal"),

@@ -82,7 +82,7 @@ impl Context<'_> {
 
     /// Brings files and databases back to the moment of this leg's backup; once per leg.
     pub(crate) fn restore_unit(&self) -> Result<String, StepError> {
-        let done = format!("leg{}/restored", self.leg);
+        let done = restored_key(self.leg);
         if let Some(note) = self.log.recall(self.order, &done)? {
             return Ok(format!("was restored before: {note}"));
         }
@@ -111,13 +111,11 @@ impl Context<'_> {
             // No step of the runbook stopped it, so none will start it again.
             self.service.start(self.limit())?;
         }
-        let note = format!(
-            "{} databases and {} changed files are those of {}; what was there is kept in {}",
-            restored.databases,
-            restored.files_written,
-            backup.manifest.taken_at,
-            restored.abandoned.display()
-        );
-        Ok(self.log.remember(self.order, &done, &note)?)
+        Ok(self.log.remember(self.order, &done, &restored.told(backup.manifest.taken_at))?)
     }
+}
+
+/// Where it is kept what the way back of a leg restored.
+pub(crate) fn restored_key(leg: u32) -> String {
+    format!("leg{leg}/restored")
 }

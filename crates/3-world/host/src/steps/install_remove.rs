@@ -50,13 +50,7 @@ impl InstallRemove<'_> {
         let release = context.layout.look_of(context.to)?;
         let place = UnitPlace { build: context.to.clone(), release, ..context.unit()? };
         let restored = restore(&sealed, &place, context.clock.now())?;
-        let note = format!(
-            "files and {} databases are those of {}; what was written since is kept in {}",
-            restored.databases,
-            sealed.manifest.taken_at,
-            restored.abandoned.display()
-        );
-        Ok(context.log.remember(context.order, &done, &note)?)
+        Ok(context.log.remember(context.order, &done, &restored.told(sealed.manifest.taken_at))?)
     }
 }
 

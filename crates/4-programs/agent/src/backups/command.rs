@@ -2,7 +2,7 @@
 
 use crate::{
     arguments::StateArgument,
-    backups::{BackupsError, Room, Whose},
+    backups::{BackupsError, Room, Whose, aside::AsideView},
     config::Config,
     error::AgentError,
 };
@@ -76,6 +76,21 @@ pub(crate) enum BackupCommand {
         /// Restore also when the release of its build was changed since the backup was taken.
         #[arg(long)]
         release_as_it_is: bool,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+    /// List what restores replaced and kept aside.
+    Aside {
+        /// Only of this product.
+        product: Option<ProductName>,
+    },
+    /// Throw away what a restore kept aside. Nothing else does: it holds what was written after the backup.
+    Discard {
+        /// The product.
+        product: ProductName,
+        /// Its name, as `aside` lists it.
+        name: String,
         /// Do not ask.
         #[arg(long)]
         yes: bool,
@@ -164,10 +179,26 @@ fn carry_out(room: &Room<'_>, command: BackupCommand, json: bool) -> Result<Stri
         BackupCommand::Restore { product, backup, release_as_it_is, yes } => {
             let view = room.find(&product, &backup)?;
             if !yes {
-                ask(&view)?;
+                let what =
+                    format!("restore {} of {:.0} (build {})", view.id, view.taken_at, view.build);
+                let then = "The product stops; files and databases go back to that moment";
+                ask(&format!("{what}? {then}."), (&view.id, "restored"))?;
             }
             let note = room.restore(&view, ReleaseDemand::of(release_as_it_is))?;
             told(format!("{}: {note}", view.id), with_note(&view, &note))
+        }
+        BackupCommand::Aside { product } => {
+            let views = room.aside(product.as_ref());
+            if json { text(&views) } else { aside_table(&views) }
+        }
+        BackupCommand::Discard { product, name, yes } => {
+            let view = room.find_aside(&product, &name)?;
+            if !yes {
+                let what = format!("throw away {} of {:.0} ({})", view.id, view.since, view.size);
+                ask(&format!("{what}? It cannot be brought back."), (&view.id, "thrown away"))?;
+            }
+            room.discard(&view)?;
+            told(format!("{}: {} given back", view.id, view.size), serde_json::json!(view))
         }
         BackupCommand::Forget {
             product,
@@ -191,19 +222,16 @@ fn carry_out(room: &Room<'_>, command: BackupCommand, json: bool) -> Result<Stri
     })
 }
 
-fn ask(view: &BackupView) -> Result<(), AgentError> {
-    let question = format!(
-        "restore {} of {} (build {})? The product stops; files and databases go back to that moment. Type `yes`: ",
-        view.id, view.taken_at, view.build
-    );
+/// Asks a person; `done` says what happens to `what` after a yes.
+fn ask(question: &str, (what, done): (&str, &'static str)) -> Result<(), AgentError> {
     let output = AgentError::io("write", "standard error");
-    std::io::stderr().write_all(question.as_bytes()).map_err(output)?;
+    write!(std::io::stderr(), "{question} Type `yes`: ").map_err(output)?;
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer).map_err(AgentError::io("read", "standard input"))?;
     if answer.trim() == "yes" {
         return Ok(());
     }
-    Err(BackupsError::NotConfirmed { backup: view.id.clone() }.into())
+    Err(BackupsError::NotConfirmed { what: what.to_owned(), done }.into())
 }
 
 fn text(value: &impl Serialize) -> String {
@@ -229,6 +257,18 @@ fn table(views: &[BackupView]) -> String {
             view.place(),
             view.proof()
         )
+    };
+    views.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+fn aside_table(views: &[AsideView]) -> String {
+    if views.is_empty() {
+        return "nothing is kept aside".to_owned();
+    }
+    let line = |view: &AsideView| {
+        let AsideView { id, product, build, since, size, folder } = view;
+        let (size, folder) = (size.to_string(), folder.display());
+        format!("{id:<36} {product:<14} {build:<12} {size:>10}  {since:.0}  {folder}")
     };
     views.iter().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -344,14 +344,7 @@ impl<'a> Room<'a> {
         if is_over {
             Notes::change(self.state, |notes| notes.restoring = None)?;
         }
-        let restored = done?;
-        Ok(format!(
-            "{} databases and {} changed files are those of {}; what was there is kept in {}",
-            restored.databases,
-            restored.files_written,
-            view.taken_at,
-            restored.abandoned.display()
-        ))
+        Ok(done?.told(view.taken_at))
     }
 
     /// Forgets what the retention does not keep; with `dry_run` only says so.

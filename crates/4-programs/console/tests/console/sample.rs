@@ -120,6 +120,7 @@ fn evidence(after: &str) -> RunEvidence {
             step("migrate", Phase::Install, "database.migrate", "failed", "left with status 1", 41),
         ],
         answers: Vec::new(),
+        restored: Vec::new(),
         backups: vec![Digest::of(b"backup")],
         packs: vec![Digest::of(b"1100"), Digest::of(b"1200")],
         journal_head: Digest::of(b"journal"),
@@ -348,6 +349,7 @@ impl ConsoleSource for Sample {
             placement: "risk 45, third wave".to_owned(),
             risk: risk(),
             findings: Vec::new(),
+            restored: Vec::new(),
         })
     }
     async fn changed(&self) {

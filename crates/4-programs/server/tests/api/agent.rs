@@ -102,6 +102,7 @@ impl Agent {
             tests: Vec::new(),
             steps: vec![too_busy()],
             answers: Vec::new(),
+            restored: Vec::new(),
             backups: Vec::new(),
             packs: Vec::new(),
             journal_head: self.journal.last().unwrap().hash,

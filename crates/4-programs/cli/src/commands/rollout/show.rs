@@ -62,6 +62,7 @@ pub(super) fn why(
         lines.extend(
             why.risk.reasons.iter().map(|r| format!("  {:>3}  {}: {}", r.points, r.code, r.text)),
         );
+        lines.extend(why.restored.iter().map(|told| format!("restored: {told}")));
         lines.extend(why.findings.iter().map(|finding| finding_line(why, rollout, finding)));
         lines.join("\n")
     })?;
