@@ -34,9 +34,15 @@ pub(crate) fn each<T: Sync, R: Send>(
         }
         done
     };
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX);
+    let threads = match batches.len() {
+        // Not even asked how many there could be: the answer is read from a dozen files.
+        0 | 1 => 1,
+        batches => {
+            thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX).min(batches)
+        }
+    };
     let mut done = thread::scope(|scope| {
-        let others: Vec<_> = (1..threads.min(batches.len())).map(|_| scope.spawn(run)).collect();
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(run)).collect();
         let mut done = run();
         for other in others {
             done.extend(other.join().unwrap_or_else(|panic| resume_unwind(panic)));
