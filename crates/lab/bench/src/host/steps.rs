@@ -23,7 +23,7 @@ const PAYLOAD_BYTES: usize = 64 << 10;
 const SSH_GOAL: f64 = 0.02;
 const MITOGEN_GOAL: f64 = 0.2;
 
-/// Rounds of what is close to its goal, in turns, so that whatever else the machine does falls on both.
+/// Rounds of what is close to its goal, in turns and with nothing still being written to disk from before: what else the machine does falls on both.
 const ROUNDS: u32 = 3;
 
 /// Medians of some rounds; one of Ansible over ssh, which is far away and takes minutes.
@@ -53,6 +53,7 @@ pub(super) fn run(dir: &Path, size: Size) -> Result<Vec<Row>> {
 /// Server, agents and all that they and the people run, from the plan to the end of the campaign.
 fn ours(dir: &Path, hosts: u32) -> Result<f64> {
     let fleet = Fleet::start(dir, hosts, &vec![b'-'; PAYLOAD_BYTES])?;
+    rustix::fs::sync();
     let (people, programs) = (children_cpu()?, fleet.cpu_seconds()?);
     fleet.upgrade()?;
     let used = children_cpu()? - people + fleet.cpu_seconds()? - programs;
@@ -144,6 +145,7 @@ impl Ansible {
                 "[defaults]\nforks = {FORKS}\ngathering = explicit\nhost_key_checking = False\n{settings}"
             ),
         )?;
+        rustix::fs::sync();
         let before = children_cpu()?;
         let mut command = Command::new(self.venv.join("bin/ansible-playbook"));
         command.arg("-i").arg(&list).arg(self.dir.join("six.yaml")).current_dir(&self.dir);
