@@ -68,7 +68,7 @@ impl AgentError {
             Self::Client(ClientError::ServerNotTrusted { .. }) => 9,
             Self::Backups(error) => match error.code() {
                 "backup.damaged" => 9,
-                "backup.no-snapshot" | "backup.no-product" => 3,
+                "backup.no-snapshot" | "backup.no-product" | "backup.nothing-aside" => 3,
                 "host.product-busy" | "backup.repository-busy" | "host.release-gone" => 7,
                 _ => 1,
             },

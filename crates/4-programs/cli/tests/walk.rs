@@ -350,8 +350,12 @@ fn one_walk_by_commands_ends_with_6_when_a_host_came_back() {
     let (_, said) = world.backup_of("web-2", &["discard", "ledger", name], 1);
     assert!(said.contains("error[backup.not-confirmed]: ") && aside.is_dir(), "{said}");
     let sealed = name.split(".abandoned-").next().unwrap();
-    let (_, said) = world.backup_of("web-2", &["discard", "ledger", sealed, "--yes"], 1);
+    let (_, said) = world.backup_of("web-2", &["discard", "ledger", sealed, "--yes"], 3);
     assert!(said.contains("error[backup.nothing-aside]: "), "{said}");
+    for args in [&["aside", "ledgr"][..], &["discard", "ledgr", name, "--yes"]] {
+        let (_, said) = world.backup_of("web-2", args, 3);
+        assert!(said.contains("error[backup.no-product]: ") && said.contains("ledger"), "{said}");
+    }
     world.backup_of("web-2", &["discard", "ledger", name, "--yes"], 0);
     assert!(!aside.exists() && aside.with_file_name(sealed).is_dir());
     assert_eq!(world.backup_of("web-2", &["aside"], 0).0.trim(), "nothing is kept aside");

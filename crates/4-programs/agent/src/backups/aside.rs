@@ -40,14 +40,19 @@ impl AsideView {
 
 impl Room<'_> {
     /// What restores of one product, or of all, replaced; oldest first.
-    pub(crate) fn aside(&self, product: Option<&ProductName>) -> Vec<AsideView> {
-        let names = self.config.products.iter().map(|known| &known.name);
-        let wanted = names.filter(|name| product.is_none_or(|product| product == *name));
+    pub(crate) fn aside(
+        &self,
+        product: Option<&ProductName>,
+    ) -> Result<Vec<AsideView>, BackupsError> {
+        let wanted = match product {
+            Some(product) => vec![self.product(product)?],
+            None => self.config.products.iter().collect(),
+        };
         let store = self.state.join("backups");
-        let all = wanted.flat_map(|name| refit_backup::set_aside(&store, name));
+        let all = wanted.iter().flat_map(|known| refit_backup::set_aside(&store, &known.name));
         let mut views: Vec<_> = all.filter_map(|sealed| AsideView::of(&sealed)).collect();
         views.sort_by(|a, b| a.since.cmp(&b.since).then_with(|| a.id.cmp(&b.id)));
-        views
+        Ok(views)
     }
 
     /// What a restore replaced, by its name.
@@ -56,11 +61,9 @@ impl Room<'_> {
         product: &ProductName,
         id: &str,
     ) -> Result<AsideView, BackupsError> {
-        let mut views = self.aside(Some(product)).into_iter();
-        views.find(|view| view.id == id).ok_or_else(|| BackupsError::NothingAside {
-            id: id.to_owned(),
-            product: product.clone(),
-        })
+        let found = self.aside(Some(product))?.into_iter().find(|view| view.id == id);
+        let none = || BackupsError::NothingAside { id: id.to_owned(), product: product.clone() };
+        found.ok_or_else(none)
     }
 
     /// Throws away what a restore replaced.

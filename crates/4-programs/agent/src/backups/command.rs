@@ -188,7 +188,7 @@ fn carry_out(room: &Room<'_>, command: BackupCommand, json: bool) -> Result<Stri
             told(format!("{}: {note}", view.id), with_note(&view, &note))
         }
         BackupCommand::Aside { product } => {
-            let views = room.aside(product.as_ref());
+            let views = room.aside(product.as_ref())?;
             if json { text(&views) } else { aside_table(&views) }
         }
         BackupCommand::Discard { product, name, yes } => {

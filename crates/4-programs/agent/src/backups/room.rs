@@ -9,6 +9,7 @@ use refit_ambient::Clock;
 use refit_backup::{Depth, Meter, Saved, Sealed};
 use refit_host::{
     error::StepError,
+    product::ProductConfig,
     unit::{ProductUnit, ReleaseDemand},
 };
 use refit_names::{HostName, ProductName};
@@ -74,7 +75,7 @@ pub(crate) fn remember_unit(
 /// What belongs to a product, as far as anybody said.
 pub(crate) fn known_unit(
     state: &Path,
-    product: &refit_host::product::ProductConfig,
+    product: &ProductConfig,
 ) -> Result<Option<Unit>, BackupsError> {
     let path = unit_path(state, &product.name);
     match &product.unit {
@@ -99,16 +100,21 @@ impl<'a> Room<'a> {
         (self.say)(what);
     }
 
+    /// A product that the agent looks after.
+    pub(super) fn product(&self, name: &ProductName) -> Result<&ProductConfig, BackupsError> {
+        self.config.product(name).ok_or_else(|| {
+            let known = self.config.products.iter().map(|product| product.name.to_string());
+            let known = known.collect::<Vec<_>>().join(", ");
+            BackupsError::NoProduct { product: name.clone(), known }
+        })
+    }
+
     fn with_unit<T>(
         &self,
         name: &ProductName,
         work: impl FnOnce(&ProductUnit<'_>) -> Result<T, BackupsError>,
     ) -> Result<T, BackupsError> {
-        let Some(product) = self.config.product(name) else {
-            let known = self.config.products.iter().map(|product| product.name.to_string());
-            let known = known.collect::<Vec<_>>().join(", ");
-            return Err(BackupsError::NoProduct { product: name.clone(), known });
-        };
+        let product = self.product(name)?;
         let unit = known_unit(self.state, product)?;
         let unit = unit.ok_or_else(|| BackupsError::NoUnit { product: name.clone() })?;
         let meter = self.meter();
