@@ -261,7 +261,7 @@ impl Context<'_> {
     }
 
     fn key(&self, what: &str) -> String {
-        format!("leg{}/{}/{what}", self.leg, self.step.id)
+        step_key(self.leg, &self.step.id, what)
     }
 
     /// Keeps what was seen before the step's first try; later tries see what the step itself did.
@@ -334,4 +334,9 @@ pub(crate) fn release_digest(
     let found = layout.look_of(build)?;
     log.remember(order, &key, &found.to_string())?;
     Ok(found)
+}
+
+/// Where it is kept what a step saw.
+pub(crate) fn step_key(leg: u32, step: &StepId, what: &str) -> String {
+    format!("leg{leg}/{step}/{what}")
 }

@@ -47,6 +47,7 @@ use crate::{context::Context, error::StepError};
 pub(crate) use machine_reboot::is_due as restart_is_due;
 pub(crate) use measure::measurement;
 use refit_packs::runbook::StepKind;
+pub(crate) use service_stop::FORMER;
 use std::time::Duration;
 use units::Change;
 

@@ -268,8 +268,16 @@ fn altered_journal_is_not_opened() {
     assert!(matches!(Journal::open(&bench.state()), Err(JournalError::Broken { .. })));
 }
 
+/// What dies in the middle of a run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Dies {
+    Agent,
+    /// With all that runs on it.
+    Machine,
+}
+
 /// Kills the agent at every write of its journal, before and after, and lets it run again.
-fn crash_everywhere(poisoned: bool, expected: &str) {
+fn crash_everywhere(dies: Dies, poisoned: bool, expected: &str) {
     for crash in [Crash::Before, Crash::After] {
         for write in 1.. {
             let bench = Bench::new(LEG_STEPS);
@@ -289,6 +297,9 @@ fn crash_everywhere(poisoned: bool, expected: &str) {
             assert!(failing.died(), "write {write}: {died}");
             drop(failing);
             let engine = bench.engine(bench.journal());
+            if dies == Dies::Machine {
+                bench.boot(engine.reached().unwrap() == Reached::Begun);
+            }
             engine.stage(&|_| ()).unwrap();
             let RunEnd::Finished { outcome, .. } = engine.run(&|_| ()).unwrap() else { panic!() };
             // A crash inside a migration takes its leg back; everything else reaches what it would have reached.
@@ -308,12 +319,17 @@ fn is_interrupted(outcome: &OrderOutcome) -> bool {
 
 #[test]
 fn crash_at_every_write_of_a_success_ends_whole() {
-    crash_everywhere(false, "1200");
+    crash_everywhere(Dies::Agent, false, "1200");
 }
 
 #[test]
 fn crash_at_every_write_of_a_rollback_ends_whole() {
-    crash_everywhere(true, "1100");
+    crash_everywhere(Dies::Agent, true, "1100");
+}
+
+#[test]
+fn boot_at_every_write_of_a_rollback_ends_whole() {
+    crash_everywhere(Dies::Machine, true, "1100");
 }
 
 #[test]

@@ -2,9 +2,10 @@
 //! brought to what the journal says of it. Where a deed was cut off, the fold repeats it and nothing is done here.
 
 use super::{Engine, EngineError};
-use crate::service::state_name;
+use crate::{context::step_key, service::state_name, steps::FORMER};
 use refit_inventory::ServiceState;
 use refit_journal::{Entry, EntryBody, StepResult, Verb};
+use refit_names::StepId;
 use refit_packs::runbook::StepKind;
 use std::time::Duration;
 
@@ -38,6 +39,13 @@ impl Engine {
             let Some(kind) = steps.into_iter().find(|s| s.id == *step).map(|s| &s.kind) else {
                 continue;
             };
+            // It looks before it stops: what it did not keep was not begun, and a power cut may have ended the service since.
+            if matches!((kind, verb), (StepKind::ServiceStop { .. }, Verb::Apply))
+                && matches!(entry.body, EntryBody::Intent { .. })
+                && self.recall_of((*leg, step), FORMER)?.is_none()
+            {
+                continue;
+            }
             let reached = match (kind, verb) {
                 // Named units are not the product's own service.
                 (kind, _) if !kind.units().is_empty() => continue,
@@ -58,6 +66,15 @@ impl Engine {
             };
         }
         Ok(expected)
+    }
+
+    /// What a step kept.
+    fn recall_of(
+        &self,
+        (leg, step): (u32, &StepId),
+        what: &str,
+    ) -> Result<Option<String>, EngineError> {
+        Ok(self.input.log.recall(&self.input.order.key, &step_key(leg, step, what))?)
     }
 
     /// Starts or stops the service when it is not what it ought to be.

@@ -8,7 +8,7 @@ use refit_packs::runbook::{Probe, StepKind};
 pub(super) struct ServiceStop;
 
 /// Where the former state is kept.
-const FORMER: &str = "former";
+pub(crate) const FORMER: &str = "former";
 
 impl Deed for ServiceStop {
     fn check(&self, context: &Context<'_>) -> Result<Precheck, StepError> {

@@ -319,6 +319,16 @@ impl Bench {
         service::open(&self.product(), &self.state()).stop(Duration::from_secs(10)).unwrap();
     }
 
+    /// A boot ends every process. The agent starts services after it, unless an order is begun: the engine knows better.
+    pub(crate) fn boot(&self, begun: bool) {
+        self.stop_service();
+        self.machine.boot();
+        if !begun {
+            let product = service::open(&self.product(), &self.state());
+            product.start(Duration::from_secs(10)).unwrap();
+        }
+    }
+
     fn ask(&self) -> String {
         let mut answer = String::new();
         if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", self.port)) {
